@@ -1,0 +1,36 @@
+package checkpoint
+
+import "github.com/flowlog/checkpoint/log"
+
+// What callers branch on, with [errors.Is]: the values of package log.
+var (
+	// ErrNotFound: no such run, event or visit.
+	ErrNotFound = log.ErrNotFound
+	// ErrConflict: the run is not where AfterSeq expected it to be.
+	ErrConflict = log.ErrConflict
+	// ErrClosed: the store was closed.
+	ErrClosed = log.ErrClosed
+	// ErrPruned: the event is there, its state was dropped; see [PrunedError].
+	ErrPruned = log.ErrPruned
+	// ErrCorrupt: what is stored is damaged. Nothing of it is returned.
+	ErrCorrupt = log.ErrCorrupt
+	// ErrUnknownOutcome: a sync failed, and nobody can tell whether the event
+	// is there. Writes fail from then on; open the store again and look.
+	ErrUnknownOutcome = log.ErrUnknownOutcome
+	// ErrUnsupportedVersion: written by a newer version of flowlog.
+	ErrUnsupportedVersion = log.ErrUnsupportedVersion
+	// ErrTooLarge: larger than a stated limit.
+	ErrTooLarge = log.ErrTooLarge
+	// ErrInvalid: an argument, a state or a file that can never be right.
+	ErrInvalid = log.ErrInvalid
+	// ErrReadOnly: nothing can be written through this store.
+	ErrReadOnly = log.ErrReadOnly
+)
+
+// The errors with a place, for [errors.As].
+type (
+	// Error says which event of which run, and what was wanted and found.
+	Error = log.Error
+	// PrunedError says when and why a state was dropped, and what it was.
+	PrunedError = log.PrunedError
+)

@@ -1,0 +1,41 @@
+// Package flowgraphstore lets flowgraph's engine keep its checkpoints in flowlog.
+//
+// flowgraph's own store overwrites what it saved before for the same node, and its
+// interface differs from [checkpoint.Store] in every method, so moving over is one
+// wrapped argument:
+//
+//	fg := flowgraphstore.New(store) // any store of package checkpoint
+//	result, err := compiled.Run(ctx, state, flowgraph.WithCheckpointing(fg), flowgraph.WithRunID("run-123"))
+//	result, err = compiled.Resume(ctx, fg, "run-123")
+//	result, err = compiled.ResumeFrom(ctx, fg, "run-123", "node-id")
+//
+// # What is kept
+//
+// flowgraph hands its store an envelope, JSON with the user's state in it. The
+// state becomes the event's state, the envelope's fields become the event's, and
+// the bytes around the state are kept beside it, so that Load returns exactly what
+// was saved while history and diffs show the user's data. Bytes that are no such
+// envelope are kept as they are.
+//
+// Every pass of a loop is an event of its own. List gives all of them, with the
+// seq that flowlog gave them.
+//
+// # Going back
+//
+// [Store.At] is a view in which an event is the newest of its run: Resume and
+// ResumeFrom on it go on from there, and what they save continues from that event.
+// ResumeFrom with "review#2" goes back to the second visit of the node review,
+// unless a node has that literal name; flowgraph can't replay a node under such a
+// name, so with WithReplayNode use At.
+//
+// # Which event continues from which
+//
+// flowgraph does not tell its store what a checkpoint continues from, so on a
+// plain Store that is inferred. A checkpoint with sequence 1 is a new beginning:
+// flowgraph restarts there when a run id is run again. One that names a previous
+// node continues from this Store's last save of the run. The first one after a
+// resume names none and continues from the event that was loaded last. Where this
+// Store has neither saved nor loaded the run, it is the newest event with a lower
+// sequence. Do not run the same run id twice at the same time through one Store;
+// use one Store each.
+package flowgraphstore

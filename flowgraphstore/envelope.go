@@ -1,0 +1,117 @@
+package flowgraphstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	fgcheckpoint "github.com/randalmurphal/flowgraph/pkg/flowgraph/checkpoint"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// split makes a checkpoint of what flowgraph saves, and returns the envelope's
+// sequence, 0 if there is no envelope.
+func (s *Store) split(runID, nodeID string, data []byte) (*checkpoint.Checkpoint, int) {
+	c := &checkpoint.Checkpoint{RunID: runID, NodeID: nodeID, State: data, Metadata: checkpoint.Metadata{GraphID: s.graphID}}
+	span, ok := findState(data)
+	if !ok {
+		c.Kind = checkpoint.KindBytes
+		return c, 0
+	}
+	if span.start == span.end {
+		return c, 0 // JSON, but no envelope
+	}
+	prefix, suffix := data[:span.start], data[span.end:]
+	env, ok := parseEnvelope(prefix, suffix)
+	if !ok || env.RunID != runID || env.NodeID != nodeID || env.Sequence < 1 {
+		return c, 0
+	}
+	c.State = data[span.start:span.end]
+	c.Envelope = &checkpoint.Envelope{Prefix: string(prefix), Suffix: string(suffix)}
+	c.Metadata.Version = env.Version
+	c.CreatedAt, c.Attempt = env.Timestamp, env.Attempt
+	c.NextNode, c.PrevNodeID = env.NextNode, env.PrevNodeID
+	c.BranchID, c.ForkNodeID = env.BranchID, env.ForkNodeID
+	return c, env.Sequence
+}
+
+// join returns what flowgraph saved, byte for byte.
+func join(c *checkpoint.Checkpoint) []byte {
+	if c.Envelope == nil {
+		return c.State
+	}
+	return slices.Concat([]byte(c.Envelope.Prefix), c.State, []byte(c.Envelope.Suffix))
+}
+
+// sequenceOf returns the sequence of the envelope that a checkpoint came in, 0 if
+// it came in none.
+func sequenceOf(c *checkpoint.Checkpoint) int {
+	if c.Envelope == nil {
+		return 0
+	}
+	env, ok := parseEnvelope([]byte(c.Envelope.Prefix), []byte(c.Envelope.Suffix))
+	if !ok {
+		return 0
+	}
+	return env.Sequence
+}
+
+func parseEnvelope(prefix, suffix []byte) (*fgcheckpoint.Checkpoint, bool) {
+	if !utf8.Valid(prefix) || !utf8.Valid(suffix) || len(prefix)+len(suffix) > maxEnvelope {
+		return nil, false
+	}
+	var env fgcheckpoint.Checkpoint
+	err := json.Unmarshal(slices.Concat(prefix, []byte("null"), suffix), &env)
+	return &env, err == nil
+}
+
+// maxEnvelope is the most that may stand around a state, in bytes: more does not
+// fit a header.
+const maxEnvelope = 16 << 10
+
+// span is where the state is in an envelope; empty if data is no JSON object with
+// one state.
+type span struct{ start, end int }
+
+// findState goes through data once. It reports whether data is one JSON value.
+func findState(data []byte) (span, bool) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if dec.PeekKind() != '{' {
+		err := dec.SkipValue()
+		return span{}, err == nil && ended(data, dec)
+	}
+	dec.ReadToken()
+	var at span
+	states := 0
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return span{}, false
+		}
+		isState := name.String() == "state"
+		dec.PeekKind() // go past the colon and white space
+		value, err := dec.ReadValue()
+		if err != nil {
+			return span{}, false
+		}
+		if isState {
+			end := int(dec.InputOffset())
+			at, states = span{end - len(value), end}, states+1
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil || !ended(data, dec) {
+		return span{}, false
+	}
+	if states != 1 {
+		at = span{}
+	}
+	return at, true
+}
+
+// ended reports whether nothing but white space is left.
+func ended(data []byte, dec *jsontext.Decoder) bool {
+	return len(bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n")) == 0
+}

@@ -1,0 +1,214 @@
+package flowgraphstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	fgcheckpoint "github.com/randalmurphal/flowgraph/pkg/flowgraph/checkpoint"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// Events is what a Store needs of a store: every store of package checkpoint has
+// it.
+type Events interface {
+	Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) error
+	LoadSeq(ctx context.Context, runID string, seq uint64) (*checkpoint.Checkpoint, error)
+	LoadNode(ctx context.Context, runID, node string) (*checkpoint.Checkpoint, error)
+	History(ctx context.Context, runID string, opts checkpoint.HistoryOptions) iter.Seq2[*checkpoint.Event, error]
+	Prune(ctx context.Context, runID string, seqs []uint64, reason string) (int, error)
+	Delete(ctx context.Context, runID string) error
+	Close() error
+}
+
+// Store implements flowgraph's checkpoint.Store. It is safe for concurrent use.
+//
+// Its errors satisfy flowgraph's sentinels (ErrNotFound, ErrStoreClosed) as well
+// as those of package checkpoint. Durability is that of the store below: when
+// Save returns nil, the event is durable.
+type Store struct {
+	events  Events
+	graphID string
+	at      uint64 // the event that a view ends with; 0 on a plain Store
+
+	mu   sync.Mutex
+	runs map[string]*position // by run id
+}
+
+var _ fgcheckpoint.Store = (*Store)(nil)
+
+// Option tunes a Store.
+type Option func(*Store)
+
+// WithGraphID records a name of the graph with every event.
+func WithGraphID(id string) Option { return func(s *Store) { s.graphID = id } }
+
+// New returns a Store on a store of package checkpoint. Closing it closes that.
+func New(events Events, opts ...Option) *Store {
+	s := &Store{events: events, runs: map[string]*position{}}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// At returns a view in which the event seq is the newest of its run, and the line
+// of events that leads to it all there is. What is saved through the view
+// continues from that event and moves the view along; the events after it stay
+// where they are, on a branch of their own. The view is for one run. Closing it
+// closes the store.
+func (s *Store) At(seq uint64) *Store {
+	v := New(s.events, WithGraphID(s.graphID))
+	v.at = seq
+	return v
+}
+
+// Save implements flowgraph's Store: it appends an event.
+func (s *Store) Save(runID, nodeID string, data []byte) error {
+	ctx := context.Background()
+	c, sequence := s.split(runID, nodeID, data)
+	parent, root, err := s.parent(ctx, c, sequence)
+	if err != nil {
+		return translate(err)
+	}
+	c.Seq = parent
+	opts := []checkpoint.AppendOption{checkpoint.TrustState()}
+	if root {
+		opts = append(opts, checkpoint.AsRoot())
+	}
+	if err := s.events.Append(ctx, c, opts...); err != nil {
+		return translate(err)
+	}
+	s.moved(runID, func(p *position) { p.saved = place{c.Seq, sequence} })
+	return nil
+}
+
+// Load implements flowgraph's Store: the node's newest event, or of "review#2" the
+// second of node review.
+func (s *Store) Load(runID, nodeID string) ([]byte, error) {
+	ctx := context.Background()
+	c, err := s.load(ctx, runID, nodeID)
+	if err != nil {
+		return nil, translate(err)
+	}
+	s.moved(runID, func(p *position) { p.loaded = place{c.Seq, sequenceOf(c)} })
+	return join(c), nil
+}
+
+func (s *Store) load(ctx context.Context, runID, nodeID string) (*checkpoint.Checkpoint, error) {
+	end := s.end(runID)
+	if end == 0 {
+		c, err := s.events.LoadNode(ctx, runID, nodeID)
+		if errors.Is(err, checkpoint.ErrPruned) {
+			return nil, fmt.Errorf("%w: %w", checkpoint.ErrNotFound, err)
+		}
+		return c, err
+	}
+	line, err := s.line(ctx, runID, end)
+	if err != nil {
+		return nil, err
+	}
+	for _, ev := range slices.Backward(line) {
+		if ev.NodeID == nodeID {
+			return s.events.LoadSeq(ctx, runID, ev.Seq)
+		}
+	}
+	return nil, fmt.Errorf("run %q: %w: node %q has no event on the line to seq %d", runID, checkpoint.ErrNotFound, nodeID, end)
+}
+
+// List implements flowgraph's Store: all events of a run whose states are there,
+// every pass of a loop included, oldest first. Sequence is flowlog's seq.
+func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
+	events, err := s.line(context.Background(), runID, s.end(runID))
+	if err != nil {
+		return nil, translate(err)
+	}
+	infos := make([]fgcheckpoint.Info, len(events))
+	for i, ev := range events {
+		infos[i] = fgcheckpoint.Info{RunID: runID, NodeID: ev.NodeID, Sequence: int(ev.Seq), Timestamp: ev.CreatedAt, Size: ev.Size}
+		if e := ev.Envelope; e != nil {
+			infos[i].Size += int64(len(e.Prefix) + len(e.Suffix))
+		}
+	}
+	return infos, nil
+}
+
+// line returns the headers of a run's events whose states are there: those on the
+// line of parents that leads to end, or with end 0 all of them.
+func (s *Store) line(ctx context.Context, runID string, end uint64) ([]*checkpoint.Event, error) {
+	var events []*checkpoint.Event
+	want, found := end, false
+	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: end, Backward: true, HeadersOnly: true}) {
+		if errors.Is(err, checkpoint.ErrNotFound) && end == 0 {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if end != 0 && ev.Seq != want {
+			if !found {
+				break // the run ends before
+			}
+			continue
+		}
+		want, found = ev.Parent, true
+		if !ev.Pruned {
+			events = append(events, ev)
+		}
+		if end != 0 && want == 0 {
+			break
+		}
+	}
+	if end != 0 && !found {
+		return nil, fmt.Errorf("run %q: %w: there is no event %d", runID, checkpoint.ErrNotFound, end)
+	}
+	slices.Reverse(events)
+	return events, nil
+}
+
+// Delete implements flowgraph's Store: the states of all visits of the node are
+// dropped, and Load and List pass over them; their headers remain in the history,
+// as pruned.
+func (s *Store) Delete(runID, nodeID string) error {
+	ctx := context.Background()
+	var seqs []uint64
+	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{Node: nodeID, HeadersOnly: true}) {
+		if errors.Is(err, checkpoint.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return translate(err)
+		}
+		if !ev.Pruned {
+			seqs = append(seqs, ev.Seq)
+		}
+	}
+	_, err := s.events.Prune(ctx, runID, seqs, "flowgraph: delete node "+nodeID)
+	return translate(err)
+}
+
+// DeleteRun implements flowgraph's Store: the run is erased.
+func (s *Store) DeleteRun(runID string) error {
+	s.mu.Lock()
+	delete(s.runs, runID)
+	s.mu.Unlock()
+	return translate(s.events.Delete(context.Background(), runID))
+}
+
+// Close implements flowgraph's Store: it closes the store below.
+func (s *Store) Close() error { return s.events.Close() }
+
+// translate makes an error satisfy flowgraph's sentinels too.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, checkpoint.ErrNotFound):
+		return fmt.Errorf("%w: %w", fgcheckpoint.ErrNotFound, err)
+	case errors.Is(err, checkpoint.ErrClosed):
+		return fmt.Errorf("%w: %w", fgcheckpoint.ErrStoreClosed, err)
+	}
+	return err
+}

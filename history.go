@@ -1,0 +1,111 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Event is a checkpoint as it lies in its run.
+type Event struct {
+	Checkpoint
+	// Pruned says that the state was dropped. It is then nil.
+	Pruned bool
+	// Size is the state's size in bytes, SHA256 its hash: also of a state that
+	// was pruned or not asked for.
+	Size   int64
+	SHA256 Digest
+	// Hash is the event's place in the run's hash chain.
+	Hash Digest
+	// Stored is what header and state take in the store, in bytes, and
+	// Encoding how the state is kept there.
+	Stored   int64
+	Encoding Encoding
+}
+
+// What histories and listings are made of, as package log defines it.
+type (
+	// Encoding says how a state is kept: plain, zstd, as a delta, or pruned.
+	Encoding = log.Encoding
+	// HistoryOptions choose events of a run.
+	HistoryOptions = log.HistoryOptions
+	// RunsOptions choose runs.
+	RunsOptions = log.RunsOptions
+	// Run is the summary of a run.
+	Run = log.Run
+)
+
+// History streams the events of a run as it stands when the iteration begins, by
+// seq. The zero options give all of them, oldest first, with their states; a
+// pruned event comes without. An error ends the iteration.
+//
+// While the caller works, no lock and no transaction is held. Memory: a page of
+// at most 4 MiB of stored events and at most four states, besides what the caller
+// keeps.
+//
+// Errors: ErrNotFound if there is no such run, also if it is deleted on the way;
+// ErrCorrupt.
+func (s *EventStore) History(ctx context.Context, runID string, opts HistoryOptions) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		for ev, err := range s.log.History(ctx, runID, opts) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			e := &Event{
+				Checkpoint: fromEvent(ev), Pruned: ev.Pruned, Size: ev.Size, SHA256: ev.SHA256,
+				Hash: ev.Hash, Stored: ev.Stored, Encoding: ev.Encoding,
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// List returns the checkpoints of a run whose states are there, oldest first; of
+// a run that doesn't exist none.
+//
+// Errors: ErrTooLarge if their states would take more than the store's limit
+// together (1 GiB unless WithListLimit says otherwise): use History then.
+func (s *EventStore) List(runID string) ([]*Checkpoint, error) {
+	ctx := context.Background()
+	run, err := s.log.Run(ctx, runID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if run.Bytes > s.listLimit {
+		return nil, &Error{Run: runID, Reason: fmt.Sprintf("its states take %d bytes together, and List returns at most %d; go through them with History, or raise the limit with WithListLimit", run.Bytes, s.listLimit), Err: ErrTooLarge}
+	}
+	var list []*Checkpoint
+	for ev, err := range s.log.History(ctx, runID, HistoryOptions{}) {
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ev.Pruned {
+			c := fromEvent(ev)
+			list = append(list, &c)
+		}
+	}
+	return list, nil
+}
+
+// Run returns the summary of a run; ErrNotFound if there is none of that id.
+func (s *EventStore) Run(ctx context.Context, runID string) (Run, error) {
+	return s.log.Run(ctx, runID)
+}
+
+// Runs streams the summaries of runs, newest event first unless the options say
+// otherwise. No event is read. [Run.Cursor] is where another listing can go on.
+func (s *EventStore) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] {
+	return s.log.Runs(ctx, opts)
+}

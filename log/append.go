@@ -1,0 +1,112 @@
+package log
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// Append is an event to be appended.
+type Append struct {
+	// Header is what the caller says of the event. RunID, NodeID and Kind are
+	// needed; a zero CreatedAt becomes the time of the call; Seq, Parent, Size,
+	// SHA256 and Life are the log's and ignored.
+	Header Header
+	// State is not kept or changed after Append returned.
+	State []byte
+	// Parent is the seq of the event that this one continues from; 0 for the
+	// newest that went through this Log, in either direction.
+	Parent uint64
+	// Root makes an event that continues from none.
+	Root bool
+	// After is the seq that must be the run's last, if CheckAfter is set: 0 for
+	// a run that must not exist. It is then also the default for Parent.
+	After      uint64
+	CheckAfter bool
+}
+
+// Append appends an event to its run and returns it as it was stored, without
+// its state.
+//
+// Durability: a nil error means durable and visible. [ErrUnknownOutcome] means
+// that a sync failed. With any other error nothing was written.
+//
+// Order: the event's seq is the run's last plus one, assigned under one lock,
+// also if another process appends to the same run meanwhile: the event keeps
+// its parent and takes the next seq.
+//
+// Errors: [ErrConflict] when CheckAfter is set and After is not the run's last
+// seq, unless the event after it is the very one that is being appended, which
+// makes a repetition answer like the first time; [ErrNotFound] for a Parent that
+// is not there; [ErrInvalid] and [ErrTooLarge] for what can't be stored;
+// [ErrReadOnly]; [ErrClosed]; ctx.Err() when ctx was done before the event's
+// turn came.
+func (l *Log) Append(ctx context.Context, a Append) (Event, error) {
+	if err := checkID("run id", a.Header.RunID); err != nil {
+		return Event{}, err
+	}
+	return l.append(ctx, a)
+}
+
+// append is Append also for companion logs.
+func (l *Log) append(ctx context.Context, a Append) (Event, error) {
+	if err := checkHeader(&a.Header); err != nil {
+		return Event{}, err
+	}
+	if size := int64(len(a.State)); size > l.opts.MaxState {
+		return Event{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or keep large things elsewhere and their names in the state", size, l.opts.MaxState), Err: ErrTooLarge}
+	}
+	if err := l.writable(ctx); err != nil {
+		return Event{}, err
+	}
+	p := &pending{Append: a, ctx: ctx, done: make(chan struct{})}
+	p.untimed = a.Header.CreatedAt.IsZero()
+	if p.untimed {
+		p.Header.CreatedAt = time.Now()
+	}
+	p.Header.CreatedAt = p.Header.CreatedAt.Round(0).UTC()
+	p.Header.Size = int64(len(a.State))
+	p.Header.SHA256 = sha256.Sum256(a.State)
+	base, err := l.base(ctx, &a)
+	if err != nil {
+		return Event{}, err
+	}
+	p.encoded = l.codec.encode(a.State, base)
+	l.enqueue(p)
+	l.await(ctx, p)
+	return p.event, p.err
+}
+
+// base returns the state that a new one is to be compared with: its parent's,
+// from memory or read back; nil if there is none or it can't be read, since any
+// state can also be stored whole.
+func (l *Log) base(ctx context.Context, a *Append) (*snapshot, error) {
+	if a.Root || l.opts.AllPlain || len(a.State) <= l.opts.PlainMax {
+		return nil, nil
+	}
+	parent := a.Parent
+	if parent == 0 && a.CheckAfter {
+		parent = a.After
+	}
+	if lr, ok := l.live.get(a.Header.RunID); ok {
+		if parent == 0 {
+			parent = lr.seen
+		}
+		if lr.newest.of(&lr.run) && lr.newest.event.Seq == parent {
+			return lr.newest, nil
+		}
+	}
+	run, err := l.run(ctx, a.Header.RunID)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	if parent == 0 {
+		parent = run.Last
+	}
+	s, err := l.snapshot(ctx, run, parent)
+	if err != nil || s.event.Pruned {
+		return nil, ctx.Err()
+	}
+	return s, nil
+}

@@ -1,0 +1,222 @@
+package log
+
+import "context"
+
+// Backend is a storage for runs: what a driver implements and a [Log] uses.
+//
+// A Backend stores what it is given and knows nothing of what is in it. Before
+// any method is called, the engine has checked that ids are not empty, valid
+// UTF-8 and at most 1 KiB plus a short suffix of its own (which holds a NUL
+// byte, so ids must be compared as bytes); that seqs start at 1 and are below
+// 2³²; that the records of a change are in ascending order without gaps.
+//
+// Concurrency: all methods may be called from several goroutines at once, Close
+// included. The engine has at most one Apply under way per Log, but several
+// Logs, possibly of several processes, may share one storage.
+//
+// Ownership: a Backend neither keeps nor changes a slice that it was given after
+// it returned, and what it returns belongs to the caller.
+//
+// Errors: [ErrClosed] after Close; [ErrNotFound] where a method says so; an
+// error that satisfies [ErrCorrupt] when what is stored can't be what was
+// written. A method that was given a cancelled context returns an error that
+// satisfies ctx.Err().
+//
+// Package logtest proves all of this for any implementation.
+type Backend interface {
+	// Head returns the head of a run; ErrNotFound when there is no such run.
+	Head(ctx context.Context, run string) (Head, error)
+
+	// Heads lists heads, a page at a time.
+	Heads(ctx context.Context, req HeadsRequest) ([]Head, error)
+
+	// Records returns records of a run's tail, a page at a time. Records below
+	// Head.Tail are dead and never returned. A run that doesn't exist has none.
+	Records(ctx context.Context, req RecordsRequest) ([]Record, error)
+
+	// Segments lists a run's segments in ascending order of First, without
+	// their data.
+	Segments(ctx context.Context, run string) ([]Segment, error)
+
+	// Segment returns one segment with its data; ErrNotFound when the run has
+	// none with that id (it may have been replaced by another).
+	Segment(ctx context.Context, run string, id uint64) (Segment, error)
+
+	// Apply makes changes to runs, at most one to each, and returns a result
+	// for each, in the same order.
+	//
+	// Each change is a compare-and-set: unless the run's revision is the one
+	// that the change expects, its result is ErrConflict and nothing of it is
+	// done. A change is done whole or not at all, as seen by readers and after
+	// a crash. There is no atomicity between the changes of one call.
+	//
+	// When Apply returns a nil error, every change whose result is nil is
+	// durable, by one sync for all, and visible to every reader that starts
+	// after. When it returns an error, all results are void: a [NotAppliedError]
+	// says that certainly none of the changes happened and none ever will;
+	// any other error says that nobody knows.
+	Apply(ctx context.Context, changes []Change) ([]Result, error)
+
+	// Purge erases what is dead: records below their head's Tail, records and
+	// segments of dropped runs, retired segments. It takes a slice of the work
+	// of a bounded size, so that others don't wait for long, and reports
+	// whether more is left. What is dead is invisible with or without it.
+	Purge(ctx context.Context) (more bool, err error)
+
+	// Close releases the storage. It waits for calls under way. A second Close
+	// does nothing and returns nil.
+	Close() error
+}
+
+// Head is a run's mutable row.
+type Head struct {
+	Run string
+	// Revision is assigned by the backend at each change of the run. For one
+	// run id it never comes back, not even after the run was dropped and made
+	// anew. 0 stands for a run that doesn't exist.
+	Revision uint64
+	// Recency orders runs by their last event, newest largest; the engine
+	// assigns it. It is positive and below 2⁶³.
+	Recency uint64
+	// Tail is the seq of the first event that is a record of its own; events
+	// below are in segments.
+	Tail uint64
+	// Sum and Data are the engine's: a checksum, and the summary as JSON.
+	Sum  uint32
+	Data []byte
+}
+
+// Record is an event as it is stored in a run's tail.
+type Record struct {
+	Seq uint64
+	// Encoding says what State holds; Base and Links are those of a delta: the
+	// seq of the event whose state it is to be applied to, and an upper bound
+	// for the number of deltas between this state and one stored whole.
+	Encoding Encoding
+	Base     uint64
+	Links    uint32
+	// Sum is the engine's CRC-32C over all fields but State.
+	Sum uint32
+	// Hash is the event's place in the run's hash chain.
+	Hash Digest
+	// Header is the event's header, as JSON text.
+	Header []byte
+	// State is the event's state as Encoding says; nil when the request asked
+	// for headers only.
+	State []byte
+	// StateLen is the length of the stored State in bytes, given also when
+	// the state was not asked for. Backends fill it in; Apply ignores it.
+	StateLen int64
+}
+
+// Segment is a sealed, immutable block of the consecutive events First to Last.
+type Segment struct {
+	// ID is assigned by the backend when the segment is added and is never
+	// given to another segment of the same storage.
+	ID    uint64
+	First uint64
+	Last  uint64
+	// Size is the length of Data in bytes, given also where Data is not.
+	Size int64
+	Data []byte
+}
+
+// Change is what Apply does to one run.
+type Change struct {
+	Run string
+	// Revision is the revision that the run must have, 0 for a run that must
+	// not exist.
+	Revision uint64
+	// Head replaces the run's head; its Run and Revision are ignored.
+	Head Head
+	// Append adds records after the last.
+	Append []Record
+	// Rewrite replaces records of the tail that have the same seq.
+	Rewrite []Record
+	// Add puts segments in force; their IDs are assigned by the backend.
+	Add []Segment
+	// Retire takes segments out of force by ID.
+	Retire []uint64
+	// Drop removes the run with all its records and segments. The other
+	// fields, but for Run and Revision, are then ignored.
+	Drop bool
+}
+
+// Result is what became of a Change.
+type Result struct {
+	// Err is nil for a change that was made, ErrConflict for one that expected
+	// another revision, or what kept this one change from being made.
+	Err error
+	// Revision is the run's new revision.
+	Revision uint64
+	// Added are the ids of the segments of Change.Add, in order.
+	Added []uint64
+}
+
+// HeadsRequest asks for a page of heads.
+type HeadsRequest struct {
+	// Prefix restricts the answer to runs whose id begins with it.
+	Prefix string
+	// Newest orders by Recency, newest first, runs of equal recency by
+	// descending id; without it the order is by ascending id, as bytes.
+	Newest bool
+	// After is the last head of the page before, of which only Run and Recency
+	// are used; the zero Head asks for the first page.
+	After Head
+	// Limit is the largest number of heads to return; at least 1.
+	Limit int
+}
+
+// RecordsRequest asks for a page of a run's tail.
+type RecordsRequest struct {
+	Run string
+	// From and To are the first and the last seq wanted, both included.
+	From, To uint64
+	// Reverse asks for descending order, from To down to From.
+	Reverse bool
+	// HeadersOnly leaves out the states, unread.
+	HeadersOnly bool
+	// Limit is the largest number of records to return; at least 1.
+	Limit int
+	// MaxBytes ends the page before it would hold more than this many bytes of
+	// headers and states; the first record is returned whatever its size.
+	// 0 means no bound.
+	MaxBytes int64
+}
+
+// Encoding says how a record stores its state.
+type Encoding uint8
+
+// The encodings, frozen: they are stored.
+const (
+	// Plain is the state byte for byte.
+	Plain Encoding = 1
+	// Zstd is the whole state as one zstd frame.
+	Zstd Encoding = 2
+	// Delta is a delta of package delta against the state of event Base.
+	Delta Encoding = 3
+	// DeltaZstd is a Delta as one zstd frame.
+	DeltaZstd Encoding = 4
+	// Pruned says that the state was dropped; the header remains.
+	Pruned Encoding = 5
+)
+
+// String returns the encoding's name as `flowlog` and the SQLite view show it.
+func (e Encoding) String() string {
+	switch e {
+	case Plain:
+		return "plain"
+	case Zstd:
+		return "zstd"
+	case Delta:
+		return "delta"
+	case DeltaZstd:
+		return "delta+zstd"
+	case Pruned:
+		return "pruned"
+	}
+	return "unknown"
+}
+
+// whole reports whether the state is stored without need of any other.
+func (e Encoding) whole() bool { return e == Plain || e == Zstd }

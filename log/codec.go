@@ -1,0 +1,132 @@
+package log
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/flowlog/checkpoint/log/delta"
+)
+
+// How far a state may depend on others. A damaged record takes at most maxLinks
+// states with it, and reading a state reads at most chainFactor times its size,
+// plus chainSlack bytes for small ones.
+const (
+	maxLinks    = 255 // with the state stored whole: 256 states
+	chainFactor = 1
+	chainSlack  = 64 << 10
+)
+
+// codec turns states into what records hold and back. It is safe for concurrent
+// use.
+type codec struct {
+	opts  Options
+	fast  *zstd.Encoder // for whole states: speed first, since sealing compresses them again
+	small *zstd.Encoder // for deltas, a few KB mostly: the fast one would leave them as they are
+	dec   *zstd.Decoder
+}
+
+func newCodec(opts Options) (codec, error) {
+	n := runtime.GOMAXPROCS(0)
+	c := codec{opts: opts}
+	var err error
+	if c.fast, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(n), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)); err != nil {
+		return codec{}, fmt.Errorf("zstd encoder: %w", err)
+	}
+	if c.small, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(n), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)); err != nil {
+		return codec{}, fmt.Errorf("zstd encoder: %w", err)
+	}
+	// A single segment says its content's size up front: see inflate. A frame may
+	// not make the decoder allocate more than a state may be, with
+	// room for the operations of a delta.
+	limit := uint64(opts.MaxState)*2 + 1<<20
+	if c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(limit), zstd.WithDecodeAllCapLimit(true)); err != nil {
+		return codec{}, fmt.Errorf("zstd decoder: %w", err)
+	}
+	return c, nil
+}
+
+func (c *codec) close() {
+	c.fast.Close()
+	c.small.Close()
+	c.dec.Close()
+}
+
+// encoded is a state as a record stores it.
+type encoded struct {
+	encoding Encoding
+	base     uint64
+	links    uint32
+	bytes    []byte // may be the state itself
+	chain    int64  // stored bytes to be read to get at the state
+	from     *snapshot
+}
+
+// encode chooses how to store a state; base is the state it grew from, or nil.
+func (c *codec) encode(state []byte, base *snapshot) encoded {
+	if c.opts.AllPlain || len(state) <= c.opts.PlainMax || len(state) == 0 {
+		return encoded{encoding: Plain, bytes: state, chain: int64(len(state))}
+	}
+	if base != nil && base.links < maxLinks {
+		d := delta.Encode(nil, base.event.State, state)
+		e := encoded{encoding: Delta, base: base.event.Seq, links: base.links + 1, bytes: d, from: base}
+		if z := c.small.EncodeAll(d, nil); len(z) < len(d) {
+			e.encoding, e.bytes = DeltaZstd, z
+		}
+		e.chain = base.chain + int64(len(e.bytes))
+		if len(d) <= len(state)/2 && e.chain <= chainFactor*int64(len(state))+chainSlack {
+			return e
+		}
+	}
+	z := c.fast.EncodeAll(state, nil)
+	if len(z) >= len(state) {
+		return encoded{encoding: Plain, bytes: state, chain: int64(len(state))}
+	}
+	return encoded{encoding: Zstd, bytes: z, chain: int64(len(z))}
+}
+
+// whole returns a state that is stored without need of another, and that the
+// caller may keep.
+func (c *codec) whole(r *Record, size int64) ([]byte, error) {
+	if r.Encoding == Plain {
+		return r.State, nil
+	}
+	b, err := c.inflate(r.State, size)
+	if err == nil && int64(len(b)) != size {
+		err = fmt.Errorf("%w: zstd frame of another length (want %d, have %d)", ErrCorrupt, size, len(b))
+	}
+	return b, err
+}
+
+// parse returns the delta that a record holds; size is its target's.
+func (c *codec) parse(r *Record, size int64) (*delta.Delta, error) {
+	b := r.State
+	if r.Encoding == DeltaZstd {
+		var err error
+		if b, err = c.inflate(b, 2*size+1<<20); err != nil {
+			return nil, err
+		}
+	}
+	return delta.Parse(b, int(size))
+}
+
+// inflate decompresses exactly one zstd frame that gives its content's size, of
+// at most limit bytes, so that nothing is allocated on a damaged frame's word.
+func (c *codec) inflate(b []byte, limit int64) ([]byte, error) {
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return nil, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
+	}
+	if h.Skippable || !h.HasFCS || h.FrameContentSize > uint64(limit) {
+		return nil, fmt.Errorf("%w: zstd frame of %d bytes where at most %d can be", ErrCorrupt, h.FrameContentSize, limit)
+	}
+	out, err := c.dec.DecodeAll(b, make([]byte, 0, h.FrameContentSize))
+	if err != nil {
+		return nil, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
+	}
+	if uint64(len(out)) != h.FrameContentSize {
+		return nil, fmt.Errorf("%w: zstd frame of another length (want %d, have %d)", ErrCorrupt, h.FrameContentSize, len(out))
+	}
+	return out, nil
+}

@@ -1,0 +1,358 @@
+package log
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// pending is an append on its way. Its caller owns it until it is queued, the
+// writer from then until done is closed, then its caller again.
+type pending struct {
+	Append
+	encoded
+	ctx     context.Context
+	untimed bool // the caller gave no CreatedAt
+	done    chan struct{}
+	event   Event
+	err     error
+}
+
+func (p *pending) finish(ev Event, err error) {
+	p.event, p.err = ev, err
+	close(p.done)
+}
+
+func (p *pending) finished() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *Log) enqueue(p *pending) {
+	l.mu.Lock()
+	l.queue = append(l.queue, p)
+	l.mu.Unlock()
+}
+
+// await waits until p is finished. Whoever finds the writer's slot free takes
+// all that is queued and commits it for everybody, so that appends which arrive
+// while a commit is under way share the next, and nobody waits on a timer.
+func (l *Log) await(ctx context.Context, p *pending) {
+	for !p.finished() {
+		select {
+		case <-p.done:
+		case l.writer <- struct{}{}:
+			if !p.finished() {
+				l.commitQueued()
+			}
+			l.release()
+		case <-ctx.Done():
+			if l.withdraw(p) {
+				p.finish(Event{}, fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
+				return
+			}
+			<-p.done // the writer has it: the outcome is near
+		}
+	}
+}
+
+// withdraw takes an append back that no writer has taken yet.
+func (l *Log) withdraw(p *pending) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.queue, p)
+	if i < 0 {
+		return false
+	}
+	l.queue = slices.Delete(l.queue, i, i+1)
+	return true
+}
+
+// batch is what a commit does to one run.
+type batch struct {
+	run Run // as it is after the change
+	// seen is the newest event that had gone through this Log when the batch
+	// was first looked at: what its first append continues from unless it says
+	// otherwise. It stays so when a conflict makes the batch try again.
+	seen    uint64
+	reborn  bool // the run was deleted since
+	tries   int
+	pending []*pending
+	change  Change
+	events  []Event
+}
+
+// commitQueued commits all that is queued. The caller holds the writer's slot.
+func (l *Log) commitQueued() {
+	l.mu.Lock()
+	queue := l.queue
+	l.queue = nil
+	l.mu.Unlock()
+	err := l.writable(context.Background())
+	var batches []*batch
+	byRun := map[string]*batch{}
+	for _, p := range queue {
+		if err != nil {
+			p.finish(Event{}, err)
+			continue
+		}
+		b, ok := byRun[p.Header.RunID]
+		if !ok {
+			b = &batch{}
+			byRun[p.Header.RunID] = b
+			batches = append(batches, b)
+		}
+		b.pending = append(b.pending, p)
+	}
+	for len(batches) > 0 {
+		batches = l.commit(batches)
+	}
+}
+
+// commit makes one try and returns the batches that met a conflict.
+func (l *Log) commit(batches []*batch) (again []*batch) {
+	batches = slices.DeleteFunc(batches, func(b *batch) bool {
+		l.prepare(b)
+		return len(b.pending) == 0
+	})
+	if len(batches) == 0 {
+		return nil
+	}
+	changes := make([]Change, len(batches))
+	for i, b := range batches {
+		changes[i] = b.change
+	}
+	results, err := l.apply(changes)
+	for i, b := range batches {
+		switch {
+		case err != nil:
+			l.live.forget(b.change.Run)
+			b.fail(err)
+		case results[i].Err == nil:
+			b.run.revision = results[i].Revision
+			l.succeed(b)
+		case errors.Is(results[i].Err, ErrConflict):
+			l.live.forget(b.change.Run)
+			b.tries++
+			again = append(again, b)
+		default:
+			l.live.forget(b.change.Run)
+			b.fail(results[i].Err)
+		}
+	}
+	return again
+}
+
+func (b *batch) fail(err error) {
+	for _, p := range b.pending {
+		p.finish(Event{}, fmt.Errorf("%sappend: %w", place(p.Header.RunID, 0), err))
+	}
+	b.pending = nil
+}
+
+// succeed remembers the run and answers the callers.
+func (l *Log) succeed(b *batch) {
+	last := len(b.pending) - 1
+	p, ev := b.pending[last], b.events[last]
+	// The caller may change its state once it has its answer.
+	ev.State = bytes.Clone(p.State)
+	if ev.State == nil {
+		ev.State = []byte{}
+	}
+	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.Rewrites, links: p.links, chain: p.chain})
+	for i, p := range b.pending {
+		p.finish(b.events[i], nil)
+	}
+}
+
+// prepare makes the change that appends what is pending, answering those that
+// can't be appended.
+func (l *Log) prepare(b *batch) {
+	id := b.pending[0].Header.RunID
+	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
+		// Only a retry can take long enough to matter.
+		if b.tries == 0 || p.ctx.Err() == nil {
+			return false
+		}
+		p.finish(Event{}, fmt.Errorf("%safter %d conflicts with other writers, nothing was written: %w", place(id, 0), b.tries, p.ctx.Err()))
+		return true
+	})
+	if len(b.pending) == 0 {
+		return
+	}
+	err := l.position(b, id)
+	if err != nil {
+		b.fail(err)
+		return
+	}
+	b.change = Change{Run: id, Revision: b.run.revision}
+	b.events = b.events[:0]
+	next := b.seen
+	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
+		ev, done, err := l.place(b, p, &next)
+		if done || err != nil {
+			p.finish(ev, err)
+			return true
+		}
+		b.events = append(b.events, ev)
+		return false
+	})
+	if len(b.pending) == 0 {
+		return
+	}
+	l.recency = max(l.recency+1, uint64(time.Now().UnixNano()))
+	b.run.recency = l.recency
+	if b.change.Head, err = b.run.head(); err != nil {
+		b.fail(err)
+	}
+}
+
+// position finds out where the run stands, from memory if that may do.
+func (l *Log) position(b *batch, id string) error {
+	lr, ok := l.live.get(id)
+	if ok && b.tries == 0 && !b.expectsOther(&lr.run) {
+		b.run, b.seen = lr.run, lr.seen
+		return nil
+	}
+	before := b.run.Life
+	run, err := l.run(context.Background(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		run = newRun(id)
+	case err != nil:
+		return err
+	}
+	switch {
+	case ok && lr.run.Life == run.Life:
+		b.seen = lr.seen
+	case ok || b.tries > 0 && before != run.Life:
+		// What was seen is gone with an earlier life of the run, or was never
+		// there: the append continues from nothing that is.
+		b.seen, b.reborn = 0, true
+	case b.tries == 0:
+		b.seen = run.Last
+	}
+	b.run = run
+	return nil
+}
+
+// expectsOther reports whether an append only makes sense if the run has moved
+// on since it was last looked at.
+func (b *batch) expectsOther(run *Run) bool {
+	return slices.ContainsFunc(b.pending, func(p *pending) bool {
+		return p.Parent > run.Last || p.CheckAfter && p.After != run.Last
+	})
+}
+
+// place gives an event its seq, parent and hash and adds its record to the
+// change. It returns done for a repeated append that is already there.
+//
+// next is what an append continues from that doesn't say: the batch's first one
+// from what was seen, the others from the one before.
+func (l *Log) place(b *batch, p *pending, next *uint64) (ev Event, done bool, err error) {
+	run := &b.run
+	if p.CheckAfter && p.After != run.Last {
+		if ev, ok := l.repeated(b, p); ok {
+			return ev, true, nil
+		}
+		return Event{}, false, &Error{Run: run.ID, Reason: "the run has moved on; load its newest event and decide again",
+			Want: fmt.Sprint("last seq ", p.After), Have: fmt.Sprint("last seq ", run.Last), Err: ErrConflict}
+	}
+	parent, err := p.parent(b, *next)
+	if err != nil {
+		return Event{}, false, err
+	}
+	if run.Last >= MaxSeq {
+		return Event{}, false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run has %d events, the most that a run can have", run.Last), Err: ErrTooLarge}
+	}
+	if p.from != nil && !p.from.of(run) {
+		p.encoded = l.codec.encode(p.State, nil) // its base may be gone
+	}
+	h, rec, err := p.record(run, parent)
+	if err != nil {
+		return Event{}, false, err
+	}
+	run.add(h, rec)
+	*next = run.Last
+	b.change.Append = append(b.change.Append, *rec)
+	return Event{Header: *h, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)}, false, nil
+}
+
+// parent decides what the event continues from.
+func (p *pending) parent(b *batch, next uint64) (uint64, error) {
+	switch {
+	case p.Root:
+		return 0, nil
+	case p.Parent > b.run.Last, p.Parent != 0 && b.reborn:
+		return 0, notFound(b.run.ID, p.Parent, fmt.Sprintf("there is no such event to continue from; the run's last seq is %d", b.run.Last))
+	case p.Parent != 0:
+		return p.Parent, nil
+	case p.CheckAfter:
+		return p.After, nil
+	}
+	return next, nil
+}
+
+// record makes the event that follows the last of run.
+func (p *pending) record(run *Run, parent uint64) (*Header, *Record, error) {
+	h := p.Header
+	h.Seq, h.Parent, h.Life = run.Last+1, parent, ""
+	if h.Seq == 1 {
+		h.Life = run.Life
+	}
+	header, err := h.marshal()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(header) > MaxHeader {
+		return nil, nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use fewer or shorter labels", len(header), MaxHeader), Err: ErrTooLarge}
+	}
+	rec := &Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: p.links, Header: header, State: p.bytes}
+	rec.Hash = chainAfter(run.Last, run.Hash, header, h.SHA256)
+	rec.Sum = recordSum(run.Life, rec)
+	return &h, rec, nil
+}
+
+// repeated looks whether the event that p would make is there already, because
+// an earlier try succeeded and its answer was lost.
+func (l *Log) repeated(b *batch, p *pending) (Event, bool) {
+	seq := p.After + 1
+	if seq > b.run.Last {
+		return Event{}, false
+	}
+	var rec *Record
+	for i := range b.change.Append {
+		if b.change.Append[i].Seq == seq {
+			rec = &b.change.Append[i]
+		}
+	}
+	if rec == nil {
+		recs, err := l.backend.Records(context.Background(), RecordsRequest{Run: b.run.ID, From: seq, To: seq, HeadersOnly: true, Limit: 1})
+		if err != nil || len(recs) == 0 {
+			return Event{}, false
+		}
+		rec = &recs[0]
+	}
+	ev, err := l.reader(b.run).header(rec)
+	if err != nil {
+		return Event{}, false
+	}
+	parent := p.Parent
+	if parent == 0 && !p.Root {
+		parent = p.After
+	}
+	h := p.Header
+	h.Seq, h.Parent, h.Life = seq, parent, ev.Life
+	if p.untimed {
+		h.CreatedAt = ev.CreatedAt
+	}
+	header, err := h.marshal()
+	return ev, err == nil && bytes.Equal(header, rec.Header)
+}

@@ -1,0 +1,41 @@
+// Package log is the engine of flowlog: append-only logs of checkpoint events,
+// one log a run, over a storage that a driver provides.
+//
+// A [Log] is what programs use. It validates, assigns each event its seq under
+// one lock, links the events of a run by a hash chain, stores a state as what
+// differs from the state it grew from, and lets concurrent appends of any runs
+// share one durable commit. A [Backend] is what a driver implements: it stores
+// opaque headers, states, segments and heads, and decides nothing.
+//
+//	program ─▶ Log ─▶ Backend ─▶ SQLite, bbolt, memory, …
+//
+// The words used here:
+//
+//   - An [Event] is one immutable entry of a run: a [Header] and a state.
+//   - A [Record] is an event as it is stored: the header's JSON, and the state
+//     in one of the ways that [Encoding] names.
+//   - A [Head] is a run's one mutable row: a summary that can be derived from
+//     its events, and the revision that every change is compared with.
+//   - A [Segment] is a sealed block of consecutive events.
+//   - A [Note] is what is said about events later, an event of the run's
+//     companion log. Events themselves never change.
+//
+// # Guarantees
+//
+// Durability: a nil error from [Log.Append] means that the backend made the
+// event durable and that every later read sees it.
+//
+// Atomicity: an event is there whole or not at all. Events of different runs
+// that share a commit are independent of each other.
+//
+// Integrity: every state read is checked against the SHA-256 in its header, and
+// every header against a checksum, so damage is reported and never returned as
+// data. [Log.Verify] checks the hash chain as well, which no one can rewrite
+// without changing the head's hash.
+//
+// Concurrency: a Log is safe for concurrent use. Several Logs, in several
+// processes, may share a storage if its driver allows that; a change made on an
+// outdated head is refused by the driver and made anew by the engine.
+//
+// A failed sync is an unknown outcome: see [ErrUnknownOutcome].
+package log

@@ -1,0 +1,133 @@
+package log
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Digest is a SHA-256. Its text form is 64 hexadecimal digits.
+type Digest [32]byte
+
+// String returns the digest as 64 hexadecimal digits.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return fmt.Errorf("digest of %d characters: want %d hexadecimal digits", len(text), hex.EncodedLen(len(d)))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+// Kind says what a state is.
+type Kind string
+
+// The kinds of states.
+const (
+	// JSON is one JSON value, kept byte for byte.
+	JSON Kind = "json"
+	// Bytes is anything else.
+	Bytes Kind = "bytes"
+)
+
+// Metadata is what an event says of itself to people and policies.
+type Metadata struct {
+	// GraphID names the workflow that the run executes.
+	GraphID string `json:"graph_id"`
+	// Version is the caller's version of the state's schema.
+	Version int `json:"version"`
+	// Labels are free.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Origin names the event of another run that a run was forked from.
+type Origin struct {
+	RunID string `json:"run_id"`
+	Seq   uint64 `json:"seq"`
+	Hash  Digest `json:"hash"`
+}
+
+// Envelope is what an engine wraps around a state: prefix, state and suffix are
+// together the bytes that it saved. flowlog keeps it beside the state so that the
+// engine gets back what it gave and people see the state alone.
+type Envelope struct {
+	Prefix string `json:"prefix"`
+	Suffix string `json:"suffix"`
+}
+
+// Header is an event but for its state: small, cheap to list, immutable. Its
+// JSON is stored and hashed as it was written.
+type Header struct {
+	RunID string `json:"run_id"`
+	// Seq is the event's position in its run: 1, 2, 3 …
+	Seq uint64 `json:"seq"`
+	// Parent is the seq of the event that this one continues from, 0 for none.
+	Parent     uint64 `json:"parent,omitempty"`
+	NodeID     string `json:"node_id"`
+	PrevNodeID string `json:"prev_node_id,omitempty"`
+	NextNode   string `json:"next_node,omitempty"`
+	Attempt    int    `json:"attempt,omitempty"`
+	BranchID   string `json:"branch_id,omitempty"`
+	ForkNodeID string `json:"fork_node_id,omitempty"`
+	// CreatedAt is UTC, with nanoseconds. It says when, and orders nothing.
+	CreatedAt time.Time `json:"created_at"`
+	Metadata  Metadata  `json:"metadata,omitzero"`
+	Origin    *Origin   `json:"origin,omitempty"`
+	Envelope  *Envelope `json:"envelope,omitempty"`
+	// Kind, Size (in bytes) and SHA256 describe the state.
+	Kind   Kind   `json:"kind"`
+	Size   int64  `json:"size"`
+	SHA256 Digest `json:"sha256"`
+	// Life is the run's incarnation id, in event 1 only.
+	Life string `json:"life,omitempty"`
+}
+
+// Event is an entry of a run as it is read.
+type Event struct {
+	Header
+	// Hash is the event's place in the run's hash chain.
+	Hash Digest
+	// Pruned says that the state was dropped.
+	Pruned bool
+	// Encoding says how the state is stored, Stored how many bytes the header
+	// and the stored state take.
+	Encoding Encoding
+	Stored   int64
+	// State is nil when only headers were asked for, or the state was pruned.
+	// It belongs to the caller.
+	State []byte
+}
+
+// marshal returns the header's JSON, the bytes that are stored and hashed.
+func (h *Header) marshal() ([]byte, error) {
+	b, err := json.Marshal(h)
+	if err != nil {
+		return nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header can't be written as JSON: %v", err), Err: ErrInvalid}
+	}
+	return b, nil
+}
+
+// parseHeader reads a stored header and checks what readers rely on.
+func parseHeader(run string, seq uint64, b []byte) (Header, error) {
+	var h Header
+	if err := json.Unmarshal(b, &h); err != nil {
+		return Header{}, corrupt(run, seq, fmt.Sprintf("header: %v", err))
+	}
+	switch {
+	case h.RunID != run:
+		return Header{}, &Error{Run: run, Seq: seq, Reason: "header of another run", Want: run, Have: h.RunID, Err: ErrCorrupt}
+	case h.Seq != seq:
+		return Header{}, &Error{Run: run, Seq: seq, Reason: "header of another event", Want: fmt.Sprint(seq), Have: fmt.Sprint(h.Seq), Err: ErrCorrupt}
+	case h.Parent >= h.Seq:
+		return Header{}, corrupt(run, seq, fmt.Sprintf("parent %d does not come before it", h.Parent))
+	case h.Size < 0:
+		return Header{}, corrupt(run, seq, fmt.Sprintf("size %d", h.Size))
+	}
+	return h, nil
+}

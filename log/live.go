@@ -1,0 +1,134 @@
+package log
+
+import (
+	"container/list"
+	"sync"
+)
+
+// snapshot is an event with its state and what is needed to base a delta on it.
+// It is immutable.
+type snapshot struct {
+	event    Event // State is shared and must not be given away
+	life     string
+	rewrites uint64
+	links    uint32 // deltas between this state and one stored whole
+	chain    int64  // stored bytes to be read to get at it
+}
+
+// of reports whether the snapshot still holds for a run as it is now.
+func (s *snapshot) of(r *Run) bool {
+	return s != nil && s.life == r.Life && s.rewrites == r.Rewrites
+}
+
+// liveRun is what is remembered of a run that is being written or read.
+type liveRun struct {
+	run    Run
+	seen   uint64    // the newest seq that went through this Log
+	newest *snapshot // of run.Last, or nil
+}
+
+// liveRuns remembers the runs used most recently, bounded in bytes. All in it is
+// a cache: forgetting a run costs a read.
+type liveRuns struct {
+	mu    sync.Mutex
+	max   int64
+	bytes int64
+	runs  map[string]*list.Element // of *liveEntry
+	order *list.List               // most recently used first
+}
+
+type liveEntry struct {
+	id string
+	liveRun
+	bytes int64
+}
+
+// liveOverhead is roughly what an entry takes beside its state, in bytes.
+const liveOverhead = 2 << 10
+
+func newLiveRuns(max int64) *liveRuns {
+	return &liveRuns{max: max, runs: map[string]*list.Element{}, order: list.New()}
+}
+
+// get returns what is remembered of a run.
+func (c *liveRuns) get(id string) (liveRun, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.runs[id]
+	if !ok {
+		return liveRun{}, false
+	}
+	c.order.MoveToFront(el)
+	return el.Value.(*liveEntry).liveRun, true
+}
+
+// saw notes that a reader was shown the run as it is in r.
+func (c *liveRuns) saw(r Run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.runs[r.ID]
+	if !ok || el.Value.(*liveEntry).run.Life != r.Life {
+		c.put(r.ID, liveRun{run: r, seen: r.Last})
+		return
+	}
+	e := el.Value.(*liveEntry)
+	e.seen = max(e.seen, r.Last)
+	if r.Last > e.run.Last || r.Rewrites > e.run.Rewrites {
+		e.run = r // another writer was here
+	}
+}
+
+// wrote notes what the writer made of the run.
+func (c *liveRuns) wrote(r Run, newest *snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(r.ID, liveRun{run: r, seen: r.Last, newest: newest})
+}
+
+// loaded keeps a snapshot of a run's newest event for the next append or load.
+func (c *liveRuns) loaded(r Run, newest *snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.runs[r.ID]
+	if !ok {
+		return
+	}
+	if e := el.Value.(*liveEntry); e.newest == nil && newest.of(&e.run) && newest.event.Seq == e.run.Last {
+		lr := e.liveRun
+		lr.newest = newest
+		c.put(r.ID, lr)
+	}
+}
+
+// forget drops a run.
+func (c *liveRuns) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(id)
+}
+
+// put and remove want the lock held.
+func (c *liveRuns) put(id string, lr liveRun) {
+	c.remove(id)
+	e := &liveEntry{id: id, liveRun: lr, bytes: liveOverhead}
+	if lr.newest != nil {
+		if size := int64(len(lr.newest.event.State)); size > c.max {
+			e.newest = nil
+		} else {
+			e.bytes += size
+		}
+	}
+	c.runs[id] = c.order.PushFront(e)
+	c.bytes += e.bytes
+	for c.bytes > c.max && c.order.Len() > 1 {
+		c.remove(c.order.Back().Value.(*liveEntry).id)
+	}
+}
+
+func (c *liveRuns) remove(id string) {
+	if el, ok := c.runs[id]; ok {
+		c.bytes -= el.Value.(*liveEntry).bytes
+		c.order.Remove(el)
+		delete(c.runs, id)
+	}
+}

@@ -1,0 +1,151 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Options tune a [Log]. The zero value is good.
+type Options struct {
+	// MaxState is the largest state accepted, in bytes. Default 100 MiB.
+	MaxState int64
+	// PlainMax is the size in bytes up to which a state is stored as it is,
+	// readable with the database's own tools. Default 4 KiB; below 0 for none.
+	PlainMax int
+	// AllPlain stores every state as it is: readable, and as large as it is.
+	AllPlain bool
+	// CacheBytes bounds the newest states of live runs that are kept in memory
+	// so that the next one can be compared with them. Default 64 MiB.
+	CacheBytes int64
+	// ReadOnly makes every write fail with ErrReadOnly.
+	ReadOnly bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxState <= 0 {
+		o.MaxState = 100 << 20
+	}
+	if o.PlainMax == 0 {
+		o.PlainMax = 4 << 10
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	return o
+}
+
+// Log is a set of runs on one backend. It is safe for concurrent use. It must be
+// closed.
+type Log struct {
+	backend Backend
+	opts    Options
+	codec   codec
+	live    *liveRuns
+
+	// writer is held by whoever changes the backend: it has one slot.
+	writer chan struct{}
+	// recency is the last given; owned by the holder of writer.
+	recency uint64
+
+	mu     sync.Mutex // guards all below
+	queue  []*pending // appends that nobody has taken yet
+	closed bool
+	failed error // the failed sync after which nothing is written any more
+}
+
+// Open returns a Log on a backend, which it owns from then on: [Log.Close]
+// closes it.
+func Open(b Backend, opts Options) (*Log, error) {
+	opts = opts.withDefaults()
+	c, err := newCodec(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Log{
+		backend: b, opts: opts, codec: c,
+		live:   newLiveRuns(opts.CacheBytes),
+		writer: make(chan struct{}, 1),
+	}, nil
+}
+
+// Close waits for the commit under way, fails the appends that are still queued
+// with ErrClosed and closes the backend. A second Close does nothing.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	l.writer <- struct{}{}
+	defer func() { <-l.writer }()
+	l.codec.close()
+	return l.backend.Close()
+}
+
+// readable returns why nothing can be read: the Log is closed or ctx is done.
+func (l *Log) readable(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// writable returns why nothing can be written.
+func (l *Log) writable(ctx context.Context) error {
+	if err := l.readable(ctx); err != nil {
+		return err
+	}
+	if l.opts.ReadOnly {
+		return fmt.Errorf("%w: it was opened for looking only", ErrReadOnly)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return fmt.Errorf("%w since a sync failed (%v): nothing was written now; close the store, make sure that its disk is sound, and open it again", ErrReadOnly, l.failed)
+	}
+	return nil
+}
+
+// acquire takes the writer's slot.
+func (l *Log) acquire(ctx context.Context) error {
+	select {
+	case l.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := l.writable(ctx); err != nil {
+		l.release()
+		return err
+	}
+	return nil
+}
+
+func (l *Log) release() { <-l.writer }
+
+// apply hands changes to the backend and latches the Log when nobody knows what
+// became of them. The caller holds the writer's slot.
+func (l *Log) apply(changes []Change) ([]Result, error) {
+	// The changes may belong to several callers, and half a cancellation has
+	// no meaning, so the backend gets a context that is never done.
+	results, err := l.backend.Apply(context.Background(), changes)
+	if err == nil && len(results) != len(changes) {
+		err = fmt.Errorf("backend returned %d results for %d changes", len(results), len(changes))
+	}
+	var notApplied *NotAppliedError
+	switch {
+	case err == nil:
+		return results, nil
+	case errors.As(err, &notApplied), errors.Is(err, ErrClosed):
+		return nil, err
+	}
+	l.mu.Lock()
+	l.failed = err
+	l.mu.Unlock()
+	return nil, fmt.Errorf("%w: %w: the event may be there or not; open the store again and look", ErrUnknownOutcome, err)
+}

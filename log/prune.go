@@ -1,0 +1,181 @@
+package log
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// noteKindPrune is the kind of the notes that say which states were dropped.
+const noteKindPrune = "prune"
+
+// pruneSlice is how many states one transaction drops, at most.
+const pruneSlice = 64
+
+type pruneData struct {
+	Policy string `json:"policy"`
+}
+
+// Prune drops the states of events, by seq, and keeps their headers: they are
+// listed as pruned, still verify, and asking for their state gives ErrPruned with
+// policy and time. States stored as deltas on them are stored anew on what
+// remains, byte for byte the same. Events that are pruned already or don't exist
+// are passed over. It returns how many states were dropped.
+//
+// A note is made durable first, then the states go in slices: after a crash the
+// run is as if fewer had been named, and calling again finishes the work.
+//
+// Errors: ErrNotFound if there is no such run, and as [Log.Append].
+func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string) (int, error) {
+	run, err := l.Run(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	seqs = slices.Clone(seqs)
+	slices.Sort(seqs)
+	seqs = slices.Compact(seqs)
+	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s == 0 || s > run.Last })
+	if len(seqs) == 0 {
+		return 0, nil
+	}
+	data, err := json.Marshal(pruneData{Policy: policy})
+	if err != nil {
+		return 0, err
+	}
+	if err := l.AddNote(ctx, id, Note{Kind: noteKindPrune, Events: ranges(seqs), Data: data}); err != nil {
+		return 0, err
+	}
+	dropped := 0
+	for part := range slices.Chunk(seqs, pruneSlice) {
+		n, err := l.pruneSome(ctx, run, part)
+		dropped += n
+		if err != nil {
+			return dropped, fmt.Errorf("%sprune: %w", place(id, 0), err)
+		}
+	}
+	return dropped, nil
+}
+
+// pruneSome drops a slice of states in one change.
+func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error) {
+	if err := l.acquire(ctx); err != nil {
+		return 0, err
+	}
+	defer l.release()
+	for {
+		if err := l.gone(ctx, run); err != nil {
+			return 0, err
+		}
+		now, err := l.run(ctx, run.ID)
+		if err != nil {
+			return 0, err
+		}
+		change, n, err := l.planPrune(ctx, &now, seqs)
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		l.live.forget(run.ID)
+		results, err := l.apply([]Change{change})
+		if err != nil {
+			return 0, err
+		}
+		if !errors.Is(results[0].Err, ErrConflict) {
+			return n, results[0].Err
+		}
+	}
+}
+
+// planPrune makes the change that drops the states of seqs: it goes through the
+// run from the first of them on and stores anew whatever leans on them.
+func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, int, error) {
+	change := Change{Run: run.ID, Revision: run.revision}
+	r := l.reader(*run)
+	dropped := 0
+	for rec, err := range l.scan(ctx, *run, HistoryOptions{From: seqs[0]}) {
+		if err != nil {
+			return Change{}, 0, err
+		}
+		ev, err := r.header(rec)
+		if err != nil {
+			return Change{}, 0, err
+		}
+		before := stored(rec)
+		switch _, prune := slices.BinarySearch(seqs, rec.Seq); {
+		case ev.Pruned:
+			continue
+		case prune:
+			rec.Encoding, rec.Base, rec.Links, rec.State = Pruned, 0, 0, nil
+			run.Pruned++
+			run.Bytes -= ev.Size
+			dropped++
+		case rec.Base != 0 && slices.Contains(seqs, rec.Base):
+			if err := r.rebase(ctx, rec, seqs); err != nil {
+				return Change{}, 0, err
+			}
+		default:
+			continue
+		}
+		rec.StateLen = int64(len(rec.State))
+		rec.Sum = recordSum(run.Life, rec)
+		run.Stored += stored(rec) - before
+		change.Rewrite = append(change.Rewrite, *rec)
+	}
+	run.Rewrites++
+	var err error
+	change.Head, err = run.head()
+	return change, dropped, err
+}
+
+// rebase stores a state anew on the nearest state of its chain that remains.
+func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
+	s, err := r.event(ctx, rec)
+	if err != nil {
+		return err
+	}
+	links := rec.Links // of those that lean on this one, unchanged: an upper bound
+	var base *snapshot
+	for seq := rec.Base; seq != 0; {
+		b, err := r.l.records(ctx, r.run, RecordsRequest{From: seq, To: seq, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(seqs, seq) && b[0].Encoding != Pruned {
+			if base, err = r.event(ctx, &b[0]); err != nil {
+				return err
+			}
+			break
+		}
+		seq = b[0].Base
+	}
+	e := r.l.codec.encode(s.event.State, base)
+	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, min(e.links, links), e.bytes
+	return nil
+}
+
+// pruned returns the error for a state that was dropped.
+func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
+	recs, err := l.records(ctx, run, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	ev, err := l.reader(run).header(&recs[0])
+	if err != nil {
+		return err
+	}
+	e := &PrunedError{Run: run.ID, Seq: seq, Size: ev.Size, SHA256: ev.SHA256}
+	err = l.notes(ctx, run, func(n Note) bool {
+		if n.Kind != noteKindPrune || !n.Covers(seq) {
+			return true
+		}
+		var d pruneData
+		json.Unmarshal(n.Data, &d) // without a policy it is still pruned
+		e.Policy, e.At = d.Policy, n.At
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	return e
+}

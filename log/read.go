@@ -1,0 +1,345 @@
+package log
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+)
+
+// How much a page of a history holds. Iterators read a page, give the storage
+// back and only then let the caller work.
+const (
+	pageHeaders = 512
+	pageStates  = 64
+	pageBytes   = 4 << 20
+)
+
+// HistoryOptions choose events of a run. The zero value is all of them, oldest
+// first, with their states.
+type HistoryOptions struct {
+	// From and To are the first and the last seq wanted, both included; 0
+	// leaves that end open.
+	From, To uint64
+	// Backward gives the newest first.
+	Backward bool
+	// Node restricts to events of one node.
+	Node string
+	// Limit is the largest number of events, counted after the filter; 0 for
+	// no limit.
+	Limit int
+	// HeadersOnly leaves the states unread.
+	HeadersOnly bool
+}
+
+// Run returns the summary of a run; ErrNotFound if there is none of that id.
+func (l *Log) Run(ctx context.Context, id string) (Run, error) {
+	if err := checkID("run id", id); err != nil {
+		return Run{}, err
+	}
+	if err := l.readable(ctx); err != nil {
+		return Run{}, err
+	}
+	run, err := l.run(ctx, id)
+	if err == nil {
+		l.live.saw(run)
+	}
+	return run, err
+}
+
+// run reads a head.
+func (l *Log) run(ctx context.Context, id string) (Run, error) {
+	h, err := l.backend.Head(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Run{}, notFound(id, 0, "there is no such run")
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("%sread head: %w", place(id, 0), err)
+	}
+	return parseHead(h)
+}
+
+// Newest returns the newest event of a run whose state is there: the one that a
+// recovery wants.
+//
+// Errors: ErrNotFound if there is no such run; ErrPruned if no event has its
+// state any more.
+func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
+	run, err := l.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if lr, ok := l.live.get(id); ok && lr.newest.of(&run) && lr.newest.event.Seq == run.Last {
+		return lr.newest.give(), nil
+	}
+	for ev, err := range l.history(ctx, run, HistoryOptions{Backward: true, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if !ev.Pruned {
+			return l.at(ctx, run, ev.Seq)
+		}
+	}
+	return nil, l.pruned(ctx, run, run.Last)
+}
+
+// At returns one event by its seq.
+//
+// Errors: ErrNotFound if there is no such run or event; ErrPruned, as a
+// [PrunedError], if its state was dropped.
+func (l *Log) At(ctx context.Context, id string, seq uint64) (*Event, error) {
+	run, err := l.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return l.at(ctx, run, seq)
+}
+
+func (l *Log) at(ctx context.Context, run Run, seq uint64) (*Event, error) {
+	s, err := l.snapshot(ctx, run, seq)
+	if err != nil {
+		return nil, err
+	}
+	if s.event.Pruned {
+		return nil, l.pruned(ctx, run, seq)
+	}
+	if seq == run.Last {
+		l.live.loaded(run, s)
+	}
+	return s.give(), nil
+}
+
+// give returns a copy of the event that the caller may keep and change.
+func (s *snapshot) give() *Event {
+	ev := s.event
+	ev.State = bytes.Clone(s.event.State)
+	return &ev
+}
+
+// snapshot reads one event.
+func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, error) {
+	if seq == 0 || seq > run.Last {
+		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))
+	}
+	recs, err := l.records(ctx, run, RecordsRequest{From: seq, To: seq, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	return l.reader(run).event(ctx, &recs[0])
+}
+
+// Visit returns the nth event of a node in a run, counted from 1 by seq over all
+// branches, pruned ones included; n 0 asks for the newest whose state is there.
+//
+// Errors: ErrNotFound if there is no such run or visit; ErrPruned, as a
+// [PrunedError], if its state was dropped.
+func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error) {
+	run, err := l.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkID("node id", node); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		return nil, fmt.Errorf("%w visit %d of node %q: visits count from 1", ErrInvalid, n, node)
+	}
+	visits := 0
+	for ev, err := range l.history(ctx, run, HistoryOptions{Node: node, HeadersOnly: true, Backward: n == 0}) {
+		if err != nil {
+			return nil, err
+		}
+		visits++
+		if visits == n || n == 0 && !ev.Pruned {
+			return l.at(ctx, run, ev.Seq)
+		}
+	}
+	if n == 0 && visits > 0 {
+		return nil, notFound(id, 0, fmt.Sprintf("node %q has %d events, and the states of all of them were pruned", node, visits))
+	}
+	if n > 0 && visits > 0 {
+		return nil, notFound(id, 0, fmt.Sprintf("node %q has %d visits, not %d", node, visits, n))
+	}
+	return nil, notFound(id, 0, fmt.Sprintf("node %q has no event", node))
+}
+
+// History streams the events of a run as it stands when the iteration begins.
+//
+// Order is by seq. A pruned event comes without a state and with Pruned set. An
+// error ends the iteration. While the caller works, no lock and no transaction
+// is held. Memory: a page of at most 4 MiB of records, at most four states
+// besides, and what the caller keeps.
+//
+// Errors: ErrNotFound if there is no such run, also when it is deleted on the
+// way.
+func (l *Log) History(ctx context.Context, id string, opts HistoryOptions) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		run, err := l.Run(ctx, id)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for ev, err := range l.history(ctx, run, opts) {
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		r := l.reader(run)
+		node, left := nodeFilter(opts.Node), opts.Limit
+		for rec, err := range l.scan(ctx, run, opts) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !bytes.Contains(rec.Header, node) {
+				continue
+			}
+			ev, ok, err := r.selected(ctx, rec, opts)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !ok {
+				continue
+			}
+			if !yield(ev, nil) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// nodeFilter returns bytes that the header of any event of node contains.
+func nodeFilter(node string) []byte {
+	if node == "" {
+		return nil
+	}
+	b, err := json.Marshal(node)
+	if err != nil {
+		return nil
+	}
+	return append([]byte(`"node_id":`), b...)
+}
+
+// selected returns the event of a record if the options want it.
+func (r *reader) selected(ctx context.Context, rec *Record, opts HistoryOptions) (*Event, bool, error) {
+	ev, err := r.header(rec)
+	if err != nil || opts.Node != "" && ev.NodeID != opts.Node {
+		return nil, false, err
+	}
+	if opts.HeadersOnly || ev.Pruned {
+		return &ev, true, nil
+	}
+	if opts.Node != "" { // the scan read headers only
+		recs, err := r.l.records(ctx, r.run, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		if err != nil {
+			return nil, false, err
+		}
+		rec = &recs[0]
+	}
+	s, err := r.event(ctx, rec)
+	if err != nil {
+		return nil, false, err
+	}
+	return s.give(), true, nil
+}
+
+// scan streams the records that a history goes through.
+func (l *Log) scan(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: opts.Backward, MaxBytes: pageBytes}
+		if req.To == 0 || req.To > run.Last {
+			req.To = run.Last
+		}
+		req.HeadersOnly = opts.HeadersOnly || opts.Node != ""
+		req.Limit = pageStates
+		if req.HeadersOnly {
+			req.Limit = pageHeaders
+		}
+		if opts.Limit > 0 && opts.Node == "" {
+			req.Limit = min(req.Limit, opts.Limit)
+		}
+		for req.From <= req.To {
+			recs, err := l.records(ctx, run, req)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range recs {
+				if !yield(&recs[i], nil) {
+					return
+				}
+			}
+			if last := recs[len(recs)-1].Seq; opts.Backward {
+				req.To = last - 1
+			} else {
+				req.From = last + 1
+			}
+		}
+	}
+}
+
+// records reads a page and holds it to what was asked: the records follow each
+// other without a gap from the end that the page begins at. The page has at
+// least one record.
+func (l *Log) records(ctx context.Context, run Run, req RecordsRequest) ([]Record, error) {
+	if err := l.readable(ctx); err != nil {
+		return nil, err
+	}
+	req.Run = run.ID
+	recs, err := l.backend.Records(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("%sread events %d to %d: %w", place(run.ID, 0), req.From, req.To, err)
+	}
+	want, step := req.From, uint64(1)
+	if req.Reverse {
+		want, step = req.To, math.MaxUint64 // that is, -1
+	}
+	if len(recs) == 0 {
+		return nil, l.missing(ctx, run, want)
+	}
+	for i := range recs {
+		if recs[i].Seq != want {
+			return nil, l.missing(ctx, run, want)
+		}
+		want += step
+	}
+	// A page is of one life of the run: one record tells.
+	if recordSum(run.Life, &recs[0]) != recs[0].Sum {
+		if err := l.gone(ctx, run); err != nil {
+			return nil, err
+		}
+	}
+	return recs, nil
+}
+
+// missing says why an event that must be there is not.
+func (l *Log) missing(ctx context.Context, run Run, seq uint64) error {
+	if err := l.gone(ctx, run); err != nil {
+		return err
+	}
+	return corrupt(run.ID, seq, "the event is missing")
+}
+
+// gone returns an error if the run has been deleted since it was looked at.
+func (l *Log) gone(ctx context.Context, run Run) error {
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if now.Life != run.Life {
+		return notFound(run.ID, 0, "the run was deleted while it was being read, and its id used again")
+	}
+	return nil
+}

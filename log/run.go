@@ -1,0 +1,102 @@
+package log
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// formatVersion is the version of what the engine stores: heads, headers, sums
+// and the hash chain. A run of a later one is refused, never guessed at.
+const formatVersion = 1
+
+// Run is the summary of a run: everything in it can be derived from its events.
+type Run struct {
+	ID string `json:"-"`
+	// Version is the format that the run is stored in.
+	Version int `json:"version"`
+	// Life is the run's incarnation id, new each time that a deleted run id is
+	// used again.
+	Life string `json:"life"`
+	// Last is the seq of the newest event, Hash its place in the hash chain.
+	Last uint64 `json:"last"`
+	Hash Digest `json:"hash"`
+	// GraphID, NodeID, NextNode and Size (the state's, in bytes) are those of
+	// the newest event.
+	GraphID  string `json:"graph_id,omitempty"`
+	NodeID   string `json:"node_id"`
+	NextNode string `json:"next_node,omitempty"`
+	Size     int64  `json:"size"`
+	// CreatedAt and UpdatedAt are the times of the first and the newest event.
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// Pruned counts the events whose state was dropped.
+	Pruned uint64 `json:"pruned,omitempty"`
+	// Bytes is the size of all states as they were given, Stored what headers
+	// and states take as they are stored, both in bytes and without the pruned.
+	Bytes  int64 `json:"bytes"`
+	Stored int64 `json:"stored"`
+	// Rewrites counts the changes to stored states. A delta that was made
+	// before a rewrite may lean on a state that is no longer there.
+	Rewrites uint64 `json:"rewrites,omitempty"`
+
+	revision uint64
+	recency  uint64
+	tail     uint64
+}
+
+// newRun returns the summary of a run without events, which is never stored.
+func newRun(id string) Run {
+	var life [16]byte
+	rand.Read(life[:]) // never fails: see crypto/rand
+	return Run{ID: id, Version: formatVersion, Life: hex.EncodeToString(life[:]), tail: 1}
+}
+
+// head returns what is stored of the summary.
+func (r *Run) head() (Head, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return Head{}, &Error{Run: r.ID, Reason: fmt.Sprintf("head can't be written as JSON: %v", err), Err: ErrInvalid}
+	}
+	return Head{Run: r.ID, Recency: r.recency, Tail: r.tail, Sum: headSum(r.ID, r.tail, data), Data: data}, nil
+}
+
+// parseHead reads a stored head.
+func parseHead(h Head) (Run, error) {
+	// The version comes first: a head of a newer format is not damaged.
+	var v struct{ Version int }
+	if json.Unmarshal(h.Data, &v) == nil && v.Version > formatVersion {
+		return Run{}, &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
+			Want: fmt.Sprint("at most ", formatVersion), Have: fmt.Sprint(v.Version), Err: ErrUnsupportedVersion}
+	}
+	if sum := headSum(h.Run, h.Tail, h.Data); sum != h.Sum {
+		return Run{}, &Error{Run: h.Run, Reason: "head does not match its checksum",
+			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	var r Run
+	if err := json.Unmarshal(h.Data, &r); err != nil {
+		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
+	}
+	if r.Last == 0 {
+		return Run{}, corrupt(h.Run, 0, "head of a run without events")
+	}
+	r.ID, r.revision, r.recency, r.tail = h.Run, h.Revision, h.Recency, h.Tail
+	return r, nil
+}
+
+// add counts an event in.
+func (r *Run) add(h *Header, rec *Record) {
+	if r.Last == 0 {
+		r.CreatedAt = h.CreatedAt
+	}
+	r.Last, r.Hash = h.Seq, rec.Hash
+	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
+	r.UpdatedAt = h.CreatedAt
+	r.Bytes += h.Size
+	r.Stored += stored(rec)
+}
+
+// stored is what a record takes, in bytes, but for the database's own overhead.
+func stored(r *Record) int64 { return int64(len(r.Header)) + max(r.StateLen, int64(len(r.State))) }

@@ -1,0 +1,94 @@
+package log
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+)
+
+// RunsOptions choose runs. The zero value is all of them, newest first.
+type RunsOptions struct {
+	// Prefix restricts to run ids that begin with it.
+	Prefix string
+	// ByID orders by ascending id, as bytes, instead of by the last event,
+	// newest first.
+	ByID bool
+	// After continues after the run whose [Run.Cursor] it is, in the same order
+	// and with the same Prefix.
+	After string
+	// Limit is the largest number of runs; 0 for no limit.
+	Limit int
+}
+
+// Cursor returns where a listing can go on after this run: an opaque text.
+func (r *Run) Cursor() string {
+	return strconv.FormatUint(r.recency, 36) + "." + base64.RawURLEncoding.EncodeToString([]byte(r.ID))
+}
+
+func parseCursor(s string) (Head, error) {
+	if s == "" {
+		return Head{}, nil
+	}
+	num, id, ok := strings.Cut(s, ".")
+	recency, err := strconv.ParseUint(num, 36, 63)
+	if !ok || err != nil {
+		return Head{}, fmt.Errorf("%w cursor %q: use one that a listing gave", ErrInvalid, s)
+	}
+	run, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil || len(run) == 0 {
+		return Head{}, fmt.Errorf("%w cursor %q: use one that a listing gave", ErrInvalid, s)
+	}
+	return Head{Run: string(run), Recency: recency}, nil
+}
+
+// Runs streams the summaries of runs. No state and no event is read.
+//
+// A run that gets an event while it is listed newest first moves to the front:
+// it is then in what was listed already or is missed, never listed twice by one
+// iteration that began before. An error ends the iteration; one run whose head is
+// damaged is such an error.
+func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		after, err := parseCursor(opts.After)
+		if err != nil {
+			yield(Run{}, err)
+			return
+		}
+		left := opts.Limit
+		req := HeadsRequest{Prefix: opts.Prefix, Newest: !opts.ByID, After: after, Limit: pageHeaders}
+		for {
+			if err := l.readable(ctx); err != nil {
+				yield(Run{}, err)
+				return
+			}
+			if opts.Limit > 0 {
+				req.Limit = min(pageHeaders, 2*left) // companions are among them
+			}
+			heads, err := l.backend.Heads(ctx, req)
+			if err != nil {
+				yield(Run{}, fmt.Errorf("list runs: %w", err))
+				return
+			}
+			for _, h := range heads {
+				if strings.HasSuffix(h.Run, noteSuffix) {
+					continue
+				}
+				run, err := parseHead(h)
+				if !yield(run, err) || err != nil {
+					return
+				}
+				if left--; left == 0 {
+					return
+				}
+			}
+			if len(heads) < req.Limit {
+				return
+			}
+			last := heads[len(heads)-1]
+			req.After = Head{Run: last.Run, Recency: last.Recency}
+		}
+	}
+}

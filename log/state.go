@@ -1,0 +1,204 @@
+package log
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/flowlog/checkpoint/log/delta"
+)
+
+// reader rebuilds the states of one run. It remembers the last few, so that
+// reading a history in order applies one delta each. It is not safe for
+// concurrent use.
+type reader struct {
+	l      *Log
+	run    Run
+	recent [3]*snapshot // newest use first
+}
+
+func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
+
+// event returns a record as an event, with its state if the record has one. The
+// state is shared with the reader's memory: see snapshot.
+func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
+	ev, err := r.header(rec)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.Rewrites, links: rec.Links}
+	if ev.Pruned {
+		return s, nil
+	}
+	if s.event.State, s.chain, err = r.state(ctx, rec, ev.Size); err != nil {
+		return nil, r.damaged(rec.Seq, err)
+	}
+	if sum := Digest(sha256.Sum256(s.event.State)); sum != ev.SHA256 {
+		return nil, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: "state does not match its SHA-256",
+			Want: ev.SHA256.String(), Have: sum.String(), Err: ErrCorrupt}
+	}
+	r.recent[2], r.recent[1], r.recent[0] = r.recent[1], r.recent[0], s
+	return s, nil
+}
+
+// damaged gives an error that a stored state led to its place.
+func (r *reader) damaged(seq uint64, err error) error {
+	var placed *Error
+	switch {
+	case errors.As(err, &placed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrClosed):
+		return err
+	case errors.Is(err, delta.ErrUnsupportedVersion):
+		return &Error{Run: r.run.ID, Seq: seq, Reason: err.Error(), Err: ErrUnsupportedVersion}
+	case errors.Is(err, ErrCorrupt), errors.Is(err, delta.ErrCorrupt), errors.Is(err, delta.ErrBase), errors.Is(err, delta.ErrTooLarge):
+		return corrupt(r.run.ID, seq, err.Error())
+	}
+	return fmt.Errorf("%sread state: %w", place(r.run.ID, seq), err)
+}
+
+// header checks a record and returns the event without its state.
+func (r *reader) header(rec *Record) (Event, error) {
+	if sum := recordSum(r.run.Life, rec); sum != rec.Sum {
+		return Event{}, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: "record does not match its checksum",
+			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	h, err := parseHeader(r.run.ID, rec.Seq, rec.Header)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec)}, nil
+}
+
+// state returns the state that a record stores, unchecked, and the stored bytes
+// that were needed.
+func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, int64, error) {
+	if size > r.l.opts.MaxState {
+		return nil, 0, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit to read it", size, r.l.opts.MaxState), Err: ErrTooLarge}
+	}
+	switch {
+	case rec.Encoding.whole():
+		b, err := r.l.codec.whole(rec, size)
+		return b, int64(len(rec.State)), err
+	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
+		return nil, 0, fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
+	}
+	d, err := r.l.codec.parse(rec, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	chain := int64(len(rec.State))
+	if base := r.remembered(rec.Base); base != nil {
+		b, err := d.Apply(make([]byte, 0, size), base.event.State)
+		return b, chain + base.chain, err
+	}
+	deltas, whole, read, err := r.chain(ctx, rec, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	b, err := build(deltas, whole)
+	return b, chain + read, err
+}
+
+// remembered returns a state that is already in memory.
+func (r *reader) remembered(seq uint64) *snapshot {
+	for _, s := range r.recent {
+		if s != nil && s.event.Seq == seq {
+			return s
+		}
+	}
+	if lr, ok := r.l.live.get(r.run.ID); ok && lr.newest.of(&r.run) && lr.newest.event.Seq == seq {
+		return lr.newest
+	}
+	return nil
+}
+
+// chain reads what the delta of a record rests on, back to a state that is
+// stored whole: the deltas, newest first, that state, and the stored bytes read.
+func (r *reader) chain(ctx context.Context, rec *Record, d *delta.Delta) ([]*delta.Delta, []byte, int64, error) {
+	deltas := []*delta.Delta{d}
+	var read int64
+	page := map[uint64]*Record{}
+	for {
+		base, ok := page[rec.Base]
+		if !ok {
+			if err := r.around(ctx, rec, page); err != nil {
+				return nil, nil, 0, err
+			}
+			if base, ok = page[rec.Base]; !ok {
+				return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state is a delta on that of seq %d, which is not there", rec.Base))
+			}
+		}
+		if base.Seq >= rec.Seq || base.Links >= rec.Links {
+			return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
+		}
+		ev, err := r.header(base)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		read += int64(len(base.State))
+		if base.Encoding.whole() {
+			state, err := r.l.codec.whole(base, ev.Size)
+			return deltas, state, read, r.damagedOrNil(base.Seq, err)
+		}
+		if base.Encoding != Delta && base.Encoding != DeltaZstd {
+			return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state rests on that of seq %d, which is %s", base.Seq, base.Encoding))
+		}
+		if d, err = r.l.codec.parse(base, ev.Size); err != nil {
+			return nil, nil, 0, r.damaged(base.Seq, err)
+		}
+		deltas = append(deltas, d)
+		rec = base
+	}
+}
+
+func (r *reader) damagedOrNil(seq uint64, err error) error {
+	if err == nil {
+		return nil
+	}
+	return r.damaged(seq, err)
+}
+
+// around reads the record that rec's delta rests on and those that follow it, up
+// to rec: in a run without branches these are its whole chain but for what lies
+// further back than Links reaches, so that a few reads get all of it.
+func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
+	from := rec.Base
+	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
+		from = rec.Seq - n
+	}
+	for next := from; next <= rec.Base; {
+		recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: next, To: rec.Base, Limit: maxLinks + 1, MaxBytes: pageBytes})
+		if err != nil {
+			return err
+		}
+		if len(recs) == 0 {
+			return nil
+		}
+		for i := range recs {
+			page[recs[i].Seq] = &recs[i]
+		}
+		next = recs[len(recs)-1].Seq + 1
+	}
+	return nil
+}
+
+// build composes deltas, newest first, to one and applies that: no state in
+// between is built. Where composing would cost more than it saves, it applies
+// one by one.
+func build(deltas []*delta.Delta, state []byte) ([]byte, error) {
+	all := deltas[0]
+	for i, d := range deltas[1:] {
+		c, err := delta.Compose(d, all)
+		if errors.Is(err, delta.ErrTooComplex) {
+			if state, err = build(deltas[i+1:], state); err != nil {
+				return nil, err
+			}
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = c
+	}
+	return all.Apply(make([]byte, 0, all.TargetLen()), state)
+}

@@ -1,0 +1,151 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// maxProblems bounds the problems that a report lists.
+const maxProblems = 100
+
+// Report is what Verify found out about a run.
+type Report struct {
+	RunID string `json:"run_id"`
+	// Events and Pruned count the events that were looked at, and those of them
+	// whose state was dropped.
+	Events uint64 `json:"events"`
+	Pruned uint64 `json:"pruned"`
+	// Head is the hash of the newest event. Who kept it from an earlier look can
+	// tell that no event before it was changed or cut off since.
+	Head Digest `json:"head"`
+	// BrokenAt is the seq of the first event with a problem, 0 if there is none.
+	BrokenAt uint64 `json:"broken_at,omitempty"`
+	// Problems says what is wrong, in order, at most 100.
+	Problems []error `json:"-"`
+}
+
+// Intact reports whether nothing was found wrong.
+func (r *Report) Intact() bool { return len(r.Problems) == 0 }
+
+// String says it in a line.
+func (r *Report) String() string {
+	if r.Intact() {
+		return fmt.Sprintf("intact: %d events, head %s", r.Events, r.Head)
+	}
+	return fmt.Sprintf("broken at seq %d: %v", r.BrokenAt, r.Problems[0])
+}
+
+func (r *Report) problem(seq uint64, err error) {
+	if len(r.Problems) == 0 {
+		r.BrokenAt = seq
+	}
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, err)
+	}
+}
+
+// Verify reads a run from its first event to its last and checks every header
+// and state against its hash, the hash chain from event to event up to the head,
+// and every pruned event against the note that must speak of it. What it finds
+// wrong is in the report; the error says that it could not look.
+func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
+	run, err := l.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{RunID: id, Head: run.Hash}
+	notes, err := l.pruneNotes(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes}
+	for from := uint64(1); from <= run.Last; {
+		recs, err := l.records(ctx, run, RecordsRequest{From: from, To: run.Last, Limit: pageStates, MaxBytes: pageBytes})
+		if errors.Is(err, ErrCorrupt) {
+			rep.problem(from, err)
+			return rep, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range recs {
+			if err := v.check(ctx, &recs[i]); err != nil {
+				return nil, err
+			}
+		}
+		from = recs[len(recs)-1].Seq + 1
+	}
+	v.finish(run)
+	return rep, nil
+}
+
+func (l *Log) pruneNotes(ctx context.Context, run Run) ([]Note, error) {
+	var notes []Note
+	err := l.notes(ctx, run, func(n Note) bool {
+		if n.Kind == noteKindPrune {
+			notes = append(notes, n)
+		}
+		return true
+	})
+	return notes, err
+}
+
+// verifier goes through a run in order.
+type verifier struct {
+	l     *Log
+	r     *reader
+	rep   *Report
+	notes []Note
+	prev  Digest
+	bytes int64
+}
+
+// check looks at one event. Its error says that it could not.
+func (v *verifier) check(ctx context.Context, rec *Record) error {
+	v.rep.Events++
+	defer func() { v.prev = rec.Hash }()
+	s, err := v.r.event(ctx, rec)
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
+		v.rep.problem(rec.Seq, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ev := &s.event
+	if hash := chainAfter(rec.Seq-1, v.prev, rec.Header, ev.SHA256); hash != rec.Hash {
+		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
+			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
+	}
+	if rec.Seq == 1 && ev.Life != v.r.run.Life {
+		v.rep.problem(1, corrupt(v.rep.RunID, 1, "the run's first event is of another incarnation of the run"))
+	}
+	if !ev.Pruned {
+		v.bytes += ev.Size
+		return nil
+	}
+	v.rep.Pruned++
+	if !slices.ContainsFunc(v.notes, func(n Note) bool { return n.Covers(rec.Seq) }) {
+		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, "its state is marked as pruned, and no note says that it was"))
+	}
+	return nil
+}
+
+// finish compares the whole with the head.
+func (v *verifier) finish(run Run) {
+	for _, c := range []struct {
+		what       string
+		want, have any
+	}{
+		{"hash of the newest event", run.Hash, v.prev},
+		{"number of pruned events", run.Pruned, v.rep.Pruned},
+		{"bytes of states", run.Bytes, v.bytes},
+	} {
+		if c.want != c.have && v.rep.Intact() {
+			v.rep.problem(run.Last, &Error{Run: run.ID, Reason: "the head does not agree with the events: " + c.what,
+				Want: fmt.Sprint(c.want), Have: fmt.Sprint(c.have), Err: ErrCorrupt})
+		}
+	}
+}

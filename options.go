@@ -1,0 +1,98 @@
+package checkpoint
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// Option tunes a store when it is opened.
+type Option func(*config)
+
+type config struct {
+	log       log.Options
+	sqlite    sqlite.Options
+	listLimit int64
+	onlyFor   string // an option that only SQLite knows, if one was given
+}
+
+// defaultListLimit is what List returns at most, in bytes of states.
+const defaultListLimit = 1 << 30
+
+func newConfig(opts []Option) config {
+	c := config{listLimit: defaultListLimit}
+	for _, o := range opts {
+		o(&c)
+	}
+	return c
+}
+
+// WithMaxState sets the largest state accepted, in bytes. The default is 100 MiB.
+func WithMaxState(bytes int64) Option { return func(c *config) { c.log.MaxState = bytes } }
+
+// WithPlainStates stores every state as it is, readable with the database's own
+// tools. History then costs what its states take together.
+func WithPlainStates() Option { return func(c *config) { c.log.AllPlain = true } }
+
+// WithPlainUpTo sets the size in bytes up to which a state is stored as it is.
+// The default is 4 KiB.
+func WithPlainUpTo(bytes int) Option {
+	return func(c *config) {
+		c.log.PlainMax = bytes
+		if bytes == 0 {
+			c.log.PlainMax = -1
+		}
+	}
+}
+
+// WithCacheBytes bounds the newest states of live runs that are kept in memory,
+// in bytes. The default is 64 MiB. A run whose state is not there reads it back
+// at its next Save.
+func WithCacheBytes(bytes int64) Option { return func(c *config) { c.log.CacheBytes = bytes } }
+
+// WithListLimit sets how many bytes of states List returns at most. The default
+// is 1 GiB.
+func WithListLimit(bytes int64) Option { return func(c *config) { c.listLimit = bytes } }
+
+// WithReadOnly opens a store for looking only, also while another process writes
+// it. Nothing is made; every write fails with ErrReadOnly.
+func WithReadOnly() Option {
+	return func(c *config) { c.log.ReadOnly, c.sqlite.ReadOnly = true, true }
+}
+
+// Durability is what an acknowledged write to a SQLite store survives.
+type Durability = sqlite.Durability
+
+// The durabilities of a SQLite store.
+const (
+	// DurabilityFull survives the loss of power. It is the default.
+	DurabilityFull = sqlite.Full
+	// DurabilityNormal survives the end of the process; the loss of power may
+	// take the newest events.
+	DurabilityNormal = sqlite.Normal
+	// DurabilityOff survives the end of the process; the loss of power may
+	// damage the file.
+	DurabilityOff = sqlite.Off
+)
+
+// WithDurability sets what an acknowledged write to a SQLite store survives.
+func WithDurability(d Durability) Option {
+	return func(c *config) { c.sqlite.Durability, c.onlyFor = d, "WithDurability" }
+}
+
+// WithBusyTimeout sets how long a call on a SQLite store waits for another
+// process's transaction. The default is 30 seconds.
+func WithBusyTimeout(d time.Duration) Option {
+	return func(c *config) { c.sqlite.BusyTimeout, c.onlyFor = d, "WithBusyTimeout" }
+}
+
+// general returns an error if an option was given that has no meaning for the
+// store at hand.
+func (c *config) general() error {
+	if c.onlyFor != "" {
+		return fmt.Errorf("%w option %s: it is for SQLite stores only", ErrInvalid, c.onlyFor)
+	}
+	return nil
+}

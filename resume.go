@@ -1,0 +1,74 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Resumed is where a run can go on.
+type Resumed[S any] struct {
+	// State is the decoded state.
+	State S
+	// NextNode is the node to go on with: the one after the checkpointed node,
+	// which has done its work.
+	NextNode string
+	// Checkpoint is the event that it came from. To save the next one so that
+	// it continues from there, set its Seq to this one's.
+	Checkpoint *Checkpoint
+}
+
+// Resume returns where a run can go on: the state of its newest checkpoint and
+// the node after it. Any [Store] will do.
+//
+// Errors: as Load; an error that names the type when the state does not fit S.
+func Resume[S any](ctx context.Context, store interface {
+	Load(ctx context.Context, runID string) (*Checkpoint, error)
+}, runID string) (*Resumed[S], error) {
+	return resumed[S](store.Load(ctx, runID))
+}
+
+// ResumeFrom is Resume from a node's checkpoint: the newest of "review", or of
+// "review#2" the second.
+//
+// Errors: as LoadNode; an error that names the type when the state does not fit S.
+func ResumeFrom[S any](ctx context.Context, store interface {
+	LoadNode(ctx context.Context, runID, node string) (*Checkpoint, error)
+}, runID, node string) (*Resumed[S], error) {
+	return resumed[S](store.LoadNode(ctx, runID, node))
+}
+
+func resumed[S any](c *Checkpoint, err error) (*Resumed[S], error) {
+	if err != nil {
+		return nil, err
+	}
+	r := &Resumed[S]{NextNode: c.NextNode, Checkpoint: c}
+	if err := c.Decode(&r.State); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// LoadNode returns a node's newest checkpoint whose state is there. "review#2"
+// stands for the second of node "review", unless the run has a node of just that
+// name.
+//
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt.
+func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpoint, error) {
+	c, err := s.LoadVisit(ctx, runID, node, 0)
+	if name, n, ok := splitVisit(node); ok && errors.Is(err, ErrNotFound) {
+		return s.LoadVisit(ctx, runID, name, n)
+	}
+	return c, err
+}
+
+// splitVisit splits "review#2" into "review" and 2.
+func splitVisit(s string) (node string, n int, ok bool) {
+	i := strings.LastIndexByte(s, '#')
+	if i <= 0 {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(s[i+1:])
+	return s[:i], n, err == nil && n > 0
+}

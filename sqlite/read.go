@@ -1,0 +1,149 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Head implements [log.Backend].
+func (b *Backend) Head(ctx context.Context, id string) (log.Head, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return log.Head{}, err
+	}
+	defer leave()
+	h, err := scanHead(b.reads[headSQL].QueryRowContext(ctx, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return log.Head{}, log.ErrNotFound
+	}
+	return h, b.explain(err)
+}
+
+// revision joins a run's key and the number of its changes; neither part ever
+// comes back for one run id.
+func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes) }
+
+func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
+	var h log.Head
+	var rk, changes, sum int64
+	err := row.Scan(&rk, &changes, &h.Run, &h.Recency, &h.Tail, &sum, &h.Data)
+	h.Revision, h.Sum = revision(rk, changes), uint32(sum)
+	return h, err
+}
+
+// Heads implements [log.Backend].
+func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var rows *sql.Rows
+	if req.Newest {
+		recency := int64(math.MaxInt64)
+		if req.After.Run != "" {
+			recency = int64(req.After.Recency)
+		}
+		rows, err = b.reads[headsByAgeSQL].QueryContext(ctx, recency, req.After.Run, req.Prefix, req.Limit)
+	} else {
+		rows, err = b.reads[headsByIDSQL].QueryContext(ctx, req.After.Run, req.Prefix, req.Limit)
+	}
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer rows.Close()
+	var heads []log.Head
+	for rows.Next() {
+		h, err := scanHead(rows)
+		if err != nil {
+			return nil, b.explain(err)
+		}
+		heads = append(heads, h)
+	}
+	return heads, b.explain(rows.Err())
+}
+
+// Records implements [log.Backend].
+func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	rows, err := b.reads[recordsSQL(!req.HeadersOnly, req.Reverse)].QueryContext(ctx,
+		req.Run, seqParam(req.From), seqParam(req.To), req.Limit)
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer rows.Close()
+	var out []log.Record
+	var size int64
+	for rows.Next() {
+		var r log.Record
+		var sum int64
+		var hash []byte
+		dest := []any{&r.Seq, &r.Encoding, &r.Base, &r.Links, &sum, &hash, &r.Header, &r.StateLen}
+		if !req.HeadersOnly {
+			dest = append(dest, &r.State)
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return nil, b.explain(err)
+		}
+		r.Sum = uint32(sum)
+		copy(r.Hash[:], hash)
+		if r.State == nil && !req.HeadersOnly {
+			r.State = []byte{}
+		}
+		size += int64(len(r.Header) + len(r.State))
+		if req.MaxBytes > 0 && size > req.MaxBytes && len(out) > 0 {
+			break
+		}
+		out = append(out, r)
+	}
+	return out, b.explain(rows.Err())
+}
+
+// seqParam keeps a seq within what a rowid has room for.
+func seqParam(seq uint64) int64 { return int64(min(seq, log.MaxSeq)) }
+
+// Segments implements [log.Backend].
+func (b *Backend) Segments(ctx context.Context, id string) ([]log.Segment, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	rows, err := b.reads[segmentsSQL].QueryContext(ctx, id)
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer rows.Close()
+	var out []log.Segment
+	for rows.Next() {
+		var s log.Segment
+		if err := rows.Scan(&s.ID, &s.First, &s.Last, &s.Size); err != nil {
+			return nil, b.explain(err)
+		}
+		out = append(out, s)
+	}
+	return out, b.explain(rows.Err())
+}
+
+// Segment implements [log.Backend].
+func (b *Backend) Segment(ctx context.Context, id string, segment uint64) (log.Segment, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return log.Segment{}, err
+	}
+	defer leave()
+	var s log.Segment
+	err = b.reads[segmentSQL].QueryRowContext(ctx, id, int64(segment)).Scan(&s.ID, &s.First, &s.Last, &s.Size, &s.Data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return log.Segment{}, log.ErrNotFound
+	}
+	return s, b.explain(err)
+}

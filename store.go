@@ -1,0 +1,233 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/memory"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// Store is what a workflow engine needs of a store of checkpoints. [EventStore]
+// implements it and has more.
+type Store interface {
+	// Save appends a checkpoint to its run. See [EventStore.Save].
+	Save(ctx context.Context, checkpoint *Checkpoint) error
+	// Load returns the newest checkpoint of a run whose state is there.
+	Load(ctx context.Context, runID string) (*Checkpoint, error)
+	// List returns all checkpoints of a run whose states are there, oldest first.
+	List(runID string) ([]*Checkpoint, error)
+	// Delete erases a run.
+	Delete(ctx context.Context, runID string) error
+	// Close releases the store.
+	Close() error
+}
+
+// EventStore is an append-only log of checkpoints per run. It is safe for
+// concurrent use. Get one from [NewSQLiteStore], [NewMemoryStore] or, for any
+// other driver, [Open].
+type EventStore struct {
+	log       *log.Log
+	listLimit int64
+}
+
+var _ Store = (*EventStore)(nil)
+
+// Open returns a store on a backend, which it owns from then on, also when Open
+// fails.
+func Open(backend log.Backend, opts ...Option) (*EventStore, error) {
+	c := newConfig(opts)
+	err := c.general()
+	if err != nil {
+		backend.Close()
+		return nil, err
+	}
+	return open(backend, c)
+}
+
+func open(backend log.Backend, c config) (*EventStore, error) {
+	l, err := log.Open(backend, c.log)
+	if err != nil {
+		backend.Close()
+		return nil, err
+	}
+	return &EventStore{log: l, listLimit: c.listLimit}, nil
+}
+
+// MemoryStore is a store in memory: for tests and for runs that need not survive
+// the process.
+type MemoryStore struct{ *EventStore }
+
+// NewMemoryStore returns an empty store in memory. It panics on an option that
+// has no meaning for it, such as WithDurability.
+func NewMemoryStore(opts ...Option) *MemoryStore {
+	s, err := Open(memory.New(), opts...)
+	if err != nil {
+		panic("checkpoint: " + err.Error())
+	}
+	return &MemoryStore{s}
+}
+
+// SQLiteStore is a store in one SQLite file, which any number of processes may
+// use at the same time.
+type SQLiteStore struct{ *EventStore }
+
+// NewSQLiteStore opens a SQLite file, making it and its folder if they are
+// missing; ":memory:" gives a database in memory. Package sqlite says more about
+// the file.
+//
+// Errors: ErrInvalid for a folder or a file that is not flowlog's;
+// ErrUnsupportedVersion for a file of a newer format; ErrReadOnly for a file that
+// can't be written, unless WithReadOnly is given. A file that is refused is not
+// changed.
+func NewSQLiteStore(path string, opts ...Option) (*SQLiteStore, error) {
+	c := newConfig(opts)
+	b, err := sqlite.Open(path, c.sqlite)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(b, c)
+	if err != nil {
+		return nil, err
+	}
+	return &SQLiteStore{s}, nil
+}
+
+// Save appends a checkpoint to its run: nothing is ever overwritten.
+//
+// Durability: it returns nil only once the event is durable and visible to every
+// reader. After [ErrUnknownOutcome] nobody knows whether it is; after any other
+// error nothing was saved.
+//
+// Order: the event's seq is the run's last plus one, also if others save to the
+// run meanwhile. It continues from the event that checkpoint.Seq names, or with 0
+// from the newest that was seen through this store; if that is not the run's
+// last, the run branches. On return checkpoint.Seq and Parent are the new event's.
+//
+// Ownership: checkpoint and its state are the caller's again on return.
+//
+// Errors: ErrInvalid for ids and states that can't be stored; ErrTooLarge;
+// ErrNotFound for a Seq that the run doesn't have; ErrReadOnly; ErrClosed;
+// ctx.Err() if ctx was done before the event's turn came.
+func (s *EventStore) Save(ctx context.Context, checkpoint *Checkpoint) error {
+	return s.Append(ctx, checkpoint)
+}
+
+// AppendOption says more about an Append.
+type AppendOption func(*appendConfig)
+
+type appendConfig struct {
+	after   *uint64
+	root    bool
+	trusted bool
+}
+
+// AfterSeq makes Append fail with ErrConflict unless n is the run's last seq; 0
+// stands for a run that doesn't exist. The event continues from n unless its Seq
+// says otherwise. Repeating an identical Append, because its answer was lost, is
+// no conflict and answers like the first time.
+func AfterSeq(n uint64) AppendOption { return func(c *appendConfig) { c.after = &n } }
+
+// AsRoot makes the event continue from none, whatever its Seq says: the beginning
+// of another try in the same run.
+func AsRoot() AppendOption { return func(c *appendConfig) { c.root = true } }
+
+// TrustState says that the caller has checked that the state is JSON.
+func TrustState() AppendOption { return func(c *appendConfig) { c.trusted = true } }
+
+// Append is Save with options.
+func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ...AppendOption) error {
+	if checkpoint == nil {
+		return fmt.Errorf("%w checkpoint: it is nil", ErrInvalid)
+	}
+	var c appendConfig
+	for _, o := range opts {
+		o(&c)
+	}
+	if !c.trusted {
+		if err := checkpoint.checkState(); err != nil {
+			return err
+		}
+	}
+	a := log.Append{Header: checkpoint.header(), State: checkpoint.State, Parent: checkpoint.Seq, Root: c.root}
+	if c.after != nil {
+		a.After, a.CheckAfter = *c.after, true
+		if checkpoint.Seq == a.After+1 {
+			// It is the event itself, come back from a first try: nothing can
+			// both follow n directly and continue from n+1.
+			a.Parent, a.Root = checkpoint.Parent, checkpoint.Parent == 0
+		}
+	}
+	if a.Root {
+		a.Parent = 0
+	}
+	ev, err := s.log.Append(ctx, a)
+	if err != nil {
+		return err
+	}
+	checkpoint.Seq, checkpoint.Parent = ev.Seq, ev.Parent
+	return nil
+}
+
+// Load returns the newest checkpoint of a run whose state is there: the one to
+// recover from.
+//
+// Errors: ErrNotFound if there is no such run; ErrPruned if no state of it is
+// left; ErrCorrupt if the newest is damaged: then go back with LoadSeq.
+func (s *EventStore) Load(ctx context.Context, runID string) (*Checkpoint, error) {
+	return given(s.log.Newest(ctx, runID))
+}
+
+// LoadSeq returns one checkpoint of a run by its seq.
+//
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt.
+func (s *EventStore) LoadSeq(ctx context.Context, runID string, seq uint64) (*Checkpoint, error) {
+	return given(s.log.At(ctx, runID, seq))
+}
+
+// LoadVisit returns the nth checkpoint of a node, counted from 1 by seq over all
+// branches, pruned ones included; with n 0 the newest whose state is there.
+//
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt.
+func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int) (*Checkpoint, error) {
+	return given(s.log.Visit(ctx, runID, nodeID, n))
+}
+
+// Delete erases a run: no event of it is found from then on, and nothing of it is
+// left in the storage when Delete returns nil. A run that doesn't exist is no
+// error. The same id can be used again and begins at seq 1.
+func (s *EventStore) Delete(ctx context.Context, runID string) error {
+	return s.log.Delete(ctx, runID)
+}
+
+// Prune drops the states of events by seq and keeps their headers: they are
+// listed as pruned, the run still verifies, and asking for their state gives
+// ErrPruned with reason and time. All other states stay readable. It returns how
+// many states were dropped; seqs that are pruned already or don't exist are
+// passed over.
+func (s *EventStore) Prune(ctx context.Context, runID string, seqs []uint64, reason string) (int, error) {
+	return s.log.Prune(ctx, runID, seqs, reason)
+}
+
+// Report is what Verify found out.
+type Report = log.Report
+
+// Verify reads a run from its first event to its last and checks every header
+// and state against its hash, and the hash chain that links them. What it finds
+// wrong is in the report; the error says that it could not look.
+func (s *EventStore) Verify(ctx context.Context, runID string) (*Report, error) {
+	return s.log.Verify(ctx, runID)
+}
+
+// Close waits for the save under way and releases the store. A second Close does
+// nothing; all else gives ErrClosed from then on.
+func (s *EventStore) Close() error { return s.log.Close() }
+
+func given(ev *log.Event, err error) (*Checkpoint, error) {
+	if err != nil {
+		return nil, err
+	}
+	c := fromEvent(ev)
+	return &c, nil
+}
