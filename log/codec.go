@@ -30,15 +30,19 @@ type codec struct {
 func newCodec(opts Options) (codec, error) {
 	n := runtime.GOMAXPROCS(0)
 	c := codec{opts: opts}
+	encoder := func(level zstd.EncoderLevel) (*zstd.Encoder, error) {
+		// A single segment says its content's size up front: see inflate.
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(n),
+			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	}
 	var err error
-	if c.fast, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(n), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)); err != nil {
+	if c.fast, err = encoder(zstd.SpeedFastest); err != nil {
 		return codec{}, fmt.Errorf("zstd encoder: %w", err)
 	}
-	if c.small, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(n), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)); err != nil {
+	if c.small, err = encoder(zstd.SpeedDefault); err != nil {
 		return codec{}, fmt.Errorf("zstd encoder: %w", err)
 	}
-	// A single segment says its content's size up front: see inflate. A frame may
-	// not make the decoder allocate more than a state may be, with
+	// A frame may not make the decoder allocate more than a state may be, with
 	// room for the operations of a delta.
 	limit := uint64(opts.MaxState)*2 + 1<<20
 	if c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(limit), zstd.WithDecodeAllCapLimit(true)); err != nil {
