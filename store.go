@@ -145,12 +145,10 @@ func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ..
 	for _, o := range opts {
 		o(&c)
 	}
-	if !c.trusted {
-		if err := checkpoint.checkState(); err != nil {
-			return err
-		}
-	}
 	a := log.Append{Header: checkpoint.header(), State: checkpoint.State, Parent: checkpoint.Seq, Root: c.root}
+	if !c.trusted {
+		a.Check = checkpoint.checkState
+	}
 	if c.after != nil {
 		a.After, a.CheckAfter = *c.after, true
 		if checkpoint.Seq == a.After+1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type Append struct {
 	Header Header
 	// State is not kept or changed after Append returned.
 	State []byte
+	// Check, if not nil, says what is wrong with State. It may be called in
+	// another goroutine, while the state is being hashed and compared; if it
+	// returns an error, Append returns that and writes nothing.
+	Check func() error
 	// Parent is the seq of the event that this one continues from; 0 for the
 	// newest that went through this Log, in either direction.
 	Parent uint64
@@ -67,15 +72,57 @@ func (l *Log) append(ctx context.Context, a Append) (Event, error) {
 	}
 	p.Header.CreatedAt = p.Header.CreatedAt.Round(0).UTC()
 	p.Header.Size = int64(len(a.State))
-	p.Header.SHA256 = sha256.Sum256(a.State)
-	base, err := l.base(ctx, &a)
-	if err != nil {
+	if err := l.digest(ctx, p); err != nil {
 		return Event{}, err
 	}
-	p.encoded = l.codec.encode(a.State, base)
 	l.enqueue(p)
 	l.await(ctx, p)
 	return p.event, p.err
+}
+
+// parallelMin is the size in bytes from which on a state is checked, hashed and
+// compared at the same time: below, starting goroutines costs more than it saves.
+const parallelMin = 32 << 10
+
+// digest does all that an append needs of its state before its turn comes.
+func (l *Log) digest(ctx context.Context, p *pending) error {
+	hash := func() { p.Header.SHA256 = sha256.Sum256(p.State) }
+	if len(p.State) < parallelMin {
+		if err := p.check(); err != nil {
+			return err
+		}
+		hash()
+		return l.compare(ctx, p)
+	}
+	var wg sync.WaitGroup
+	var bad error
+	wg.Go(func() { bad = p.check() })
+	wg.Go(hash)
+	err := l.compare(ctx, p)
+	wg.Wait()
+	if bad != nil {
+		return bad
+	}
+	return err
+}
+
+func (p *pending) check() error {
+	if p.Check == nil {
+		return nil
+	}
+	return p.Check()
+}
+
+// compare chooses how to store the state, and copies it for the next to be
+// compared with, since the caller may change its own.
+func (l *Log) compare(ctx context.Context, p *pending) error {
+	base, err := l.base(ctx, &p.Append)
+	if err != nil {
+		return err
+	}
+	p.encoded = l.codec.encode(p.State, base)
+	p.copied = append([]byte{}, p.State...)
+	return nil
 }
 
 // base returns the state that a new one is to be compared with: its parent's,

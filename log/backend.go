@@ -46,9 +46,10 @@ type Backend interface {
 	// for each, in the same order.
 	//
 	// Each change is a compare-and-set: unless the run's revision is the one
-	// that the change expects, its result is ErrConflict and nothing of it is
-	// done. A change is done whole or not at all, as seen by readers and after
-	// a crash. There is no atomicity between the changes of one call.
+	// that the change expects, and the records to append follow directly on the
+	// run's last event, its result is ErrConflict and nothing of it is done. A
+	// change is done whole or not at all, as seen by readers and after a crash.
+	// There is no atomicity between the changes of one call.
 	//
 	// When Apply returns a nil error, every change whose result is nil is
 	// durable, by one sync for all, and visible to every reader that starts
@@ -68,33 +69,46 @@ type Backend interface {
 	Close() error
 }
 
-// Head is a run's mutable row.
+// Head is where a run stands: its one mutable row, and its newest record.
+//
+// Appending does not touch the row: the newest record says how far the run has
+// come. So an append writes one row and nothing else.
 type Head struct {
 	Run string
-	// Revision is assigned by the backend at each change of the run. For one
-	// run id it never comes back, not even after the run was dropped and made
-	// anew. 0 stands for a run that doesn't exist.
+	// Revision is assigned by the backend each time that the row changes. For
+	// one run id it never comes back, not even after the run was dropped and
+	// made anew. 0 stands for a run that doesn't exist.
 	Revision uint64
-	// Recency orders runs by their last event, newest largest; the engine
-	// assigns it. It is positive and below 2⁶³.
+	// Recency, of the row or of Last, whichever is larger, orders runs by their
+	// last event, newest largest; the engine assigns it. It is positive, below
+	// 2⁶³, and of a run's records each has a larger one than that before.
 	Recency uint64
 	// Tail is the seq of the first event that is a record of its own; events
 	// below are in segments.
 	Tail uint64
-	// Sum and Data are the engine's: a checksum, and the summary as JSON.
+	// Sum and Data are the engine's: a checksum, and a summary as JSON.
 	Sum  uint32
 	Data []byte
+	// Last is the newest record of the tail without its state, nil if the tail
+	// is empty. Backends fill it in; Apply ignores it.
+	Last *Record
 }
 
 // Record is an event as it is stored in a run's tail.
 type Record struct {
 	Seq uint64
+	// Recency is what Head says of it.
+	Recency uint64
 	// Encoding says what State holds; Base and Links are those of a delta: the
 	// seq of the event whose state it is to be applied to, and an upper bound
 	// for the number of deltas between this state and one stored whole.
 	Encoding Encoding
 	Base     uint64
 	Links    uint32
+	// Bytes and Stored are running totals over the run up to and with this
+	// event: of the states as they were given, and of headers and states as
+	// they were stored, in bytes.
+	Bytes, Stored int64
 	// Sum is the engine's CRC-32C over all fields but State.
 	Sum uint32
 	// Hash is the event's place in the run's hash chain.
@@ -127,9 +141,12 @@ type Change struct {
 	// Revision is the revision that the run must have, 0 for a run that must
 	// not exist.
 	Revision uint64
-	// Head replaces the run's head; its Run and Revision are ignored.
-	Head Head
-	// Append adds records after the last.
+	// Head, if not nil, replaces the run's row, which gets a new revision; its
+	// Run, Revision and Last are ignored. It is there for a run that is new, and
+	// with Rewrite, Add and Retire.
+	Head *Head
+	// Append adds records. The first must have the seq after the run's last
+	// event, which is a record or in a segment.
 	Append []Record
 	// Rewrite replaces records of the tail that have the same seq.
 	Rewrite []Record
@@ -145,9 +162,11 @@ type Change struct {
 // Result is what became of a Change.
 type Result struct {
 	// Err is nil for a change that was made, ErrConflict for one that expected
-	// another revision, or what kept this one change from being made.
+	// another revision or another last event, or what kept this one change from
+	// being made.
 	Err error
-	// Revision is the run's new revision.
+	// Revision is the run's revision after the change: a new one if the change
+	// had a Head.
 	Revision uint64
 	// Added are the ids of the segments of Change.Add, in order.
 	Added []uint64
@@ -157,7 +176,7 @@ type Result struct {
 type HeadsRequest struct {
 	// Prefix restricts the answer to runs whose id begins with it.
 	Prefix string
-	// Newest orders by Recency, newest first, runs of equal recency by
+	// Newest orders by Head.Recency, newest first, runs of equal recency by
 	// descending id; without it the order is by ascending id, as bytes.
 	Newest bool
 	// After is the last head of the page before, of which only Run and Recency

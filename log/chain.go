@@ -49,8 +49,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // the header. It covers the run's incarnation, so that a record of an earlier
 // life is told from one of this.
 func recordSum(life string, r *Record) uint32 {
-	b := make([]byte, 0, 64+len(life))
+	b := make([]byte, 0, 96+len(life))
 	b = binary.BigEndian.AppendUint64(b, r.Seq)
+	b = binary.BigEndian.AppendUint64(b, r.Recency)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Bytes))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Stored))
 	b = append(b, byte(r.Encoding))
 	b = binary.BigEndian.AppendUint64(b, r.Base)
 	b = binary.BigEndian.AppendUint32(b, r.Links)

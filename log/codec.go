@@ -21,25 +21,22 @@ const (
 // codec turns states into what records hold and back. It is safe for concurrent
 // use.
 type codec struct {
-	opts  Options
-	fast  *zstd.Encoder // for whole states: speed first, since sealing compresses them again
-	small *zstd.Encoder // for deltas, a few KB mostly: the fast one would leave them as they are
-	dec   *zstd.Decoder
+	opts Options
+	// Speed first: sealing compresses again. The faster levels' tables also stay
+	// in the processor's cache beside the states, which matters more here than
+	// their speed alone.
+	enc *zstd.Encoder
+	dec *zstd.Decoder
 }
 
 func newCodec(opts Options) (codec, error) {
 	n := runtime.GOMAXPROCS(0)
 	c := codec{opts: opts}
-	encoder := func(level zstd.EncoderLevel) (*zstd.Encoder, error) {
-		// A single segment says its content's size up front: see inflate.
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(n),
-			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
-	}
 	var err error
-	if c.fast, err = encoder(zstd.SpeedFastest); err != nil {
-		return codec{}, fmt.Errorf("zstd encoder: %w", err)
-	}
-	if c.small, err = encoder(zstd.SpeedDefault); err != nil {
+	// A single segment says its content's size up front: see inflate.
+	c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(n),
+		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
 		return codec{}, fmt.Errorf("zstd encoder: %w", err)
 	}
 	// A frame may not make the decoder allocate more than a state may be, with
@@ -52,8 +49,7 @@ func newCodec(opts Options) (codec, error) {
 }
 
 func (c *codec) close() {
-	c.fast.Close()
-	c.small.Close()
+	c.enc.Close()
 	c.dec.Close()
 }
 
@@ -75,7 +71,7 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 	if base != nil && base.links < maxLinks {
 		d := delta.Encode(nil, base.event.State, state)
 		e := encoded{encoding: Delta, base: base.event.Seq, links: base.links + 1, bytes: d, from: base}
-		if z := c.small.EncodeAll(d, nil); len(z) < len(d) {
+		if z := c.enc.EncodeAll(d, nil); len(z) < len(d) {
 			e.encoding, e.bytes = DeltaZstd, z
 		}
 		e.chain = base.chain + int64(len(e.bytes))
@@ -83,7 +79,7 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 			return e
 		}
 	}
-	z := c.fast.EncodeAll(state, nil)
+	z := c.enc.EncodeAll(state, nil)
 	if len(z) >= len(state) {
 		return encoded{encoding: Plain, bytes: state, chain: int64(len(state))}
 	}

@@ -17,7 +17,7 @@ type snapshot struct {
 
 // of reports whether the snapshot still holds for a run as it is now.
 func (s *snapshot) of(r *Run) bool {
-	return s != nil && s.life == r.Life && s.rewrites == r.Rewrites
+	return s != nil && s.life == r.Life && s.rewrites == r.row.Rewrites
 }
 
 // liveRun is what is remembered of a run that is being written or read.
@@ -73,7 +73,7 @@ func (c *liveRuns) saw(r Run) {
 	}
 	e := el.Value.(*liveEntry)
 	e.seen = max(e.seen, r.Last)
-	if r.Last > e.run.Last || r.Rewrites > e.run.Rewrites {
+	if r.Last > e.run.Last || r.row.Rewrites > e.run.row.Rewrites {
 		e.run = r // another writer was here
 	}
 }
@@ -109,17 +109,24 @@ func (c *liveRuns) forget(id string) {
 
 // put and remove want the lock held.
 func (c *liveRuns) put(id string, lr liveRun) {
-	c.remove(id)
-	e := &liveEntry{id: id, liveRun: lr, bytes: liveOverhead}
+	el, ok := c.runs[id]
+	if ok {
+		c.order.MoveToFront(el)
+	} else {
+		el = c.order.PushFront(&liveEntry{id: id})
+		c.runs[id] = el
+	}
+	e := el.Value.(*liveEntry)
+	size := int64(liveOverhead)
 	if lr.newest != nil {
-		if size := int64(len(lr.newest.event.State)); size > c.max {
-			e.newest = nil
+		if n := int64(len(lr.newest.event.State)); n > c.max {
+			lr.newest = nil
 		} else {
-			e.bytes += size
+			size += n
 		}
 	}
-	c.runs[id] = c.order.PushFront(e)
-	c.bytes += e.bytes
+	c.bytes += size - e.bytes
+	e.liveRun, e.bytes = lr, size
 	for c.bytes > c.max && c.order.Len() > 1 {
 		c.remove(c.order.Back().Value.(*liveEntry).id)
 	}

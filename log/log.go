@@ -46,8 +46,9 @@ type Log struct {
 
 	// writer is held by whoever changes the backend: it has one slot.
 	writer chan struct{}
-	// recency is the last given; owned by the holder of writer.
-	recency uint64
+	// company says that the last commit was shared; owned by the holder of
+	// writer.
+	company bool
 
 	mu     sync.Mutex // guards all below
 	queue  []*pending // appends that nobody has taken yet

@@ -60,7 +60,7 @@ func ranges(seqs []uint64) []Range {
 //
 // Errors: ErrNotFound if there is no such run, and as [Log.Append].
 func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 // notes has none, and so does one that doesn't exist.
 func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 	return func(yield func(Note, error) bool) {
-		run, err := l.Run(ctx, id)
+		run, err := l.look(ctx, id)
 		if err == nil {
 			err = l.notes(ctx, run, func(n Note) bool { return yield(n, nil) })
 		}

@@ -29,7 +29,7 @@ type pruneData struct {
 //
 // Errors: ErrNotFound if there is no such run, and as [Log.Append].
 func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string) (int, error) {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return 0, err
 	}
@@ -107,8 +107,8 @@ func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, i
 			continue
 		case prune:
 			rec.Encoding, rec.Base, rec.Links, rec.State = Pruned, 0, 0, nil
-			run.Pruned++
-			run.Bytes -= ev.Size
+			run.row.Pruned++
+			run.row.PrunedBytes += ev.Size
 			dropped++
 		case rec.Base != 0 && slices.Contains(seqs, rec.Base):
 			if err := r.rebase(ctx, rec, seqs); err != nil {
@@ -119,10 +119,10 @@ func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, i
 		}
 		rec.StateLen = int64(len(rec.State))
 		rec.Sum = recordSum(run.Life, rec)
-		run.Stored += stored(rec) - before
+		run.row.Freed += before - stored(rec)
 		change.Rewrite = append(change.Rewrite, *rec)
 	}
-	run.Rewrites++
+	run.row.Rewrites++
 	var err error
 	change.Head, err = run.head()
 	return change, dropped, err

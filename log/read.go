@@ -3,11 +3,12 @@ package log
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // How much a page of a history holds. Iterators read a page, give the storage
@@ -37,6 +38,15 @@ type HistoryOptions struct {
 
 // Run returns the summary of a run; ErrNotFound if there is none of that id.
 func (l *Log) Run(ctx context.Context, id string) (Run, error) {
+	run, err := l.look(ctx, id)
+	if err == nil {
+		err = run.lastErr
+	}
+	return run, err
+}
+
+// look is Run for readers of events, whom a damaged newest one does not stop.
+func (l *Log) look(ctx context.Context, id string) (Run, error) {
 	if err := checkID("run id", id); err != nil {
 		return Run{}, err
 	}
@@ -68,7 +78,7 @@ func (l *Log) run(ctx context.Context, id string) (Run, error) {
 // Errors: ErrNotFound if there is no such run; ErrPruned if no event has its
 // state any more.
 func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +101,7 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 // Errors: ErrNotFound if there is no such run or event; ErrPruned, as a
 // [PrunedError], if its state was dropped.
 func (l *Log) At(ctx context.Context, id string, seq uint64) (*Event, error) {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +147,7 @@ func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, err
 // Errors: ErrNotFound if there is no such run or visit; ErrPruned, as a
 // [PrunedError], if its state was dropped.
 func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error) {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +187,7 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 // way.
 func (l *Log) History(ctx context.Context, id string, opts HistoryOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		run, err := l.Run(ctx, id)
+		run, err := l.look(ctx, id)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -225,11 +235,11 @@ func nodeFilter(node string) []byte {
 	if node == "" {
 		return nil
 	}
-	b, err := json.Marshal(node)
+	b, err := jsontext.AppendQuote([]byte(`"node_id":`), node)
 	if err != nil {
-		return nil
+		return nil // not valid UTF-8: no node has that name
 	}
-	return append([]byte(`"node_id":`), b...)
+	return b
 }
 
 // selected returns the event of a record if the options want it.

@@ -14,9 +14,7 @@ const formatVersion = 1
 
 // Run is the summary of a run: everything in it can be derived from its events.
 type Run struct {
-	ID string `json:"-"`
-	// Version is the format that the run is stored in.
-	Version int `json:"version"`
+	ID string `json:"run_id"`
 	// Life is the run's incarnation id, new each time that a deleted run id is
 	// used again.
 	Life string `json:"life"`
@@ -38,29 +36,47 @@ type Run struct {
 	// and states take as they are stored, both in bytes and without the pruned.
 	Bytes  int64 `json:"bytes"`
 	Stored int64 `json:"stored"`
-	// Rewrites counts the changes to stored states. A delta that was made
-	// before a rewrite may lean on a state that is no longer there.
-	Rewrites uint64 `json:"rewrites,omitempty"`
 
+	row      row
+	lastErr  error // the newest record is damaged: what is said of it is not to be trusted
 	revision uint64
 	recency  uint64
 	tail     uint64
+}
+
+// row is what a head stores: what the newest record does not say.
+type row struct {
+	Version   int       `json:"version"`
+	Life      string    `json:"life"`
+	CreatedAt time.Time `json:"created_at"`
+	// Pruned counts the states that were dropped, PrunedBytes and Freed are
+	// what they took, as given and as stored: to be subtracted from the running
+	// totals of the newest record. So an append and a change of the row never
+	// contradict each other.
+	Pruned      uint64 `json:"pruned,omitempty"`
+	PrunedBytes int64  `json:"pruned_bytes,omitempty"`
+	Freed       int64  `json:"freed,omitempty"`
+	// Rewrites counts the changes to stored states. A delta that was made
+	// before a rewrite may lean on a state that is no longer there.
+	Rewrites uint64 `json:"rewrites,omitempty"`
 }
 
 // newRun returns the summary of a run without events, which is never stored.
 func newRun(id string) Run {
 	var life [16]byte
 	rand.Read(life[:]) // never fails: see crypto/rand
-	return Run{ID: id, Version: formatVersion, Life: hex.EncodeToString(life[:]), tail: 1}
+	r := Run{ID: id, Life: hex.EncodeToString(life[:]), tail: 1}
+	r.row = row{Version: formatVersion, Life: r.Life}
+	return r
 }
 
-// head returns what is stored of the summary.
-func (r *Run) head() (Head, error) {
-	data, err := json.Marshal(r)
+// head returns the run's row.
+func (r *Run) head() (*Head, error) {
+	data, err := json.Marshal(&r.row)
 	if err != nil {
-		return Head{}, &Error{Run: r.ID, Reason: fmt.Sprintf("head can't be written as JSON: %v", err), Err: ErrInvalid}
+		return nil, &Error{Run: r.ID, Reason: fmt.Sprintf("head can't be written as JSON: %v", err), Err: ErrInvalid}
 	}
-	return Head{Run: r.ID, Recency: r.recency, Tail: r.tail, Sum: headSum(r.ID, r.tail, data), Data: data}, nil
+	return &Head{Run: r.ID, Recency: r.recency, Tail: r.tail, Sum: headSum(r.ID, r.tail, data), Data: data}, nil
 }
 
 // parseHead reads a stored head.
@@ -75,27 +91,34 @@ func parseHead(h Head) (Run, error) {
 		return Run{}, &Error{Run: h.Run, Reason: "head does not match its checksum",
 			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
-	var r Run
-	if err := json.Unmarshal(h.Data, &r); err != nil {
+	r := Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: h.Tail}
+	if err := json.Unmarshal(h.Data, &r.row); err != nil {
 		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
 	}
-	if r.Last == 0 {
+	r.Life, r.CreatedAt = r.row.Life, r.row.CreatedAt
+	if h.Last == nil {
 		return Run{}, corrupt(h.Run, 0, "head of a run without events")
 	}
-	r.ID, r.revision, r.recency, r.tail = h.Run, h.Revision, h.Recency, h.Tail
+	// A damaged record takes its own event with it and no other.
+	hdr, err := checkRecord(h.Run, r.Life, h.Last)
+	if err != nil {
+		r.Last, r.lastErr = h.Last.Seq, err
+		return r, nil
+	}
+	r.setLast(&hdr, h.Last)
 	return r, nil
 }
 
-// add counts an event in.
-func (r *Run) add(h *Header, rec *Record) {
-	if r.Last == 0 {
-		r.CreatedAt = h.CreatedAt
+// setLast makes an event the newest of the summary.
+func (r *Run) setLast(h *Header, rec *Record) {
+	if r.Last == 0 && h.Seq == 1 {
+		r.CreatedAt, r.row.CreatedAt = h.CreatedAt, h.CreatedAt
 	}
-	r.Last, r.Hash = h.Seq, rec.Hash
+	r.Last, r.Hash, r.recency = h.Seq, rec.Hash, max(r.recency, rec.Recency)
 	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
 	r.UpdatedAt = h.CreatedAt
-	r.Bytes += h.Size
-	r.Stored += stored(rec)
+	r.Pruned = r.row.Pruned
+	r.Bytes, r.Stored = rec.Bytes-r.row.PrunedBytes, rec.Stored-r.row.Freed
 }
 
 // stored is what a record takes, in bytes, but for the database's own overhead.

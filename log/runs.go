@@ -48,8 +48,8 @@ func parseCursor(s string) (Head, error) {
 //
 // A run that gets an event while it is listed newest first moves to the front:
 // it is then in what was listed already or is missed, never listed twice by one
-// iteration that began before. An error ends the iteration; one run whose head is
-// damaged is such an error.
+// iteration that began before. A run whose head is damaged comes with its error
+// and its ID, and the iteration goes on; any other error ends it.
 func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		after, err := parseCursor(opts.After)
@@ -77,7 +77,11 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 					continue
 				}
 				run, err := parseHead(h)
-				if !yield(run, err) || err != nil {
+				if err == nil {
+					err = run.lastErr
+				}
+				run.ID = h.Run
+				if !yield(run, err) {
 					return
 				}
 				if left--; left == 0 {

@@ -27,7 +27,7 @@ func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.Rewrites, links: rec.Links}
+	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.row.Rewrites, links: rec.Links}
 	if ev.Pruned {
 		return s, nil
 	}
@@ -58,15 +58,20 @@ func (r *reader) damaged(seq uint64, err error) error {
 
 // header checks a record and returns the event without its state.
 func (r *reader) header(rec *Record) (Event, error) {
-	if sum := recordSum(r.run.Life, rec); sum != rec.Sum {
-		return Event{}, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: "record does not match its checksum",
-			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
-	}
-	h, err := parseHeader(r.run.ID, rec.Seq, rec.Header)
+	h, err := checkRecord(r.run.ID, r.run.Life, rec)
 	if err != nil {
 		return Event{}, err
 	}
 	return Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec)}, nil
+}
+
+// checkRecord checks a record but for its state and returns its header.
+func checkRecord(run, life string, rec *Record) (Header, error) {
+	if sum := recordSum(life, rec); sum != rec.Sum {
+		return Header{}, &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
+			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	return parseHeader(run, rec.Seq, rec.Header)
 }
 
 // state returns the state that a record stores, unchecked, and the stored bytes

@@ -51,7 +51,7 @@ func (r *Report) problem(seq uint64, err error) {
 // and every pruned event against the note that must speak of it. What it finds
 // wrong is in the report; the error says that it could not look.
 func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
-	run, err := l.Run(ctx, id)
+	run, err := l.look(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,8 @@ type verifier struct {
 	rep   *Report
 	notes []Note
 	prev  Digest
-	bytes int64
+	total int64 // bytes of all states, the pruned included
+	bytes int64 // without the pruned
 }
 
 // check looks at one event. Its error says that it could not.
@@ -122,6 +123,11 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 	if rec.Seq == 1 && ev.Life != v.r.run.Life {
 		v.rep.problem(1, corrupt(v.rep.RunID, 1, "the run's first event is of another incarnation of the run"))
 	}
+	if v.total += ev.Size; v.total != rec.Bytes {
+		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "running total of the states' bytes",
+			Want: fmt.Sprint(v.total), Have: fmt.Sprint(rec.Bytes), Err: ErrCorrupt})
+		v.total = rec.Bytes
+	}
 	if !ev.Pruned {
 		v.bytes += ev.Size
 		return nil
@@ -139,7 +145,6 @@ func (v *verifier) finish(run Run) {
 		what       string
 		want, have any
 	}{
-		{"hash of the newest event", run.Hash, v.prev},
 		{"number of pruned events", run.Pruned, v.rep.Pruned},
 		{"bytes of states", run.Bytes, v.bytes},
 	} {

@@ -28,6 +28,26 @@ type run struct {
 	segments []log.Segment
 }
 
+// where returns the run's head, with its newest record.
+func (r *run) where() log.Head {
+	h := cloneHead(r.head)
+	if n := len(r.records); n > 0 {
+		last := r.records[n-1]
+		last.State = nil
+		last = cloneRecord(last)
+		h.Last, h.Recency = &last, max(h.Recency, last.Recency)
+	}
+	return h
+}
+
+// last returns the seq of the run's last event.
+func (r *run) last() uint64 {
+	if n := len(r.records); n > 0 {
+		return r.records[n-1].Seq
+	}
+	return max(r.head.Tail, 1) - 1
+}
+
 // New returns an empty Backend.
 func New() *Backend { return &Backend{runs: map[string]*run{}} }
 
@@ -54,7 +74,7 @@ func (b *Backend) Head(ctx context.Context, id string) (log.Head, error) {
 	if !ok {
 		return log.Head{}, log.ErrNotFound
 	}
-	return cloneHead(r.head), nil
+	return r.where(), nil
 }
 
 // Heads implements [log.Backend].
@@ -65,16 +85,12 @@ func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, 
 	defer b.mu.RUnlock()
 	var heads []log.Head
 	for id, r := range b.runs {
-		if strings.HasPrefix(id, req.Prefix) && (req.After.Run == "" || compare(req, req.After, r.head) < 0) {
-			heads = append(heads, r.head)
+		if h := r.where(); strings.HasPrefix(id, req.Prefix) && (req.After.Run == "" || compare(req, req.After, h) < 0) {
+			heads = append(heads, h)
 		}
 	}
 	slices.SortFunc(heads, func(x, y log.Head) int { return compare(req, x, y) })
-	heads = heads[:min(len(heads), req.Limit)]
-	for i := range heads {
-		heads[i] = cloneHead(heads[i])
-	}
-	return heads, nil
+	return heads[:min(len(heads), req.Limit)], nil
 }
 
 // compare orders heads as a request asks.
@@ -179,17 +195,19 @@ func (b *Backend) change(c *log.Change) log.Result {
 	if !ok {
 		r = &run{}
 	}
-	if r.head.Revision != c.Revision || c.Drop && !ok {
+	if r.head.Revision != c.Revision || c.Drop && !ok || len(c.Append) > 0 && c.Append[0].Seq != r.last()+1 {
 		return log.Result{Err: log.ErrConflict}
 	}
-	b.revision++
 	if c.Drop {
 		delete(b.runs, c.Run)
-		return log.Result{Revision: b.revision}
+		return log.Result{}
 	}
-	res := log.Result{Revision: b.revision}
-	r.head = cloneHead(c.Head)
-	r.head.Run, r.head.Revision = c.Run, b.revision
+	if c.Head != nil {
+		b.revision++
+		r.head = cloneHead(*c.Head)
+		r.head.Run, r.head.Revision, r.head.Last = c.Run, b.revision, nil
+	}
+	res := log.Result{Revision: r.head.Revision}
 	for _, rec := range c.Append {
 		rec.StateLen = int64(len(rec.State))
 		r.records = append(r.records, cloneRecord(rec))
@@ -208,8 +226,9 @@ func (b *Backend) change(c *log.Change) log.Result {
 		res.Added = append(res.Added, s.ID)
 	}
 	slices.SortFunc(r.segments, func(x, y log.Segment) int { return int(int64(x.First) - int64(y.First)) })
-	// The dead go at once: nobody else can hold them.
-	r.records = slices.Clone(slices.DeleteFunc(r.records, func(x log.Record) bool { return x.Seq < c.Head.Tail }))
+	if c.Head != nil { // the dead go at once: nobody else can hold them
+		r.records = slices.DeleteFunc(r.records, func(x log.Record) bool { return x.Seq < r.head.Tail })
+	}
 	b.runs[c.Run] = r
 	return res
 }

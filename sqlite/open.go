@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 // [log.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*sql.Stmt{}}
+	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]statement{}, minutes: map[int64]int64{}}
 	switch b.opts.Durability {
 	case Full, Normal, Off:
 	default:
@@ -133,10 +133,10 @@ func (b *Backend) openWriter(dsn string) error {
 		return err
 	}
 	for _, text := range []string{
-		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, moveRunSQL, deleteRunSQL, insertEventSQL,
-		replaceEventSQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
+		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
+		appendPlaceSQL, insertBodySQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
-		if b.writes[text], err = b.conn.PrepareContext(ctx, text); err != nil {
+		if b.writes[text], err = prepare(ctx, b.conn, text); err != nil {
 			return b.explain(err)
 		}
 	}
@@ -144,7 +144,10 @@ func (b *Backend) openWriter(dsn string) error {
 }
 
 // walLimit is the size in bytes that the WAL is cut to when it was written back.
-const walLimit = 4 << 20
+// SQLite writes it back at 4 MB, and then overwrites it from its beginning, which
+// syncs faster than growing it; so the limit only takes back what a large
+// transaction or a long reader made of it.
+const walLimit = 16 << 20
 
 func (b *Backend) openReaders(dsn string) error {
 	var err error

@@ -30,9 +30,39 @@ func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes
 func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 	var h log.Head
 	var rk, changes, sum int64
-	err := row.Scan(&rk, &changes, &h.Run, &h.Recency, &h.Tail, &sum, &h.Data)
+	var some bool
+	var last nullRecord
+	err := row.Scan(append([]any{&rk, &changes, &h.Run, &h.Recency, &h.Tail, &sum, &h.Data, &some}, last.dest()...)...)
+	if err != nil {
+		return log.Head{}, err
+	}
 	h.Revision, h.Sum = revision(rk, changes), uint32(sum)
-	return h, err
+	if some {
+		r := last.record()
+		h.Last = &r
+	}
+	return h, nil
+}
+
+// nullRecord takes the columns of a record that may not be there.
+type nullRecord struct {
+	seq, recency, encoding, base, links, bytes, stored, sum, length sql.NullInt64
+	hash, header                                                    []byte
+}
+
+// dest returns where to put recordColumns.
+func (n *nullRecord) dest() []any {
+	return []any{&n.seq, &n.recency, &n.encoding, &n.base, &n.links, &n.bytes, &n.stored, &n.sum, &n.hash, &n.header, &n.length}
+}
+
+func (n *nullRecord) record() log.Record {
+	r := log.Record{
+		Seq: uint64(n.seq.Int64), Recency: uint64(n.recency.Int64), Encoding: log.Encoding(n.encoding.Int64),
+		Base: uint64(n.base.Int64), Links: uint32(n.links.Int64), Bytes: n.bytes.Int64, Stored: n.stored.Int64,
+		Sum: uint32(n.sum.Int64), Header: n.header, StateLen: n.length.Int64,
+	}
+	copy(r.Hash[:], n.hash)
+	return r
 }
 
 // Heads implements [log.Backend].
@@ -48,7 +78,7 @@ func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, 
 		if req.After.Run != "" {
 			recency = int64(req.After.Recency)
 		}
-		rows, err = b.reads[headsByAgeSQL].QueryContext(ctx, recency, req.After.Run, req.Prefix, req.Limit)
+		rows, err = b.reads[headsByAgeSQL].QueryContext(ctx, req.After.Run, req.Prefix, recency, req.Limit)
 	} else {
 		rows, err = b.reads[headsByIDSQL].QueryContext(ctx, req.After.Run, req.Prefix, req.Limit)
 	}
@@ -83,18 +113,17 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Re
 	var out []log.Record
 	var size int64
 	for rows.Next() {
-		var r log.Record
-		var sum int64
-		var hash []byte
-		dest := []any{&r.Seq, &r.Encoding, &r.Base, &r.Links, &sum, &hash, &r.Header, &r.StateLen}
+		var n nullRecord
+		var state []byte
+		dest := n.dest()
 		if !req.HeadersOnly {
-			dest = append(dest, &r.State)
+			dest = append(dest, &state)
 		}
 		if err := rows.Scan(dest...); err != nil {
 			return nil, b.explain(err)
 		}
-		r.Sum = uint32(sum)
-		copy(r.Hash[:], hash)
+		r := n.record()
+		r.State = state
 		if r.State == nil && !req.HeadersOnly {
 			r.State = []byte{}
 		}

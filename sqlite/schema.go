@@ -18,30 +18,56 @@ const (
 // Small columns come before large ones, which SQLite stores on pages of their
 // own: reading a header touches no state.
 //
-// A run's row changes with every event. An index on recency would make that
-// another page per event, so runs are indexed by the minute of their last event,
-// which changes rarely, and sorted within it when they are listed.
+// An append writes one row of events and nothing else. It is a compare-and-set by
+// itself: the rowid must be free, the one before it taken, and the run's row as
+// expected. What the newest event of a run is, the table says.
+//
+// When many runs are written at once, the events of one commit go side by side
+// into bodies, and only a few bytes each to the places of their runs: a page that
+// holds the next event of one run each time is written, and split, far more often
+// than it is filled.
+//
+// Runs are listed by their last event, newest first. An index on that would make
+// every event another page to write, so runs are indexed by the minute of their
+// last event, which changes rarely, and sorted within it when they are listed.
 const schema = `
 CREATE TABLE runs (
 	rk       INTEGER PRIMARY KEY AUTOINCREMENT,
 	run      TEXT    NOT NULL UNIQUE,
 	changes  INTEGER NOT NULL, -- how often the row changed: rk<<32 | changes is the revision
-	minute   INTEGER NOT NULL, -- recency in whole minutes
-	recency  INTEGER NOT NULL, -- of the last event, in nanoseconds since 1970
+	minute   INTEGER NOT NULL, -- of the last event, in minutes since 1970
+	recency  INTEGER NOT NULL, -- of the last event when the row was written, in nanoseconds since 1970
 	tail     INTEGER NOT NULL, -- events with a smaller seq are dead here
 	sum      INTEGER NOT NULL,
-	head     TEXT    NOT NULL  -- the summary, as JSON
+	head     TEXT    NOT NULL  -- what events do not say, as JSON
 );
 CREATE INDEX runs_by_minute ON runs (minute);
 
 CREATE TABLE events (
 	id       INTEGER PRIMARY KEY, -- rk<<32 | seq
-	encoding INTEGER NOT NULL,    -- of state: see the view history
-	base     INTEGER NOT NULL,    -- seq of the event that a delta is to be applied to
-	links    INTEGER NOT NULL,    -- deltas between this state and one stored whole, at most
-	sum      INTEGER NOT NULL,    -- CRC-32C of all but state
-	hash     BLOB    NOT NULL,    -- SHA-256, the event's place in the hash chain
-	header   TEXT    NOT NULL,    -- JSON
+	body     INTEGER NOT NULL,    -- 0: the rest is here; else in bodies, and null here
+	recency  INTEGER,             -- in nanoseconds since 1970; goes forward within a run
+	encoding INTEGER,             -- of state: see the view history
+	base     INTEGER,             -- seq of the event that a delta is to be applied to
+	links    INTEGER,             -- deltas between this state and one stored whole, at most
+	bytes    INTEGER,             -- of all states up to this one, as given
+	stored   INTEGER,             -- of all headers and states up to this one, as stored
+	sum      INTEGER,             -- CRC-32C of all but state
+	hash     BLOB,                -- SHA-256, the event's place in the hash chain
+	header   TEXT,                -- JSON
+	state    BLOB
+);
+CREATE TABLE bodies (
+	n        INTEGER PRIMARY KEY,
+	recency  INTEGER NOT NULL,
+	encoding INTEGER NOT NULL,
+	base     INTEGER NOT NULL,
+	links    INTEGER NOT NULL,
+	bytes    INTEGER NOT NULL,
+	stored   INTEGER NOT NULL,
+	sum      INTEGER NOT NULL,
+	hash     BLOB    NOT NULL,
+	header   TEXT    NOT NULL,
 	state    BLOB
 );
 
@@ -69,13 +95,14 @@ CREATE TABLE dead (
 CREATE VIEW history AS
 SELECT r.run                                     AS run,
        e.id & 4294967295                         AS seq,
-       json_extract(e.header, '$.node_id')       AS node,
-       json_extract(e.header, '$.created_at')    AS time,
-       CASE e.encoding WHEN 1 THEN 'plain' WHEN 2 THEN 'zstd' WHEN 3 THEN 'delta'
-                       WHEN 4 THEN 'delta+zstd' WHEN 5 THEN 'pruned' ELSE 'unknown' END AS encoding,
-       json_extract(e.header, '$.size')          AS size,
-       CASE e.encoding WHEN 1 THEN CAST(e.state AS TEXT) END AS state
+       json_extract(ifnull(e.header, b.header), '$.node_id')    AS node,
+       json_extract(ifnull(e.header, b.header), '$.created_at') AS time,
+       CASE ifnull(e.encoding, b.encoding) WHEN 1 THEN 'plain' WHEN 2 THEN 'zstd' WHEN 3 THEN 'delta'
+            WHEN 4 THEN 'delta+zstd' WHEN 5 THEN 'pruned' ELSE 'unknown' END AS encoding,
+       json_extract(ifnull(e.header, b.header), '$.size')       AS size,
+       CASE ifnull(e.encoding, b.encoding) WHEN 1 THEN CAST(ifnull(e.state, b.state) AS TEXT) END AS state
 FROM runs r JOIN events e ON e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295
+     LEFT JOIN bodies b ON b.n = e.body
 WHERE instr(r.run, char(0)) = 0;
 `
 
@@ -87,35 +114,55 @@ const (
 
 	insertRunSQL = `INSERT INTO runs (run, changes, minute, recency, tail, sum, head) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT (run) DO NOTHING`
-	// Most changes of a run fall into the minute of the one before, and need
-	// not touch the index.
-	updateRunSQL = `UPDATE runs SET changes = changes + 1, recency = ?5, tail = ?6, sum = ?7, head = ?8
-		WHERE rk = ?1 AND changes = ?2 AND run = ?3 AND minute = ?4`
-	moveRunSQL = `UPDATE runs SET changes = changes + 1, minute = ?4, recency = ?5, tail = ?6, sum = ?7, head = ?8
+	updateRunSQL = `UPDATE runs SET changes = changes + 1, minute = max(minute, ?4), recency = ?5, tail = ?6, sum = ?7, head = ?8
 		WHERE rk = ?1 AND changes = ?2 AND run = ?3`
+	touchRunSQL  = `UPDATE runs SET minute = ?2 WHERE rk = ?1 AND minute < ?2`
 	deleteRunSQL = `DELETE FROM runs WHERE rk = ?1 AND changes = ?2 AND run = ?3`
 
-	insertEventSQL  = `INSERT INTO events (id, encoding, base, links, sum, hash, header, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	replaceEventSQL = `UPDATE events SET encoding = ?2, base = ?3, links = ?4, sum = ?5, hash = ?6, header = ?7, state = ?8 WHERE id = ?1`
+	// One statement that is an append's compare-and-set: unless the run is as
+	// expected, body is null, and OR IGNORE passes over a row with a null where
+	// none may be as it does over one whose id is taken. (INSERT … SELECT …
+	// WHERE would say it plainer, and take 30 µs more for a temporary table.)
+	appendEventSQL = `INSERT OR IGNORE INTO events (id, recency, encoding, base, links, bytes, stored, sum, hash, header, state, body)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ` + guard + `)`
+	appendPlaceSQL = `INSERT OR IGNORE INTO events (id, body) VALUES (?1, ` + placeGuard + `)`
+	guard          = `(SELECT 0 FROM runs WHERE rk = ?1 >> 32 AND changes = ?12 AND run = ?13 AND
+		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1)))`
+	placeGuard = `(SELECT ?4 FROM runs WHERE rk = ?1 >> 32 AND changes = ?2 AND run = ?3 AND
+		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1)))`
+	insertBodySQL = `INSERT INTO bodies (n, recency, encoding, base, links, bytes, stored, sum, hash, header, state)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	nextBodySQL = `SELECT ifnull(max(n), 0) + 1 FROM bodies`
+
+	replaceEventSQL = `UPDATE events SET body = 0, recency = ?2, encoding = ?3, base = ?4, links = ?5, bytes = ?6, stored = ?7, sum = ?8,
+		hash = ?9, header = ?10, state = ?11 WHERE id = ?1`
+	deleteBodySQL = `DELETE FROM bodies WHERE n = (SELECT body FROM events WHERE id = ?1)`
 
 	insertSegmentSQL = `INSERT INTO segments (rk, first, last, live, data) VALUES (?, ?, ?, 1, ?)`
 	retireSegmentSQL = `UPDATE segments SET live = 0 WHERE id = ? AND rk = ?`
 	insertDeadSQL    = `INSERT INTO dead (rk, below, "all", segment) VALUES (?, ?, ?, ?)`
 )
 
-// The statements of readers.
+// The statements of readers. A prefix is compared as bytes, since SQLite's length
+// of a text ends at a NUL.
 const (
-	headColumns = `rk, changes, run, recency, tail, sum, head`
+	prefixed = `substr(CAST(r.run AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)`
 
-	headSQL       = `SELECT ` + headColumns + ` FROM runs WHERE run = ?`
-	headsByIDSQL  = `SELECT ` + headColumns + ` FROM runs WHERE run > ?1 AND substr(run, 1, length(?2)) = ?2 ORDER BY run LIMIT ?3`
-	headsByAgeSQL = `SELECT ` + headColumns + ` FROM runs
-		WHERE minute <= ?1 / 60000000000 AND (recency < ?1 OR recency = ?1 AND run < ?2) AND substr(run, 1, length(?3)) = ?3
-		ORDER BY minute DESC, recency DESC, run DESC LIMIT ?4`
-
-	recordColumns = `e.id & 4294967295, e.encoding, e.base, e.links, e.sum, e.hash, e.header, ifnull(length(e.state), 0)`
-	recordsFrom   = ` FROM runs r CROSS JOIN events e
+	recordColumns = `e.id & 4294967295, ifnull(e.recency, b.recency), ifnull(e.encoding, b.encoding), ifnull(e.base, b.base),
+		ifnull(e.links, b.links), ifnull(e.bytes, b.bytes), ifnull(e.stored, b.stored), ifnull(e.sum, b.sum), ifnull(e.hash, b.hash),
+		ifnull(e.header, b.header), ifnull(length(e.state), ifnull(length(b.state), 0))`
+	recordsFrom = ` FROM runs r CROSS JOIN events e LEFT JOIN bodies b ON b.n = e.body
 		WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3 ORDER BY e.id `
+
+	headSelect = `SELECT r.rk, r.changes, r.run, max(r.recency, ifnull(ifnull(e.recency, b.recency), 0)) AS at, r.tail, r.sum, r.head, e.id IS NOT NULL, ` + recordColumns + `
+		FROM runs r LEFT JOIN events e
+		ON e.id = (SELECT max(id) FROM events WHERE id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295)
+		LEFT JOIN bodies b ON b.n = e.body `
+
+	headSQL       = headSelect + `WHERE r.run = ?`
+	headsByIDSQL  = headSelect + `WHERE r.run > ?1 AND ` + prefixed + ` ORDER BY r.run LIMIT ?3`
+	headsByAgeSQL = headSelect + `WHERE r.minute <= ?3 / 60000000000 AND (?1 = '' OR at < ?3 OR at = ?3 AND r.run < ?1) AND ` + prefixed + `
+		ORDER BY r.minute DESC, at DESC, r.run DESC LIMIT ?4`
 
 	segmentColumns = `s.id, s.first, s.last, length(s.data)`
 	segmentsSQL    = `SELECT ` + segmentColumns + ` FROM runs r JOIN segments s ON s.rk = r.rk WHERE r.run = ? AND s.live ORDER BY s.first`
@@ -126,7 +173,7 @@ const (
 func recordsSQL(states, reverse bool) string {
 	sql := "SELECT " + recordColumns
 	if states {
-		sql += ", e.state"
+		sql += ", ifnull(e.state, b.state)"
 	}
 	sql += recordsFrom
 	if reverse {

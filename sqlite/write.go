@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math"
@@ -33,11 +34,11 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 	defer b.writing.Unlock()
 	results, err := b.transaction(ctx, changes)
 	var bad *errChange
-	if !errors.As(err, &bad) || len(changes) == 1 {
+	if !errors.As(err, &bad) {
 		return results, err
 	}
 	// One change can't be made. It must not take the others with it, so each
-	// gets a transaction of its own.
+	// gets a transaction of its own, and its own result.
 	results = make([]log.Result, len(changes))
 	for i := range changes {
 		res, err := b.transaction(ctx, changes[i:i+1])
@@ -57,10 +58,24 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 // transaction makes changes in one transaction. Its error is a
 // [log.NotAppliedError] if the transaction was certainly rolled back.
 func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+	results := make([]log.Result, len(changes))
+	if len(changes) == 1 && b.single(&changes[0]) {
+		// One statement is a transaction by itself.
+		if err := b.append(ctx, &changes[0], &results[0]); err != nil {
+			return nil, b.undo(err, true)
+		}
+		return results, nil
+	}
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return nil, b.undo(err, false)
 	}
-	results := make([]log.Result, len(changes))
+	b.body = 0
+	if len(changes) >= sharedCommit {
+		if err := b.conn.QueryRowContext(ctx, nextBodySQL).Scan(&b.body); err != nil {
+			return nil, b.undo(err, false)
+		}
+		defer func() { b.body = 0 }()
+	}
 	for i := range changes {
 		if err := b.change(ctx, &changes[i], &results[i]); err != nil {
 			return nil, b.undo(&errChange{err}, false)
@@ -72,9 +87,21 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 	return results, nil
 }
 
+// sharedCommit is the number of changes from which on the events of a commit go to
+// bodies.
+const sharedCommit = 4
+
+// single reports whether a change is one statement: an event in the same minute
+// as the run's last.
+func (b *Backend) single(c *log.Change) bool {
+	return len(c.Append) == 1 && c.Head == nil && len(c.Rewrite)+len(c.Add)+len(c.Retire) == 0 && !c.Drop &&
+		b.minutes[int64(c.Revision>>32)] >= minute(c.Append[0].Recency)
+}
+
 // undo rolls back after err and says whether that is certain.
 func (b *Backend) undo(err error, committing bool) error {
 	ctx := context.Background()
+	clear(b.minutes)
 	// SQLite has rolled back by itself after some errors; then this one fails.
 	b.exec(ctx, rollbackSQL)
 	// A transaction can only begin if none is open: that is the confirmation.
@@ -95,15 +122,19 @@ func (b *Backend) undo(err error, committing bool) error {
 	return &log.NotAppliedError{Err: explained}
 }
 
-func (b *Backend) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+func (b *Backend) exec(ctx context.Context, text string, args ...driver.Value) (driver.Result, error) {
 	if st, ok := b.writes[text]; ok {
-		return st.ExecContext(ctx, args...)
+		return st.exec(ctx, args)
 	}
-	return b.conn.ExecContext(ctx, text, args...)
+	values := make([]any, len(args))
+	for i, v := range args {
+		values[i] = v
+	}
+	return b.conn.ExecContext(ctx, text, values...)
 }
 
 // affected runs a statement and returns how many rows it changed.
-func (b *Backend) affected(ctx context.Context, text string, args ...any) (int64, error) {
+func (b *Backend) affected(ctx context.Context, text string, args ...driver.Value) (int64, error) {
 	res, err := b.exec(ctx, text, args...)
 	if err != nil {
 		return 0, err
@@ -125,11 +156,14 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 			res.Err = log.ErrConflict
 			return nil
 		}
-		res.Revision = revision(rk, changes+1)
-		_, err = b.exec(ctx, insertDeadSQL, rk, log.MaxSeq+1, 1, 0)
+		_, err = b.exec(ctx, insertDeadSQL, rk, int64(log.MaxSeq+1), int64(1), int64(0))
 		return err
 	case c.Revision == 0:
-		r, err := b.exec(ctx, insertRunSQL, c.Run, minute(c.Head.Recency), int64(c.Head.Recency), int64(c.Head.Tail), int64(c.Head.Sum), string(c.Head.Data))
+		h := c.Head
+		if h == nil {
+			return fmt.Errorf("%w change of run %q: a new run needs a head", log.ErrInvalid, c.Run)
+		}
+		r, err := b.exec(ctx, insertRunSQL, c.Run, minute(h.Recency), int64(h.Recency), int64(h.Tail), int64(h.Sum), string(h.Data))
 		if err != nil {
 			return err
 		}
@@ -145,12 +179,9 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 			return err
 		}
 		changes = 0
-	default:
-		args := []any{rk, changes, c.Run, minute(c.Head.Recency), int64(c.Head.Recency), int64(c.Head.Tail), int64(c.Head.Sum), string(c.Head.Data)}
-		n, err := b.affected(ctx, updateRunSQL, args...)
-		if err == nil && n == 0 {
-			n, err = b.affected(ctx, moveRunSQL, args...)
-		}
+	case c.Head != nil:
+		h := c.Head
+		n, err := b.affected(ctx, updateRunSQL, rk, changes, c.Run, minute(h.Recency), int64(h.Recency), int64(h.Tail), int64(h.Sum), string(h.Data))
 		if err != nil {
 			return err
 		}
@@ -159,20 +190,90 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 			return nil
 		}
 	}
-	res.Revision = revision(rk, changes+1)
+	if c.Head != nil {
+		changes++
+	}
+	res.Revision = revision(rk, changes)
 	return b.contents(ctx, rk, c, res)
 }
 
 func minute(recency uint64) int64 { return int64(recency / 60e9) }
 
+// append adds the records of a change. It finds a conflict at the first of them,
+// and has then done nothing.
+func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) error {
+	rk, changes := int64(res.Revision>>32), int64(res.Revision&math.MaxUint32)
+	if res.Revision == 0 {
+		res.Revision = c.Revision
+		rk, changes = int64(c.Revision>>32), int64(c.Revision&math.MaxUint32)
+	}
+	for i := range c.Append {
+		n, err := b.appendOne(ctx, rk, changes, c.Run, &c.Append[i])
+		if err != nil {
+			return err
+		}
+		if n == 0 && i > 0 {
+			return fmt.Errorf("%w run %q: seq %d can't be appended though the one before it was", log.ErrCorrupt, c.Run, c.Append[i].Seq)
+		}
+		if n == 0 {
+			res.Err = log.ErrConflict
+			return nil
+		}
+	}
+	return nil
+}
+
+// appendOne adds a record if nothing speaks against it, and returns how many it
+// added.
+func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
+	row := eventRow(rk, r)
+	if b.body == 0 {
+		return b.affected(ctx, appendEventSQL, append(row, changes, run)...)
+	}
+	n, err := b.affected(ctx, appendPlaceSQL, row[0], changes, run, b.body)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	row[0] = b.body
+	b.body++
+	return b.affected(ctx, insertBodySQL, row...)
+}
+
+// maxMinutes bounds the cache of minutes.
+const maxMinutes = 100_000
+
+// touch keeps runs.minute that of the run's last event.
+func (b *Backend) touch(ctx context.Context, rk int64, recency uint64) error {
+	m := minute(recency)
+	if b.minutes[rk] >= m {
+		return nil
+	}
+	if len(b.minutes) >= maxMinutes {
+		clear(b.minutes)
+	}
+	b.minutes[rk] = m
+	_, err := b.exec(ctx, touchRunSQL, rk, m)
+	return err
+}
+
 // contents writes what a change has beside its head.
 func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *log.Result) error {
-	for i := range c.Append {
-		if _, err := b.exec(ctx, insertEventSQL, eventRow(rk, &c.Append[i])...); err != nil {
+	if n := len(c.Append); n > 0 {
+		err := b.append(ctx, c, res)
+		if err == nil && res.Err != nil && c.Head != nil {
+			err = res.Err // the row is written already: undo that
+		}
+		if err != nil || res.Err != nil {
+			return err
+		}
+		if err := b.touch(ctx, rk, c.Append[n-1].Recency); err != nil {
 			return err
 		}
 	}
 	for i := range c.Rewrite {
+		if _, err := b.exec(ctx, deleteBodySQL, rk<<32|int64(c.Rewrite[i].Seq)); err != nil {
+			return err
+		}
 		if _, err := b.exec(ctx, replaceEventSQL, eventRow(rk, &c.Rewrite[i])...); err != nil {
 			return err
 		}
@@ -189,23 +290,30 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 		res.Added = append(res.Added, uint64(id))
 	}
 	if len(c.Add) > 0 { // only then has the tail moved
-		if _, err := b.exec(ctx, insertDeadSQL, rk, int64(c.Head.Tail), 0, 0); err != nil {
+		if _, err := b.exec(ctx, insertDeadSQL, rk, int64(c.Head.Tail), int64(0), int64(0)); err != nil {
 			return err
 		}
 	}
 	for _, id := range c.Retire {
-		if _, err := b.exec(ctx, retireSegmentSQL, int64(id), rk); err != nil {
+		n, err := b.affected(ctx, retireSegmentSQL, int64(id), rk)
+		if err != nil {
 			return err
 		}
-		if _, err := b.exec(ctx, insertDeadSQL, rk, 0, 0, int64(id)); err != nil {
+		if n == 0 {
+			continue // not one of this run: nobody may erase it
+		}
+		if _, err := b.exec(ctx, insertDeadSQL, rk, int64(0), int64(0), int64(id)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func eventRow(rk int64, r *log.Record) []any {
-	return []any{rk<<32 | int64(r.Seq), int64(r.Encoding), int64(r.Base), int64(r.Links), int64(r.Sum), r.Hash[:], string(r.Header), r.State}
+func eventRow(rk int64, r *log.Record) []driver.Value {
+	return []driver.Value{
+		rk<<32 | int64(r.Seq), int64(r.Recency), int64(r.Encoding), int64(r.Base), int64(r.Links), r.Bytes, r.Stored,
+		int64(r.Sum), r.Hash[:], string(r.Header), r.State,
+	}
 }
 
 // purgeSlice is how many rows one transaction of Purge erases, at most.
@@ -265,8 +373,11 @@ func (b *Backend) purgeOne(ctx context.Context) (worked bool, err error) {
 	}
 	n := int64(0)
 	if below > 0 {
-		n, err = b.affected(ctx, `DELETE FROM events WHERE id IN
-			(SELECT id FROM events WHERE id >= ?1 << 32 AND id < (?1 << 32) + ?2 ORDER BY id LIMIT ?3)`, rk, below, purgeSlice)
+		const slice = ` FROM events WHERE id >= ?1 << 32 AND id < (?1 << 32) + ?2 ORDER BY id LIMIT ?3`
+		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n IN (SELECT body`+slice+`)`, rk, below, int64(purgeSlice))
+		if err == nil {
+			n, err = b.affected(ctx, `DELETE FROM events WHERE id IN (SELECT id`+slice+`)`, rk, below, int64(purgeSlice))
+		}
 	}
 	if err == nil && n < purgeSlice && all {
 		n, err = b.affected(ctx, `DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE rk = ? LIMIT 1)`, rk)
