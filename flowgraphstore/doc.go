@@ -30,12 +30,20 @@
 //
 // # Which event continues from which
 //
-// flowgraph does not tell its store what a checkpoint continues from, so on a
-// plain Store that is inferred. A checkpoint with sequence 1 is a new beginning:
-// flowgraph restarts there when a run id is run again. One that names a previous
-// node continues from this Store's last save of the run. The first one after a
-// resume names none and continues from the event that was loaded last. Where this
-// Store has neither saved nor loaded the run, it is the newest event with a lower
-// sequence. Do not run the same run id twice at the same time through one Store;
-// use one Store each.
+// flowgraph does not tell its store what a checkpoint continues from, so that is
+// inferred. flowgraph numbers the checkpoints of a line. Sequence 1 is a new
+// beginning: flowgraph restarts there when a run id is run again. Any other
+// continues from one with the sequence before: from this Store's last save of the
+// run if that was of the node that the checkpoint names as the previous one; else,
+// after a resume, from the one of them that was loaded last; else from the last
+// save after all, with a fork in between. Where failed saves are not fatal, what
+// follows a lost one continues from what that would have continued from.
+//
+// Where this Store has not been at such a place, it is the newest event with a
+// lower sequence, and in a view the view's end.
+//
+// Do not run the same run id twice at the same time through one Store; use one
+// Store each. A node may load what it likes through the Store that it runs on, but
+// between a resume, or a fork, and the next save not an event of another line that
+// has the sequence of the one before; use another Store, such as a view, for that.
 package flowgraphstore

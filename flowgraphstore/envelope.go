@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,7 +14,8 @@ import (
 )
 
 // split makes a checkpoint of what flowgraph saves, and returns the envelope's
-// sequence, 0 if there is no envelope.
+// sequence, 0 if there is no envelope. What is no envelope, or one that an event
+// can't hold, is a state as it is.
 func (s *Store) split(runID, nodeID string, data []byte) (*checkpoint.Checkpoint, int) {
 	c := &checkpoint.Checkpoint{RunID: runID, NodeID: nodeID, State: data, Metadata: checkpoint.Metadata{GraphID: s.graphID}}
 	span, ok := findState(data)
@@ -26,51 +28,49 @@ func (s *Store) split(runID, nodeID string, data []byte) (*checkpoint.Checkpoint
 	}
 	prefix, suffix := data[:span.start], data[span.end:]
 	env, ok := parseEnvelope(prefix, suffix)
-	if !ok || env.RunID != runID || env.NodeID != nodeID || env.Sequence < 1 {
+	around := &checkpoint.Envelope{Prefix: string(prefix), Suffix: string(suffix)}
+	if !ok || !fits(env, around) {
 		return c, 0
 	}
-	c.State = data[span.start:span.end]
-	c.Envelope = &checkpoint.Envelope{Prefix: string(prefix), Suffix: string(suffix)}
+	c.State, c.Envelope = data[span.start:span.end], around
 	c.Metadata.Version = env.Version
-	c.CreatedAt, c.Attempt = env.Timestamp, env.Attempt
+	c.CreatedAt, c.Attempt = env.Timestamp.UTC(), env.Attempt
 	c.NextNode, c.PrevNodeID = env.NextNode, env.PrevNodeID
 	c.BranchID, c.ForkNodeID = env.BranchID, env.ForkNodeID
 	return c, env.Sequence
 }
 
-// join returns what flowgraph saved, byte for byte.
-func join(c *checkpoint.Checkpoint) []byte {
-	if c.Envelope == nil {
-		return c.State
-	}
-	return slices.Concat([]byte(c.Envelope.Prefix), c.State, []byte(c.Envelope.Suffix))
-}
-
-// sequenceOf returns the sequence of the envelope that a checkpoint came in, 0 if
-// it came in none.
-func sequenceOf(c *checkpoint.Checkpoint) int {
-	if c.Envelope == nil {
-		return 0
-	}
-	env, ok := parseEnvelope([]byte(c.Envelope.Prefix), []byte(c.Envelope.Suffix))
-	if !ok {
-		return 0
-	}
-	return env.Sequence
-}
-
+// parseEnvelope reads what stands around a state, if it is flowgraph's.
 func parseEnvelope(prefix, suffix []byte) (*fgcheckpoint.Checkpoint, bool) {
-	if !utf8.Valid(prefix) || !utf8.Valid(suffix) || len(prefix)+len(suffix) > maxEnvelope {
+	if len(prefix)+len(suffix) > maxEnvelope || !utf8.Valid(prefix) || !utf8.Valid(suffix) {
 		return nil, false
 	}
 	var env fgcheckpoint.Checkpoint
 	err := json.Unmarshal(slices.Concat(prefix, []byte("null"), suffix), &env)
-	return &env, err == nil
+	// The ids may be others than those of the event: a checkpoint can be copied.
+	return &env, err == nil && env.RunID != "" && env.NodeID != "" && env.Sequence >= 1
 }
 
-// maxEnvelope is the most that may stand around a state, in bytes: more does not
-// fit a header.
-const maxEnvelope = 16 << 10
+// fits reports whether an event's header can hold an envelope.
+func fits(env *fgcheckpoint.Checkpoint, around *checkpoint.Envelope) bool {
+	for _, name := range []string{env.NextNode, env.PrevNodeID, env.BranchID, env.ForkNodeID} {
+		if len(name) > maxName || strings.ContainsRune(name, 0) {
+			return false
+		}
+	}
+	if year := env.Timestamp.UTC().Year(); year < 0 || year > 9999 {
+		return false
+	}
+	text, err := json.Marshal(around) // as a header has it, escaped
+	return err == nil && len(text) <= maxEnvelope
+}
+
+// What fits a header of 64 KiB, in bytes: names, of which a byte takes up to six
+// there, and the text around a state.
+const (
+	maxName     = 1 << 10
+	maxEnvelope = 16 << 10
+)
 
 // span is where the state is in an envelope; empty if data is no JSON object with
 // one state.
@@ -114,4 +114,25 @@ func findState(data []byte) (span, bool) {
 // ended reports whether nothing but white space is left.
 func ended(data []byte, dec *jsontext.Decoder) bool {
 	return len(bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n")) == 0
+}
+
+// join returns what flowgraph saved, byte for byte.
+func join(c *checkpoint.Checkpoint) []byte {
+	if c.Envelope == nil {
+		return c.State
+	}
+	return slices.Concat([]byte(c.Envelope.Prefix), c.State, []byte(c.Envelope.Suffix))
+}
+
+// sequenceOf returns the sequence of the envelope that a checkpoint came in, 0 if
+// it came in none.
+func sequenceOf(c *checkpoint.Checkpoint) int {
+	if c.Envelope == nil {
+		return 0
+	}
+	env, ok := parseEnvelope([]byte(c.Envelope.Prefix), []byte(c.Envelope.Suffix))
+	if !ok {
+		return 0
+	}
+	return env.Sequence
 }

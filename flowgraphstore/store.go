@@ -33,10 +33,11 @@ type Events interface {
 type Store struct {
 	events  Events
 	graphID string
-	at      uint64 // the event that a view ends with; 0 on a plain Store
+	view    bool
+	at      uint64 // the event that a view was made for
 
 	mu   sync.Mutex
-	runs map[string]*position // by run id
+	runs map[string]*position // by run id; the positions are under mu as well
 }
 
 var _ fgcheckpoint.Store = (*Store)(nil)
@@ -61,9 +62,13 @@ func New(events Events, opts ...Option) *Store {
 // continues from that event and moves the view along; the events after it stay
 // where they are, on a branch of their own. The view is for one run. Closing it
 // closes the store.
+//
+// A seq that the run doesn't have, or whose state was pruned, is not found. A run
+// that is started from its first node, rather than resumed, makes a new beginning
+// also in a view.
 func (s *Store) At(seq uint64) *Store {
 	v := New(s.events, WithGraphID(s.graphID))
-	v.at = seq
+	v.view, v.at = true, seq
 	return v
 }
 
@@ -75,40 +80,48 @@ func (s *Store) Save(runID, nodeID string, data []byte) error {
 	if err != nil {
 		return translate(err)
 	}
+	err = s.append(ctx, c, parent, root)
+	if errors.Is(err, checkpoint.ErrNotFound) && !s.view {
+		// What it continues from was deleted by others with the whole run.
+		parent = 0
+		err = s.append(ctx, c, parent, true)
+	}
+	s.moved(runID, func(p *position) {
+		if err == nil {
+			parent, p.saved = c.Seq, c.Seq
+		}
+		if sequence != 0 { // the engine's own
+			p.at, p.loads = place{parent, sequence, nodeID}, nil
+		}
+	})
+	return translate(err)
+}
+
+func (s *Store) append(ctx context.Context, c *checkpoint.Checkpoint, parent uint64, root bool) error {
 	c.Seq = parent
 	opts := []checkpoint.AppendOption{checkpoint.TrustState()}
 	if root {
 		opts = append(opts, checkpoint.AsRoot())
 	}
-	if err := s.events.Append(ctx, c, opts...); err != nil {
-		return translate(err)
-	}
-	s.moved(runID, func(p *position) { p.saved = place{c.Seq, sequence} })
-	return nil
+	return s.events.Append(ctx, c, opts...)
 }
 
 // Load implements flowgraph's Store: the node's newest event, or of "review#2" the
 // second of node review.
 func (s *Store) Load(runID, nodeID string) ([]byte, error) {
-	ctx := context.Background()
-	c, err := s.load(ctx, runID, nodeID)
+	c, err := s.load(context.Background(), runID, nodeID)
 	if err != nil {
 		return nil, translate(err)
 	}
-	s.moved(runID, func(p *position) { p.loaded = place{c.Seq, sequenceOf(c)} })
+	s.moved(runID, func(p *position) { p.load(place{c.Seq, sequenceOf(c), c.NodeID}) })
 	return join(c), nil
 }
 
 func (s *Store) load(ctx context.Context, runID, nodeID string) (*checkpoint.Checkpoint, error) {
-	end := s.end(runID)
-	if end == 0 {
-		c, err := s.events.LoadNode(ctx, runID, nodeID)
-		if errors.Is(err, checkpoint.ErrPruned) {
-			return nil, fmt.Errorf("%w: %w", checkpoint.ErrNotFound, err)
-		}
-		return c, err
+	if !s.view {
+		return s.events.LoadNode(ctx, runID, nodeID)
 	}
-	line, err := s.line(ctx, runID, end)
+	line, err := s.line(ctx, runID)
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +130,18 @@ func (s *Store) load(ctx context.Context, runID, nodeID string) (*checkpoint.Che
 			return s.events.LoadSeq(ctx, runID, ev.Seq)
 		}
 	}
-	return nil, fmt.Errorf("run %q: %w: node %q has no event on the line to seq %d", runID, checkpoint.ErrNotFound, nodeID, end)
+	// "review#2" may be an event of the line under another name.
+	c, err := s.events.LoadNode(ctx, runID, nodeID)
+	if err != nil || slices.ContainsFunc(line, func(ev *checkpoint.Event) bool { return ev.Seq == c.Seq }) {
+		return c, err
+	}
+	return nil, fmt.Errorf("run %q: %w: node %q has no event on the line to seq %d", runID, checkpoint.ErrNotFound, nodeID, s.end(runID))
 }
 
 // List implements flowgraph's Store: all events of a run whose states are there,
 // every pass of a loop included, oldest first. Sequence is flowlog's seq.
 func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
-	events, err := s.line(context.Background(), runID, s.end(runID))
+	events, err := s.line(context.Background(), runID)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -137,37 +155,41 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 	return infos, nil
 }
 
-// line returns the headers of a run's events whose states are there: those on the
-// line of parents that leads to end, or with end 0 all of them.
-func (s *Store) line(ctx context.Context, runID string, end uint64) ([]*checkpoint.Event, error) {
+// line returns the headers of a run's events whose states are there, oldest
+// first: on a plain Store all of them, in a view those that lead to its end.
+func (s *Store) line(ctx context.Context, runID string) ([]*checkpoint.Event, error) {
 	var events []*checkpoint.Event
-	want, found := end, false
+	end := s.end(runID)
+	want, found := end, !s.view
 	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: end, Backward: true, HeadersOnly: true}) {
-		if errors.Is(err, checkpoint.ErrNotFound) && end == 0 {
+		switch {
+		case !s.view && errors.Is(err, checkpoint.ErrNotFound):
 			return nil, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
-		}
-		if end != 0 && ev.Seq != want {
+		case s.view && ev.Seq != want:
 			if !found {
-				break // the run ends before
+				return nil, noEvent(runID, end)
 			}
 			continue
+		case s.view && ev.Pruned && ev.Seq == s.at && !found:
+			_, err := s.events.LoadSeq(ctx, runID, ev.Seq) // says when and why
+			return nil, err
 		}
 		want, found = ev.Parent, true
 		if !ev.Pruned {
 			events = append(events, ev)
 		}
-		if end != 0 && want == 0 {
+		if s.view && want == 0 {
 			break
 		}
 	}
-	if end != 0 && !found {
-		return nil, fmt.Errorf("run %q: %w: there is no event %d", runID, checkpoint.ErrNotFound, end)
-	}
 	slices.Reverse(events)
 	return events, nil
+}
+
+func noEvent(runID string, seq uint64) error {
+	return fmt.Errorf("run %q: %w: there is no event %d", runID, checkpoint.ErrNotFound, seq)
 }
 
 // Delete implements flowgraph's Store: the states of all visits of the node are
@@ -183,11 +205,15 @@ func (s *Store) Delete(runID, nodeID string) error {
 		if err != nil {
 			return translate(err)
 		}
-		if !ev.Pruned {
+		// An empty name selects all events in History, and must not here.
+		if ev.NodeID == nodeID && !ev.Pruned {
 			seqs = append(seqs, ev.Seq)
 		}
 	}
 	_, err := s.events.Prune(ctx, runID, seqs, "flowgraph: delete node "+nodeID)
+	if errors.Is(err, checkpoint.ErrNotFound) {
+		return nil // the run was deleted meanwhile
+	}
 	return translate(err)
 }
 
@@ -205,6 +231,8 @@ func (s *Store) Close() error { return s.events.Close() }
 // translate makes an error satisfy flowgraph's sentinels too.
 func translate(err error) error {
 	switch {
+	case errors.Is(err, checkpoint.ErrPruned):
+		return fmt.Errorf("%w: %w: %w", fgcheckpoint.ErrNotFound, checkpoint.ErrNotFound, err)
 	case errors.Is(err, checkpoint.ErrNotFound):
 		return fmt.Errorf("%w: %w", fgcheckpoint.ErrNotFound, err)
 	case errors.Is(err, checkpoint.ErrClosed):
