@@ -17,7 +17,7 @@ type pending struct {
 	encoded
 	ctx     context.Context
 	copied  []byte // the state, for the next to be compared with
-	untimed bool // the caller gave no CreatedAt
+	untimed bool   // the caller gave no CreatedAt
 	done    chan struct{}
 	event   Event
 	err     error

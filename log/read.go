@@ -145,7 +145,7 @@ func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, err
 // branches, pruned ones included; n 0 asks for the newest whose state is there.
 //
 // Errors: ErrNotFound if there is no such run or visit; ErrPruned, as a
-// [PrunedError], if its state was dropped.
+// [PrunedError], if its state was dropped, or with n 0 all of the node's.
 func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error) {
 	run, err := l.look(ctx, id)
 	if err != nil {
@@ -157,18 +157,18 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 	if n < 0 {
 		return nil, fmt.Errorf("%w visit %d of node %q: visits count from 1", ErrInvalid, n, node)
 	}
-	visits := 0
+	visits, newest := 0, uint64(0)
 	for ev, err := range l.history(ctx, run, HistoryOptions{Node: node, HeadersOnly: true, Backward: n == 0}) {
 		if err != nil {
 			return nil, err
 		}
-		visits++
+		visits, newest = visits+1, max(newest, ev.Seq)
 		if visits == n || n == 0 && !ev.Pruned {
 			return l.at(ctx, run, ev.Seq)
 		}
 	}
 	if n == 0 && visits > 0 {
-		return nil, notFound(id, 0, fmt.Sprintf("node %q has %d events, and the states of all of them were pruned", node, visits))
+		return nil, l.pruned(ctx, run, newest)
 	}
 	if n > 0 && visits > 0 {
 		return nil, notFound(id, 0, fmt.Sprintf("node %q has %d visits, not %d", node, visits, n))

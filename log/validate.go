@@ -76,7 +76,7 @@ func checkHeader(h *Header) error {
 	if e := h.Envelope; e != nil && (!utf8.ValidString(e.Prefix) || !utf8.ValidString(e.Suffix)) {
 		return fmt.Errorf("%w envelope: it is not valid UTF-8", ErrInvalid)
 	}
-	if y := h.CreatedAt.Year(); !h.CreatedAt.IsZero() && (y < 0 || y > 9999) {
+	if y := h.CreatedAt.UTC().Year(); !h.CreatedAt.IsZero() && (y < 0 || y > 9999) {
 		return fmt.Errorf("%w created_at: year %d can't be written as RFC 3339", ErrInvalid, y)
 	}
 	if h.Kind != JSON && h.Kind != Bytes {

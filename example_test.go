@@ -1,0 +1,166 @@
+package checkpoint_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// The whole of the small interface: save, load, list.
+func Example() {
+	ctx := context.Background()
+	defer os.RemoveAll("./data")
+
+	store, err := checkpoint.NewSQLiteStore("./data/checkpoints.db") // makes the folder if it is missing
+	if err != nil {
+		slog.Error("open the store", "error", err)
+		return
+	}
+	defer store.Close()
+
+	err = store.Save(ctx, &checkpoint.Checkpoint{RunID: "run-123", NodeID: "process", State: json.RawMessage(`{"n":1}`),
+		Metadata: checkpoint.Metadata{GraphID: "my-workflow", Version: 1}})
+	if err != nil {
+		slog.Error("save", "error", err) // nothing was saved
+		return
+	}
+
+	checkpoints, err := store.List("run-123")
+	if err != nil {
+		slog.Error("list", "error", err)
+		return
+	}
+	for _, cp := range checkpoints {
+		fmt.Printf("Node: %s, State: %s\n", cp.NodeID, cp.State)
+	}
+	// Output:
+	// Node: process, State: {"n":1}
+}
+
+// A run died. What was its state, and which node comes next?
+func ExampleResume() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	type State struct {
+		Draft string `json:"draft"`
+		Done  int    `json:"done"`
+	}
+	cp, err := checkpoint.New("run-123", "write", State{Draft: "Dear reader", Done: 1})
+	if err != nil {
+		panic(err)
+	}
+	cp.NextNode = "review"
+	if err := store.Save(ctx, cp); err != nil {
+		panic(err)
+	}
+
+	at, err := checkpoint.Resume[State](ctx, store, "run-123")
+	if errors.Is(err, checkpoint.ErrNotFound) {
+		return // this run never saved anything: start it from the beginning
+	}
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("go on with", at.NextNode, "and", at.State.Draft)
+	// Output:
+	// go on with review and Dear reader
+}
+
+// Going back to an early event and on from there another way makes a branch; both
+// lines stay.
+func ExampleEventStore_LoadSeq() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	for _, node := range []string{"plan", "write", "review"} {
+		err := store.Save(ctx, &checkpoint.Checkpoint{RunID: "run-123", NodeID: node, State: json.RawMessage(`{}`)})
+		if err != nil {
+			panic(err)
+		}
+	}
+
+	cp, err := store.LoadSeq(ctx, "run-123", 1) // back to the first event
+	if err != nil {
+		panic(err)
+	}
+	cp.NodeID, cp.State = "write", json.RawMessage(`{"another":"way"}`)
+	if err := store.Save(ctx, cp); err != nil { // continues from seq 1
+		panic(err)
+	}
+
+	for ev, err := range store.History(ctx, "run-123", checkpoint.HistoryOptions{HeadersOnly: true}) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%d %s, after %d\n", ev.Seq, ev.NodeID, ev.Parent)
+	}
+	// Output:
+	// 1 plan, after 0
+	// 2 write, after 1
+	// 3 review, after 2
+	// 4 write, after 1
+}
+
+// Saving only if nobody else has saved meanwhile.
+func ExampleAfterSeq() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	cp := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "plan", State: json.RawMessage(`{}`)}
+	fmt.Println(store.Append(ctx, cp, checkpoint.AfterSeq(0)), cp.Seq)
+
+	other := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "other", State: json.RawMessage(`{}`)}
+	err := store.Append(ctx, other, checkpoint.AfterSeq(0))
+	fmt.Println(errors.Is(err, checkpoint.ErrConflict))
+	// Output:
+	// <nil> 1
+	// true
+}
+
+// Which runs are there, newest first?
+func ExampleEventStore_Runs() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	for _, run := range []string{"monday", "tuesday"} {
+		err := store.Save(ctx, &checkpoint.Checkpoint{RunID: run, NodeID: "plan", State: json.RawMessage(`{}`), NextNode: "write"})
+		if err != nil {
+			panic(err)
+		}
+	}
+
+	for run, err := range store.Runs(ctx, checkpoint.RunsOptions{Limit: 10}) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(run.ID, "is at", run.NodeID, "and goes on with", run.NextNode)
+	}
+	// Output:
+	// tuesday is at plan and goes on with write
+	// monday is at plan and goes on with write
+}
+
+// Can the trail be believed?
+func ExampleEventStore_Verify() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	err := store.Save(ctx, &checkpoint.Checkpoint{RunID: "run-123", NodeID: "plan", State: json.RawMessage(`{}`)})
+	if err != nil {
+		panic(err)
+	}
+
+	report, err := store.Verify(ctx, "run-123")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(report.Intact(), report.Events)
+	// Output:
+	// true 1
+}
