@@ -1,0 +1,282 @@
+package logtest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// changeBreakages break what Apply and Purge do.
+func changeBreakages() []breakage {
+	return []breakage{
+		{"makes runs of revision 0", "revision 0 stands for a run that doesn't exist: such a change makes it, and no run has that revision", zeroRevision},
+		{"ignores the revision", "a change that expects another revision than the run's is ErrConflict", ignoresRevision},
+		{"hides a conflict", "a change that expects another revision than the run's is ErrConflict", hidesConflict},
+		{"appends in spite of a conflict", "of a change that met a conflict nothing is done", appendsOnConflict},
+		{"stops at the first conflict", "a conflict does not keep the other changes of the same Apply from being made", stopsAtConflict},
+		{"returns results in another order", "Apply returns a result for each change, in the same order", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+				results, err := b.Apply(ctx, changes)
+				slices.Reverse(results)
+				return results, err
+			}}
+		}},
+		{"returns no results for conflicts", "Apply returns a result for each change, in the same order", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+				results, err := b.Apply(ctx, changes)
+				return slices.DeleteFunc(results, func(r log.Result) bool { return r.Err != nil }), err
+			}}
+		}},
+		{"keeps the revision", "every change gives the run a new revision, which is the result's", keepsRevision},
+		{"changes fifty runs at most", "one Apply may change many runs", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+				results, err := b.Apply(ctx, changes[:min(len(changes), 50)])
+				return append(results, make([]log.Result, len(changes)-len(results))...), err
+			}}
+		}},
+		{"either adds or retires", "one change may append, rewrite, add, retire and replace the head", editing(func(c *log.Change) {
+			if len(c.Add) > 0 {
+				c.Retire = nil
+			}
+		})},
+		{"reuses a revision after drop", "a revision never comes back, not even after the run was dropped and made anew", reusesRevision},
+		{"drops what begins with the id", "Drop leaves all other runs as they are", dropsPrefix},
+		{"appends and drops", "with Drop, the other fields of a change are ignored", appendsAndDrops},
+		{"keeps the segments of a dropped run", "Drop removes the run with all its records and segments", keepsSegments},
+		{"keeps the records of a dropped run", "a run made anew sees nothing of its earlier life", keepsRecords},
+		{"purges segments in force", "Purge erases nothing but what is dead", purgesLive},
+		{"never ends purging", "Purge reports that more is left until all is erased", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) { return true, ctx.Err() }}
+		}},
+	}
+}
+
+// translating makes a driver that gives out other revisions than its storage.
+func translating(b log.Backend, show func(run string, real uint64) uint64, find func(run string, shown uint64) uint64, made func(c log.Change, real uint64) uint64) *broken {
+	x := &broken{Backend: b}
+	x.head = func(ctx context.Context, run string) (log.Head, error) {
+		h, err := b.Head(ctx, run)
+		h.Revision = show(run, h.Revision)
+		return h, err
+	}
+	x.heads = func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+		heads, err := b.Heads(ctx, req)
+		for i, h := range heads {
+			heads[i].Revision = show(h.Run, h.Revision)
+		}
+		return heads, err
+	}
+	x.apply = applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		given := c
+		c.Revision = find(c.Run, c.Revision)
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil {
+			res.Revision = made(given, res.Revision)
+		}
+		return res, err
+	})
+	return x
+}
+
+// numbers are the revisions that a driver gives out in place of the real ones.
+type numbers struct {
+	mu    sync.Mutex
+	shown map[string]uint64
+	real  map[string]uint64
+}
+
+func (n *numbers) show(run string, real uint64) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.shown[run]
+}
+
+func (n *numbers) find(run string, shown uint64) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if shown == n.shown[run] {
+		return n.real[run]
+	}
+	return shown + 1<<50 // none has it
+}
+
+// numbered shows a number for each change, as next makes it from the last.
+func numbered(b log.Backend, next func(last uint64) uint64) log.Backend {
+	n := &numbers{shown: map[string]uint64{}, real: map[string]uint64{}}
+	return translating(b, n.show, n.find, func(c log.Change, real uint64) uint64 {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if c.Drop {
+			delete(n.shown, c.Run)
+			delete(n.real, c.Run)
+			return 0
+		}
+		n.shown[c.Run], n.real[c.Run] = next(n.shown[c.Run]), real
+		return n.shown[c.Run]
+	})
+}
+
+func reusesRevision(b log.Backend) log.Backend {
+	return numbered(b, func(last uint64) uint64 { return last + 1 })
+}
+
+func keepsRevision(b log.Backend) log.Backend {
+	return numbered(b, func(uint64) uint64 { return 7 })
+}
+
+func zeroRevision(b log.Backend) log.Backend {
+	return translating(b,
+		func(_ string, real uint64) uint64 { return max(real, 1) - 1 },
+		func(_ string, shown uint64) uint64 { return shown + 1 },
+		func(_ log.Change, real uint64) uint64 { return real - 1 })
+}
+
+func ignoresRevision(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		h, err := b.Head(ctx, c.Run)
+		if err == nil {
+			c.Revision = h.Revision
+		}
+		return one(ctx, b, c)
+	})}
+}
+
+func hidesConflict(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, log.ErrConflict) {
+			res = log.Result{Revision: c.Revision, Added: make([]uint64, len(c.Add))}
+		}
+		return res, err
+	})}
+}
+
+func appendsOnConflict(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, log.ErrConflict) {
+			if h, err := b.Head(ctx, c.Run); err == nil {
+				c.Revision, c.Head, c.Drop = h.Revision, h, false
+				one(ctx, b, c)
+			}
+		}
+		return res, err
+	})}
+}
+
+func stopsAtConflict(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+		results := make([]log.Result, len(changes))
+		stopped := false
+		for i, c := range changes {
+			if stopped {
+				results[i].Err = log.ErrConflict
+				continue
+			}
+			var err error
+			if results[i], err = one(ctx, b, c); err != nil {
+				return nil, err
+			}
+			stopped = results[i].Err != nil
+		}
+		return results, nil
+	}}
+}
+
+// dropsPrefix drops further runs with each.
+func dropsPrefix(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && c.Drop {
+			heads, _ := b.Heads(ctx, log.HeadsRequest{Prefix: c.Run, Limit: 1000})
+			for _, h := range heads {
+				one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Drop: true})
+			}
+		}
+		return res, err
+	})}
+}
+
+// appendsAndDrops makes a run of what a change has beside its Drop.
+func appendsAndDrops(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && c.Drop && len(c.Append) > 0 {
+			c.Revision, c.Drop = 0, false
+			one(ctx, b, c)
+		}
+		return res, err
+	})}
+}
+
+// graveyard keeps what was dropped.
+type graveyard struct {
+	log.Backend
+	mu       sync.Mutex
+	records  map[string][]log.Record
+	segments map[string][]log.Segment
+}
+
+func (g *graveyard) bury(ctx context.Context, c log.Change) (log.Result, error) {
+	recs, _ := g.Records(ctx, log.RecordsRequest{Run: c.Run, From: 1, To: log.MaxSeq, Limit: 1000})
+	segs, _ := g.Segments(ctx, c.Run)
+	res, err := one(ctx, g.Backend, c)
+	if err == nil && res.Err == nil && c.Drop {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.records[c.Run], g.segments[c.Run] = recs, segs
+	}
+	return res, err
+}
+
+func newGraveyard(b log.Backend) *graveyard {
+	return &graveyard{Backend: b, records: map[string][]log.Record{}, segments: map[string][]log.Segment{}}
+}
+
+func keepsSegments(b log.Backend) log.Backend {
+	g := newGraveyard(b)
+	return &broken{Backend: b, apply: applying(g.bury), segments: func(ctx context.Context, run string) ([]log.Segment, error) {
+		segs, err := b.Segments(ctx, run)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return append(segs, g.segments[run]...), err
+	}}
+}
+
+// keepsRecords shows a new life the records of the one before.
+func keepsRecords(b log.Backend) log.Backend {
+	g := newGraveyard(b)
+	return &broken{Backend: b, apply: applying(g.bury), records: func(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+		recs, err := b.Records(ctx, req)
+		if err != nil || len(recs) == 0 || len(recs) == req.Limit {
+			return recs, err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, r := range g.records[req.Run] {
+			if r.Seq > recs[len(recs)-1].Seq {
+				recs = append(recs, r)
+			}
+		}
+		return recs, err
+	}}
+}
+
+func purgesLive(b log.Backend) log.Backend {
+	return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) {
+		heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1000})
+		for _, h := range heads {
+			if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 && strings.HasPrefix(h.Run, "a") {
+				one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Head: h, Retire: []uint64{segs[0].ID}})
+			}
+		}
+		return false, err
+	}}
+}

@@ -1,0 +1,244 @@
+package logtest_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/log/logtest"
+	"github.com/flowlog/checkpoint/memory"
+)
+
+// storage is a driver of which several handles share what is stored, and which
+// keeps all changes, so that the stored can be made anew.
+type storage struct {
+	// wrap makes each handle; rewrite changes what is read when it is opened
+	// again.
+	wrap    func(log.Backend) log.Backend
+	rewrite func(journal [][]log.Change) [][]log.Change
+}
+
+// disk is what a storage has stored.
+type disk struct {
+	mu      sync.Mutex // guards those below
+	b       log.Backend
+	journal [][]log.Change
+}
+
+// handle is one of the handles on a disk.
+type handle struct {
+	log.Backend // what it answers with
+	disk        *disk
+
+	use    sync.RWMutex // held for reading by calls under way
+	closed bool
+}
+
+func (s storage) driver() logtest.Driver {
+	return logtest.Driver{
+		Open:    func() (log.Backend, error) { return s.open(&disk{b: memory.New()}), nil },
+		Another: func(b log.Backend) (log.Backend, error) { return s.open(b.(*handle).disk), nil },
+		Reopen: func(b log.Backend) (log.Backend, error) {
+			b.Close()
+			d := b.(*handle).disk
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			anew := &disk{b: memory.New()}
+			for _, changes := range s.rewrite(d.journal) {
+				if _, err := anew.apply(context.Background(), changes); err != nil {
+					return nil, err
+				}
+			}
+			return s.open(anew), nil
+		},
+	}
+}
+
+func (s storage) open(d *disk) *handle {
+	h := &handle{disk: d}
+	h.Backend = s.wrap(&broken{
+		Backend: d.b,
+		head: func(ctx context.Context, run string) (log.Head, error) {
+			return inUse(h, func() (log.Head, error) { return d.b.Head(ctx, run) })
+		},
+		heads: func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+			return inUse(h, func() ([]log.Head, error) { return d.b.Heads(ctx, req) })
+		},
+		records: func(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+			return inUse(h, func() ([]log.Record, error) { return d.b.Records(ctx, req) })
+		},
+		segments: func(ctx context.Context, run string) ([]log.Segment, error) {
+			return inUse(h, func() ([]log.Segment, error) { return d.b.Segments(ctx, run) })
+		},
+		segment: func(ctx context.Context, run string, id uint64) (log.Segment, error) {
+			return inUse(h, func() (log.Segment, error) { return d.b.Segment(ctx, run, id) })
+		},
+		apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+			return inUse(h, func() ([]log.Result, error) { return d.apply(ctx, changes) })
+		},
+		purge: func(ctx context.Context) (bool, error) {
+			return inUse(h, func() (bool, error) { return d.b.Purge(ctx) })
+		},
+		close: h.close,
+	})
+	return h
+}
+
+func inUse[T any](h *handle, f func() (T, error)) (T, error) {
+	h.use.RLock()
+	defer h.use.RUnlock()
+	if h.closed {
+		var none T
+		return none, log.ErrClosed
+	}
+	return f()
+}
+
+func (h *handle) close() error {
+	h.use.Lock()
+	defer h.use.Unlock()
+	h.closed = true
+	return nil
+}
+
+func (d *disk) apply(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	results, err := d.b.Apply(ctx, changes)
+	if err == nil {
+		d.journal = append(d.journal, logtest.CloneChanges(changes))
+	}
+	return results, err
+}
+
+// unchanged and everything are what a right storage does.
+func unchanged(b log.Backend) log.Backend              { return b }
+func everything(journal [][]log.Change) [][]log.Change { return journal }
+
+// storageBreakage is a storage that breaks a rule of several handles or of
+// opening again.
+type storageBreakage struct {
+	name string
+	rule string
+	storage
+}
+
+func storageBreakages() []storageBreakage {
+	return []storageBreakage{
+		{"sees another handle's records late", "what one handle wrote every other sees once Apply returned", storage{cachesRecords, everything}},
+		{"believes the heads it has seen", "compare-and-sets of several handles exclude each other", storage{believesHeads, everything}},
+		{"locks no other handle out", "of several changes that expect the same revision exactly one is made, through whatever handles", storage{comparesBefore, everything}},
+		{"shows other handles half a change", "a handle sees the change of another whole or not at all", storage{showsHalf(new(waiter)), everything}},
+		{"numbers segments by handle", "several handles never give out the same revision or the same segment id", storage{reusesIDs, everything}},
+		{"shows other handles the last record late", "what was acknowledged to one handle is there at once and stays, whatever others write", storage{showsLate, everything}},
+		{"shows other handles half a merge", "a handle sees another replace segments all at once", storage{mergesInSteps(new(waiter)), everything}},
+		{"shows other handles half a move", "a page of heads has every run once, however another handle changes their recencies", storage{movesInSteps(new(waiter)), everything}},
+		{"closes the other handles", "Close of one handle leaves the others as they are", storage{closesOthers, everything}},
+		{"forgets the last change", "what was acknowledged is there after the storage was closed and opened again", storage{unchanged, func(journal [][]log.Change) [][]log.Change {
+			return journal[:max(len(journal), 1)-1]
+		}}},
+		{"forgets drops", "what was dropped, retired or below the tail stays away after the storage was opened again", storage{unchanged, forgetsDrops}},
+		{"forgets its counters", "a revision never comes back, not even after the storage was opened again", storage{unchanged, forgetsCounters}},
+		{"forgets which segment ids it gave", "the id of a segment is never given to another, not even after the storage was opened again", storage{unchanged, forgetsSegments}},
+	}
+}
+
+// cachesRecords shows what a handle has read before until it writes itself.
+func cachesRecords(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	cache := map[log.RecordsRequest][]log.Record{}
+	x := &broken{Backend: b}
+	x.records = func(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if recs, ok := cache[req]; ok {
+			return logtest.CloneRecords(recs), ctx.Err()
+		}
+		recs, err := b.Records(ctx, req)
+		if err == nil {
+			cache[req] = logtest.CloneRecords(recs)
+		}
+		return recs, err
+	}
+	x.apply = func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		clear(cache)
+		return b.Apply(ctx, changes)
+	}
+	return x
+}
+
+// believesHeads compares with the revision that the handle itself saw last.
+func believesHeads(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	seen := map[string]uint64{}
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if h, err := b.Head(ctx, c.Run); err == nil && c.Revision == seen[c.Run] {
+			c.Revision = h.Revision
+		}
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil {
+			seen[c.Run] = res.Revision
+		}
+		return res, err
+	})}
+}
+
+// closesOthers closes what its handle shares with others.
+func closesOthers(b log.Backend) log.Backend {
+	return &broken{Backend: b, close: func() error {
+		b.(*broken).Backend.Close()
+		return b.Close()
+	}}
+}
+
+func forgetsDrops(journal [][]log.Change) [][]log.Change {
+	var out [][]log.Change
+	for _, changes := range journal {
+		if !slices.ContainsFunc(changes, func(c log.Change) bool { return c.Drop }) {
+			out = append(out, changes)
+		}
+	}
+	return out
+}
+
+// forgetsCounters begins anew when there is no run left.
+func forgetsCounters(journal [][]log.Change) [][]log.Change {
+	if heads, _ := replayed(journal).Heads(context.Background(), log.HeadsRequest{Limit: 1}); len(heads) == 0 {
+		return nil
+	}
+	return journal
+}
+
+// forgetsSegments counts segments anew when none is in force.
+func forgetsSegments(journal [][]log.Change) [][]log.Change {
+	b := replayed(journal)
+	heads, _ := b.Heads(context.Background(), log.HeadsRequest{Limit: 1000})
+	for _, h := range heads {
+		if segs, _ := b.Segments(context.Background(), h.Run); len(segs) > 0 {
+			return journal
+		}
+	}
+	var out [][]log.Change
+	for _, changes := range journal {
+		changes = slices.Clone(changes)
+		for i := range changes {
+			changes[i].Add = nil
+		}
+		out = append(out, changes)
+	}
+	return out
+}
+
+// replayed returns a Backend after the changes of a journal.
+func replayed(journal [][]log.Change) log.Backend {
+	b := memory.New()
+	for _, changes := range journal {
+		b.Apply(context.Background(), changes)
+	}
+	return b
+}

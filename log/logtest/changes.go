@@ -1,0 +1,228 @@
+package logtest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+func changeCases() []Case {
+	return []Case{
+		{Name: "apply/new", Rule: "revision 0 stands for a run that doesn't exist: such a change makes it, and no run has that revision", run: applyNew},
+		{Name: "apply/conflict", Rule: "a change that expects another revision than the run's is ErrConflict", run: applyConflict},
+		{Name: "apply/conflict-nothing", Rule: "of a change that met a conflict nothing is done", run: applyConflictNothing},
+		{Name: "apply/independent", Rule: "a conflict does not keep the other changes of the same Apply from being made", run: applyIndependent},
+		{Name: "apply/order", Rule: "Apply returns a result for each change, in the same order", run: applyOrder},
+		{Name: "apply/revision", Rule: "every change gives the run a new revision, which is the result's", run: applyRevision},
+		{Name: "apply/many", Rule: "one Apply may change many runs", run: applyMany},
+		{Name: "apply/everything", Rule: "one change may append, rewrite, add, retire and replace the head", run: applyEverything},
+	}
+}
+
+func applyNew(t *tester) {
+	for _, id := range []string{"a", "a\x00notes", "b"} {
+		for _, n := range []uint64{0, 3} { // without records and with
+			id := fmt.Sprint(id, n)
+			revision := t.create(id, n)
+			if h := t.head(id); h.Revision == 0 || h.Revision != revision {
+				t.errorf("Head of the new run %s has revision %d, the result had %d", quote(id), h.Revision, revision)
+			}
+			t.wantConflict("a second change of run "+quote(id)+" at revision 0", t.applyAll(log.Change{Run: id, Head: head(1, 0)})[0])
+		}
+	}
+}
+
+// crowd makes runs with all that runs can have and returns a dump.
+func crowd(t *tester) []runState {
+	for _, id := range []string{"a", "a\x00notes", "b", "c"} {
+		revision := t.create(id, 6)
+		sealed := []log.Segment{segment(1, 2, id), segment(3, 4, id)}
+		t.apply(log.Change{Run: id, Revision: revision, Head: head(5, 6), Add: sealed})
+	}
+	return t.dump()
+}
+
+// strangers are revisions that a run doesn't have.
+func strangers(all []runState, run int) []uint64 {
+	revision := all[run].head.Revision
+	out := []uint64{0, revision - 1, revision + 1, revision ^ 1<<63, revision + 1<<32, math.MaxUint64}
+	for i, r := range all {
+		if i != run {
+			out = append(out, r.head.Revision)
+		}
+	}
+	return out
+}
+
+// wrongs are changes of all kinds of a run at a revision that it doesn't have.
+func wrongs(r runState, revision uint64) []log.Change {
+	id, h := r.head.Run, head(5, 7)
+	return []log.Change{
+		{Run: id, Revision: revision, Head: h},
+		{Run: id, Revision: revision, Head: h, Append: records(7, 7, "wrong")},
+		{Run: id, Revision: revision, Head: h, Rewrite: records(5, 6, "wrong")},
+		{Run: id, Revision: revision, Head: h, Add: []log.Segment{segment(5, 5, "wrong")}},
+		{Run: id, Revision: revision, Head: h, Retire: []uint64{r.segments[0].ID}},
+		{Run: id, Revision: revision, Drop: true},
+	}
+}
+
+func applyConflict(t *tester) {
+	all := crowd(t)
+	for i, r := range all {
+		for _, revision := range strangers(all, i) {
+			for _, c := range wrongs(r, revision) {
+				what := fmt.Sprintf("a change of run %s at revision %d, while it has %d,", quote(c.Run), revision, r.head.Revision)
+				t.wantConflict(what, t.applyAll(c)[0])
+			}
+		}
+	}
+	for _, revision := range []uint64{1, all[0].head.Revision, math.MaxUint64} {
+		what := fmt.Sprintf("at revision %d of a run that doesn't exist", revision)
+		t.wantConflict("a change "+what, t.applyAll(log.Change{Run: "new", Revision: revision, Head: head(1, 1), Append: records(1, 1, "new")})[0])
+		t.wantConflict("a drop "+what, t.applyAll(log.Change{Run: "new", Revision: revision, Drop: true})[0])
+	}
+}
+
+func applyConflictNothing(t *tester) {
+	all := crowd(t)
+	for i, r := range all {
+		for _, revision := range strangers(all, i)[:3] {
+			for _, c := range wrongs(r, revision) {
+				t.applyAll(c)
+			}
+		}
+		t.wantDump(all, fmt.Sprintf("after conflicts on run %s", quote(r.head.Run)))
+	}
+	t.applyAll(log.Change{Run: "new", Revision: 9, Head: head(1, 1), Append: records(1, 1, "new")})
+	t.wantNoRun("new")
+	t.purge()
+	t.wantDump(all, "after conflicts and Purge")
+	// Nothing is in the way of the same change at the right revision.
+	for _, r := range all {
+		t.apply(log.Change{Run: r.head.Run, Revision: r.head.Revision, Head: head(5, 7), Append: records(7, 7, r.head.Run)})
+		t.wantTail(r.head.Run, records(5, 7, r.head.Run))
+	}
+	t.create("new", 2)
+	t.wantTail("new", records(1, 2, "new"))
+}
+
+// applyIndependent puts conflicts at every place of a batch of changes.
+func applyIndependent(t *tester) {
+	const n = 4
+	for pattern := range 1 << n {
+		var changes []log.Change
+		for i := range n {
+			c := log.Change{Run: fmt.Sprintf("run-%d-%d", pattern, i), Head: head(1, 2), Append: records(1, 2, "x")}
+			if pattern>>i&1 == 1 {
+				c.Revision = 1 << 40
+			}
+			changes = append(changes, c)
+		}
+		for i, res := range t.applyAll(changes...) {
+			switch {
+			case changes[i].Revision != 0:
+				t.wantConflict(fmt.Sprintf("change %d of pattern %04b", i, pattern), res)
+				t.wantNoRun(changes[i].Run)
+			case res.Err != nil:
+				t.errorf("change %d of %d, beside conflicts as in %04b, was not made: %w", i+1, n, pattern, res.Err)
+			default:
+				t.wantTail(changes[i].Run, records(1, 2, "x"))
+			}
+		}
+	}
+}
+
+// applyOrder makes a batch of which every change can be told by its result.
+func applyOrder(t *tester) {
+	all := crowd(t)
+	results := t.applyAll(
+		log.Change{Run: "z", Head: head(1, 1), Append: records(1, 1, "z")},
+		log.Change{Run: all[2].head.Run, Revision: 0, Head: head(1, 1)},
+		log.Change{Run: all[0].head.Run, Revision: all[0].head.Revision, Head: head(7, 6), Add: []log.Segment{segment(5, 5, "a"), segment(6, 6, "a")}},
+		log.Change{Run: all[3].head.Run, Revision: all[3].head.Revision, Drop: true},
+		log.Change{Run: "m", Revision: 5, Head: head(1, 0)},
+		log.Change{Run: "0", Head: head(3, 2), Add: []log.Segment{segment(1, 2, "0")}},
+	)
+	for i, conflict := range []bool{1: true, 4: true, 5: false} {
+		if conflict {
+			t.wantConflict(fmt.Sprintf("result %d", i), results[i])
+		} else if results[i].Err != nil {
+			t.errorf("result %d is %w, must be none", i, results[i].Err)
+		}
+	}
+	for i, n := range []int{0, 0, 2, 0, 0, 1} {
+		if len(results[i].Added) != n {
+			t.errorf("result %d has %d ids of added segments, must have %d", i, len(results[i].Added), n)
+		}
+	}
+	for i, id := range []string{0: "z", 2: all[0].head.Run, 5: "0"} {
+		if id != "" && t.head(id).Revision != results[i].Revision {
+			t.errorf("result %d has revision %d, Head of run %s has %d", i, results[i].Revision, quote(id), t.head(id).Revision)
+		}
+	}
+}
+
+func applyRevision(t *tester) {
+	seen := map[uint64]bool{0: true}
+	var revision uint64
+	for i := range uint64(20) {
+		c := log.Change{Run: "a", Revision: revision, Head: head(1, 1)} // the same again is a change, too
+		if i == 0 {
+			c.Append = records(1, 1, "a")
+		}
+		res := t.apply(c)
+		if have := t.head("a").Revision; have != res.Revision {
+			t.errorf("the result has revision %d, then Head has %d", res.Revision, have)
+		}
+		if seen[res.Revision] {
+			t.errorf("change %d gave the run revision %d, which it had before", i+1, res.Revision)
+		}
+		seen[res.Revision] = true
+		t.wantConflict("the same change again, at the revision before,", t.applyAll(c)[0])
+		revision = res.Revision
+	}
+}
+
+func applyMany(t *tester) {
+	const n = 100
+	revisions := make([]uint64, n)
+	for round := range uint64(2) {
+		var changes []log.Change
+		for i := range n {
+			id := fmt.Sprintf("run-%03d", i)
+			changes = append(changes, log.Change{Run: id, Revision: revisions[i], Head: head(1, round+1), Append: records(round+1, round+1, id)})
+		}
+		for i, res := range t.applyAll(changes...) {
+			if res.Err != nil {
+				t.fatalf("change %d of %d has the result %w", i+1, n, res.Err)
+			}
+			revisions[i] = res.Revision
+		}
+	}
+	for i := range n {
+		id := fmt.Sprintf("run-%03d", i)
+		t.wantHead(id, revisions[i], head(1, 2))
+		t.wantTail(id, records(1, 2, id))
+	}
+}
+
+func applyEverything(t *tester) {
+	sealed := []log.Segment{segment(1, 2, "a"), segment(3, 4, "a")}
+	res := t.apply(log.Change{Run: "a", Head: head(5, 8), Append: records(5, 8, "a"), Add: sealed})
+	merged := []log.Segment{segment(1, 5, "a")}
+	h := head(6, 10)
+	again := t.apply(log.Change{
+		Run: "a", Revision: res.Revision, Head: h, Append: records(9, 10, "a"), Rewrite: records(7, 8, "new"), Add: merged, Retire: res.Added,
+	})
+	want := append(records(6, 6, "a"), append(records(7, 8, "new"), records(9, 10, "a")...)...)
+	for range 2 {
+		t.wantHead("a", again.Revision, h)
+		t.wantTail("a", want)
+		t.wantSegments("a", numbered(merged, again.Added))
+		t.wantNoSegment("a", res.Added[0])
+		t.wantNoSegment("a", res.Added[1])
+		t.purge()
+	}
+}

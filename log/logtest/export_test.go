@@ -1,0 +1,7 @@
+package logtest
+
+// What the tests of the suite need as well.
+var (
+	CloneChanges = cloneChanges
+	CloneRecords = cloneRecords
+)

@@ -1,0 +1,117 @@
+package logtest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+func handleCases() []Case {
+	return []Case{
+		{Name: "handles/see", Rule: "what one handle wrote every other sees once Apply returned", run: handlesSee},
+		{Name: "handles/exclude", Rule: "compare-and-sets of several handles exclude each other", run: handlesExclude},
+		{Name: "handles/ids", Rule: "several handles never give out the same revision or the same segment id", run: handlesIDs},
+		{Name: "handles/close", Rule: "Close of one handle leaves the others as they are", run: handlesClose},
+		{Name: "handles/one-winner", Rule: "of several changes that expect the same revision exactly one is made, through whatever handles", run: func(t *tester) {
+			oneWinner(t, t.b, t.another().b, t.another().b)
+		}},
+		{Name: "handles/none-lost", Rule: "what was acknowledged to one handle is there at once and stays, whatever others write", run: func(t *tester) {
+			noneLost(t, t.b, t.another().b)
+		}},
+		{Name: "handles/whole-changes", Rule: "a handle sees the change of another whole or not at all", run: func(t *tester) { wholeChanges(t, t.b, t.another().b) }},
+		{Name: "handles/whole-merges", Rule: "a handle sees another replace segments all at once", run: func(t *tester) { wholeMerges(t, t.b, t.another().b) }},
+		{Name: "handles/whole-lists", Rule: "a page of heads has every run once, however another handle changes their recencies", run: func(t *tester) {
+			wholeLists(t, t.b, t.another().b)
+		}},
+	}
+}
+
+// handlesSee lets two handles take turns, each finding what the other left.
+func handlesSee(t *tester) {
+	here, there := t, t.another()
+	here.wantNoRun("a")
+	there.wantNoRun("a")
+	for range 4 {
+		rich(here, "a")
+		there.wantDump(here.dump(), "after another handle made and changed a run")
+		h := there.head("a")
+		given := []log.Segment{segment(5, 5, "a")}
+		res := there.apply(log.Change{
+			Run: "a", Revision: h.Revision, Head: head(6, 8), Append: records(7, 8, "there"), Rewrite: records(6, 6, "there"),
+			Add: given, Retire: []uint64{there.segments("a")[0].ID},
+		})
+		here.wantHead("a", res.Revision, head(6, 8))
+		here.wantTail("a", records(6, 8, "there"))
+		here.wantDump(there.dump(), "after another handle changed a run")
+		there.drop("a")
+		here.wantNoRun("a")
+		there.purge()
+		here.wantNoRun("a")
+		here, there = there, here
+	}
+}
+
+func handlesExclude(t *tester) {
+	here, there := t, t.another()
+	revision := here.create("a", 1)
+	there.wantConflict("a second change at revision 0", there.applyAll(log.Change{Run: "a", Head: head(1, 1)})[0])
+	for seq := uint64(2); seq < 8; seq++ {
+		c := log.Change{Run: "a", Revision: revision, Head: head(1, seq), Append: records(seq, seq, "a")}
+		revision = here.apply(c).Revision
+		c.Append = records(seq, seq, "loser")
+		there.wantConflict("the change of another handle at the same revision", there.applyAll(c)[0])
+		there.wantConflict("the drop of another handle at the same revision", there.applyAll(log.Change{Run: "a", Revision: c.Revision, Drop: true})[0])
+		here.wantTail("a", records(1, seq, "a"))
+		here, there = there, here
+	}
+	there.drop("a")
+	here.wantConflict("a change of a run that another handle dropped", here.applyAll(log.Change{Run: "a", Revision: revision, Head: head(1, 9)})[0])
+	here.create("a", 1)
+	there.wantConflict("a change of a run that another handle made anew", there.applyAll(log.Change{Run: "a", Revision: revision, Head: head(1, 9)})[0])
+}
+
+func handlesIDs(t *tester) {
+	here, there := t, t.another()
+	revisions := map[uint64]bool{}
+	segments := map[uint64]string{}
+	for round := range 6 {
+		var revision uint64
+		for _, t := range []*tester{here, there, here} {
+			t.newIDs(segments, "a", fmt.Sprint("round ", round))
+			h := t.head("a")
+			if revision = h.Revision; revisions[revision] {
+				t.errorf("run %q has revision %d again", "a", revision)
+			}
+			revisions[revision] = true
+		}
+		there.drop("a")
+		if round%2 == 0 {
+			here.purge()
+		}
+		here, there = there, here
+	}
+}
+
+func handlesClose(t *tester) {
+	rich(t, "a")
+	want := t.dump()
+	for range 2 {
+		there := t.another()
+		there.wantDump(want, "to another handle")
+		if err := there.b.Close(); err != nil {
+			t.errorf("Close of another handle returned %w", err)
+		}
+		if _, err := there.b.Head(t.ctx, "a"); !errors.Is(err, log.ErrClosed) {
+			t.errorf("Head through a closed handle returned the error %v, must be ErrClosed", err)
+		}
+		t.wantDump(want, "after another handle was closed")
+	}
+	there := t.another()
+	if err := t.b.Close(); err != nil {
+		t.errorf("Close of the first handle returned %w", err)
+	}
+	there.wantDump(want, "after the first handle was closed")
+	there.create("b", 2)
+	there.wantTail("b", records(1, 2, "b"))
+}

@@ -1,0 +1,159 @@
+package logtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+func lifecycleCases() []Case {
+	return []Case{
+		{Name: "context/cancelled", Rule: "a method that was given a cancelled context returns an error that satisfies ctx.Err()", run: contextCancelled},
+		{Name: "context/nothing", Rule: "an Apply that was given a cancelled context changes nothing and says so with a NotAppliedError", run: contextNothing},
+		{Name: "context/midway", Rule: "after a NotAppliedError none of the changes happened and none ever will; without an error they all did", run: contextMidway},
+		{Name: "close/closed", Rule: "after Close every method returns ErrClosed", run: closeClosed},
+		{Name: "close/twice", Rule: "a second Close does nothing and returns nil", run: closeTwice},
+		{Name: "close/waits", Rule: "Close may be called at any time: calls under way end as they would have, later ones are ErrClosed", run: closeWaits},
+	}
+}
+
+// call is a call of one method on the run "a".
+type call struct {
+	name string
+	do   func(ctx context.Context, b log.Backend) error
+}
+
+// calls are calls of all methods but Close.
+func calls() []call {
+	return append(reads(),
+		call{"Apply", func(ctx context.Context, b log.Backend) error {
+			_, err := b.Apply(ctx, []log.Change{{Run: "new", Head: head(1, 1), Append: records(1, 1, "new")}})
+			return err
+		}},
+		call{"Purge", func(ctx context.Context, b log.Backend) error { _, err := b.Purge(ctx); return err }})
+}
+
+func reads() []call {
+	return []call{
+		{"Head", func(ctx context.Context, b log.Backend) error { _, err := b.Head(ctx, "a"); return err }},
+		{"Heads", func(ctx context.Context, b log.Backend) error {
+			_, err := b.Heads(ctx, log.HeadsRequest{Limit: 10})
+			return err
+		}},
+		{"Heads with Newest", func(ctx context.Context, b log.Backend) error {
+			_, err := b.Heads(ctx, log.HeadsRequest{Newest: true, Limit: 10})
+			return err
+		}},
+		{"Records", func(ctx context.Context, b log.Backend) error { _, err := b.Records(ctx, whole("a")); return err }},
+		{"Segments", func(ctx context.Context, b log.Backend) error { _, err := b.Segments(ctx, "a"); return err }},
+		{"Segment", func(ctx context.Context, b log.Backend) error { // of an id that is in force or not
+			if _, err := b.Segment(ctx, "a", 1); !errors.Is(err, log.ErrNotFound) {
+				return err
+			}
+			return nil
+		}},
+	}
+}
+
+// cancelled returns contexts that are done, each in its way.
+func cancelled(t *tester) []context.Context {
+	a, cancel := context.WithCancel(t.ctx)
+	cancel()
+	b, cancel := context.WithTimeout(t.ctx, -time.Second)
+	cancel()
+	return []context.Context{a, b}
+}
+
+func contextCancelled(t *tester) {
+	rich(t, "a")
+	for _, ctx := range cancelled(t) {
+		for _, c := range calls() {
+			if err := c.do(ctx, t.b); !errors.Is(err, ctx.Err()) {
+				t.errorf("%s returned the error %v, must be %w", c.name, err, ctx.Err())
+			}
+		}
+	}
+	t.head("a") // the Backend is as good as before
+}
+
+func contextNothing(t *tester) {
+	rich(t, "a")
+	want := t.dump()
+	for _, ctx := range cancelled(t) {
+		for _, c := range append(wrongs(want[0], want[0].head.Revision), log.Change{Run: "new", Head: head(1, 1), Append: records(1, 1, "new")}) {
+			_, err := t.b.Apply(ctx, []log.Change{c})
+			var notApplied *log.NotAppliedError
+			if !errors.As(err, &notApplied) {
+				t.errorf("Apply returned the error %v, must be a NotAppliedError", err)
+			}
+			t.wantDump(want, "after Apply with a cancelled context")
+		}
+	}
+}
+
+// contextMidway cancels while Apply is at work, as far as that can be hit.
+func contextMidway(t *tester) {
+	const n = 10
+	var made, unmade []string
+	for i := range 25 {
+		changes := []log.Change{
+			{Run: fmt.Sprint("a", i), Head: head(1, n), Append: records(1, n, "x")},
+			{Run: fmt.Sprint("b", i), Head: head(1, n), Append: records(1, n, "x")},
+		}
+		ctx, cancel := context.WithTimeout(t.ctx, time.Duration(i)*50*time.Microsecond)
+		results, err := t.b.Apply(ctx, changes)
+		cancel()
+		if err == nil && len(results) != len(changes) {
+			t.fatalf("Apply returned %d results for %d changes", len(results), len(changes))
+		}
+		var notApplied *log.NotAppliedError
+		for j, c := range changes {
+			switch {
+			case err == nil && results[j].Err == nil:
+				made = append(made, c.Run)
+			case err == nil, errors.As(err, &notApplied):
+				unmade = append(unmade, c.Run)
+			} // otherwise nobody knows
+		}
+	}
+	look := func(t *tester) {
+		for _, id := range made {
+			t.wantTail(id, records(1, n, "x"))
+		}
+		for _, id := range unmade {
+			t.wantNoRun(id)
+		}
+	}
+	look(t)
+	if t.driver.Reopen != nil {
+		look(t.reopen())
+	}
+}
+
+func closeClosed(t *tester) {
+	rich(t, "a")
+	if err := t.b.Close(); err != nil {
+		t.errorf("Close returned %w", err)
+	}
+	for _, c := range calls() {
+		if err := c.do(t.ctx, t.b); !errors.Is(err, log.ErrClosed) {
+			t.errorf("%s returned the error %v, must be ErrClosed", c.name, err)
+		}
+	}
+	// Segment of an id that isn't there is no exception.
+	if _, err := t.b.Segment(t.ctx, "no such run", 1); !errors.Is(err, log.ErrClosed) {
+		t.errorf("Segment of a run that doesn't exist returned the error %v, must be ErrClosed", err)
+	}
+}
+
+func closeTwice(t *tester) {
+	t.create("a", 1)
+	for i := range 3 {
+		if err := t.b.Close(); err != nil {
+			t.errorf("Close number %d returned %w", i+1, err)
+		}
+	}
+}

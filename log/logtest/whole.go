@@ -1,0 +1,173 @@
+package logtest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// wholeChanges appends three records by each change and rewrites the first
+// three, while others read through another handle.
+func wholeChanges(t *tester, writer, reader log.Backend) {
+	const changes = 40
+	var revision uint64
+	write := func(i int) error {
+		n := uint64(3 * i)
+		tag := fmt.Sprint("change ", i)
+		c := log.Change{Run: "a", Revision: revision, Head: head(1, n+3), Append: records(n+1, n+3, tag)}
+		if i > 0 {
+			c.Rewrite = records(1, 3, tag)
+		}
+		res, err := applyOne(t, writer, c)
+		revision = res.Revision
+		return err
+	}
+	n := t.watch(changes, write, func() error { return readWhole(t, reader) })
+	t.on(reader).wantHead("a", revision, head(1, 3*uint64(n)))
+}
+
+// readWhole expects what a head promises, and no part of a change.
+func readWhole(t *tester, b log.Backend) error {
+	var last uint64
+	h, err := b.Head(t.ctx, "a")
+	if err == nil {
+		last, err = lastOf(h)
+	}
+	if err != nil && !errors.Is(err, log.ErrNotFound) {
+		return failed("Head", err)
+	}
+	recs, err := b.Records(t.ctx, whole("a"))
+	if err != nil {
+		return failed("Records", err)
+	}
+	if uint64(len(recs)) < last {
+		return fmt.Errorf("the head said that the last seq is %d, then there was %s", last, seqs(recs))
+	}
+	for i, r := range recs {
+		if r.Seq != uint64(i+1) {
+			return fmt.Errorf("seq %d is missing in %s", i+1, seqs(recs))
+		}
+	}
+	if len(recs)%3 != 0 {
+		return fmt.Errorf("every change appends 3 records, but there was %s", seqs(recs))
+	}
+	// The change that wrote the last three has rewritten the first three.
+	if n := len(recs) / 3; n > 0 {
+		tag := fmt.Sprint("change ", n-1)
+		if !sameTag(recs[:3], tag) || !sameTag(recs[len(recs)-3:], tag) {
+			return fmt.Errorf("there were records of change %d beside some that it should have rewritten", n)
+		}
+	}
+	return nil
+}
+
+// wholeMerges seals two events by each change, and now and then puts one segment
+// in the place of all, while others read through another handle.
+func wholeMerges(t *tester, writer, reader log.Backend) {
+	const changes = 40
+	var revision, last uint64
+	var live []uint64
+	write := func(i int) error {
+		c := log.Change{Run: "a", Revision: revision}
+		if i%4 == 3 {
+			c.Add, c.Retire = []log.Segment{segment(1, last, "a")}, live
+			live = nil
+		} else {
+			c.Add = []log.Segment{segment(last+1, last+2, "a")}
+			last += 2
+		}
+		c.Head = head(last+1, last)
+		res, err := applyOne(t, writer, c)
+		revision, live = res.Revision, append(live, res.Added...)
+		if err == nil && i%8 == 7 {
+			_, err = writer.Purge(t.ctx)
+		}
+		return err
+	}
+	t.watch(changes, write, func() error { return readSegments(t, reader) })
+	if n := len(t.on(reader).segments("a")); n != len(live) {
+		t.errorf("there are %d segments, must be %d", n, len(live))
+	}
+}
+
+// readSegments expects segments that follow each other, up to where the head
+// said. One that was listed may be gone when it is read, and is right otherwise.
+func readSegments(t *tester, b log.Backend) error {
+	var last uint64
+	h, err := b.Head(t.ctx, "a")
+	if err == nil {
+		last, err = lastOf(h)
+	}
+	if err != nil && !errors.Is(err, log.ErrNotFound) {
+		return failed("Head", err)
+	}
+	segs, err := b.Segments(t.ctx, "a")
+	if err != nil {
+		return failed("Segments", err)
+	}
+	next := uint64(1)
+	for _, s := range segs {
+		if s.First != next {
+			return fmt.Errorf("%s follows one that ends at %d", describeSegment(s), next-1)
+		}
+		next = s.Last + 1
+		have, err := b.Segment(t.ctx, "a", s.ID)
+		if errors.Is(err, log.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return failed("Segment", err)
+		}
+		want := segment(s.First, s.Last, "a")
+		want.ID = s.ID
+		if d := diffSegment(want, have); d != "" {
+			return errors.New(d)
+		}
+	}
+	if next <= last {
+		return fmt.Errorf("the head said that %d events are sealed, then the segments ended at %d", last, next-1)
+	}
+	return nil
+}
+
+// wholeLists moves runs to the front while others list them through another
+// handle.
+func wholeLists(t *tester, writer, reader log.Backend) {
+	const runs, changes = 8, 40
+	recency := uint64(1)
+	revisions := make([]uint64, runs)
+	name := func(i int) string { return fmt.Sprint("run-", i) }
+	touch := func(i int) error {
+		i = i * 5 % runs
+		h := head(1, 0)
+		recency += 30e9
+		h.Recency = recency
+		res, err := applyOne(t, writer, log.Change{Run: name(i), Revision: revisions[i], Head: h})
+		revisions[i] = res.Revision
+		return err
+	}
+	for i := range runs {
+		if err := touch(i); err != nil {
+			t.fatalf("%w", err)
+		}
+	}
+	t.watch(changes, touch, func() error {
+		for _, newest := range []bool{false, true} {
+			req := log.HeadsRequest{Newest: newest, Limit: 100}
+			heads, err := reader.Heads(t.ctx, req)
+			if err != nil {
+				return failed("Heads", err)
+			}
+			seen := map[string]bool{}
+			for _, h := range heads {
+				seen[h.Run] = strings.HasPrefix(h.Run, "run-")
+			}
+			if len(heads) != runs || len(seen) != runs {
+				return fmt.Errorf("a page of Heads %s was %s", listing(req), ids(heads))
+			}
+		}
+		return nil
+	})
+}
