@@ -17,10 +17,13 @@ import "context"
 // Ownership: a Backend neither keeps nor changes a slice that it was given after
 // it returned, and what it returns belongs to the caller.
 //
+// Order: each call reads one snapshot. A page is as full as its limits allow, so
+// that a shorter one is the last.
+//
 // Errors: [ErrClosed] after Close; [ErrNotFound] where a method says so; an
 // error that satisfies [ErrCorrupt] when what is stored can't be what was
 // written. A method that was given a cancelled context returns an error that
-// satisfies ctx.Err().
+// satisfies ctx.Err(), and has done nothing.
 //
 // Package logtest proves all of this for any implementation.
 type Backend interface {
@@ -54,8 +57,8 @@ type Backend interface {
 	// When Apply returns a nil error, every change whose result is nil is
 	// durable, by one sync for all, and visible to every reader that starts
 	// after. When it returns an error, all results are void: a [NotAppliedError]
-	// says that certainly none of the changes happened and none ever will;
-	// any other error says that nobody knows.
+	// or ErrClosed says that certainly none of the changes happened and none
+	// ever will; any other error says that nobody knows.
 	Apply(ctx context.Context, changes []Change) ([]Result, error)
 
 	// Purge erases what is dead: records below their head's Tail, records and
@@ -84,7 +87,7 @@ type Head struct {
 	// 2⁶³, and of a run's records each has a larger one than that before.
 	Recency uint64
 	// Tail is the seq of the first event that is a record of its own; events
-	// below are in segments.
+	// below are in segments. It only moves together with Change.Add.
 	Tail uint64
 	// Sum and Data are the engine's: a checksum, and a summary as JSON.
 	Sum  uint32
@@ -115,8 +118,8 @@ type Record struct {
 	Hash Digest
 	// Header is the event's header, as JSON text.
 	Header []byte
-	// State is the event's state as Encoding says; nil when the request asked
-	// for headers only.
+	// State is the event's state as Encoding says, nil or empty for one of no
+	// bytes; nil when the request asked for headers only.
 	State []byte
 	// StateLen is the length of the stored State in bytes, given also when
 	// the state was not asked for. Backends fill it in; Apply ignores it.
@@ -132,6 +135,7 @@ type Segment struct {
 	Last  uint64
 	// Size is the length of Data in bytes, given also where Data is not.
 	Size int64
+	// Data is never empty.
 	Data []byte
 }
 
@@ -152,7 +156,8 @@ type Change struct {
 	Rewrite []Record
 	// Add puts segments in force; their IDs are assigned by the backend.
 	Add []Segment
-	// Retire takes segments out of force by ID.
+	// Retire takes segments of the run out of force by ID; other ids are passed
+	// over.
 	Retire []uint64
 	// Drop removes the run with all its records and segments. The other
 	// fields, but for Run and Revision, are then ignored.
@@ -174,13 +179,14 @@ type Result struct {
 
 // HeadsRequest asks for a page of heads.
 type HeadsRequest struct {
-	// Prefix restricts the answer to runs whose id begins with it.
+	// Prefix restricts the answer to runs whose id begins with it, as bytes.
 	Prefix string
 	// Newest orders by Head.Recency, newest first, runs of equal recency by
 	// descending id; without it the order is by ascending id, as bytes.
 	Newest bool
 	// After is the last head of the page before, of which only Run and Recency
-	// are used; the zero Head asks for the first page.
+	// are used, whether or not that run is still there; the zero Head asks for
+	// the first page.
 	After Head
 	// Limit is the largest number of heads to return; at least 1.
 	Limit int
@@ -189,7 +195,8 @@ type HeadsRequest struct {
 // RecordsRequest asks for a page of a run's tail.
 type RecordsRequest struct {
 	Run string
-	// From and To are the first and the last seq wanted, both included.
+	// From and To are the first and the last seq wanted, both included. Where
+	// From is larger there is nothing to return.
 	From, To uint64
 	// Reverse asks for descending order, from To down to From.
 	Reverse bool
