@@ -74,36 +74,52 @@ func (s *Store) At(seq uint64) *Store {
 
 // Save implements flowgraph's Store: it appends an event.
 func (s *Store) Save(runID, nodeID string, data []byte) error {
-	ctx := context.Background()
-	c, sequence := s.split(runID, nodeID, data)
-	parent, root, err := s.parent(ctx, c, sequence)
-	if err != nil {
-		return translate(err)
+	var at uint64
+	err := checkpoint.ErrInvalid
+	c, sequence := s.guess(runID, nodeID, data)
+	if c != nil {
+		at, err = s.append(c, sequence)
 	}
-	err = s.append(ctx, c, parent, root)
-	if errors.Is(err, checkpoint.ErrNotFound) && !s.view {
-		// What it continues from was deleted by others with the whole run.
-		parent = 0
-		err = s.append(ctx, c, parent, true)
+	if errors.Is(err, checkpoint.ErrInvalid) { // no guess, or a wrong one
+		c, sequence = s.split(runID, nodeID, data)
+		at, err = s.append(c, sequence, checkpoint.TrustState())
 	}
 	s.moved(runID, func(p *position) {
 		if err == nil {
-			parent, p.saved = c.Seq, c.Seq
+			p.saved = at
 		}
 		if sequence != 0 { // the engine's own
-			p.at, p.loads = place{parent, sequence, nodeID}, nil
+			p.at, p.loads = place{at, sequence, nodeID}, nil
 		}
 	})
 	return translate(err)
 }
 
-func (s *Store) append(ctx context.Context, c *checkpoint.Checkpoint, parent uint64, root bool) error {
-	c.Seq = parent
-	opts := []checkpoint.AppendOption{checkpoint.TrustState()}
-	if root {
-		opts = append(opts, checkpoint.AsRoot())
+// append appends an event and returns its seq, or if that fails the one that it
+// would have continued from.
+func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (uint64, error) {
+	ctx := context.Background()
+	parent, root, err := s.parent(ctx, c, sequence)
+	if err != nil {
+		return 0, err
 	}
-	return s.events.Append(ctx, c, opts...)
+	try := func() error {
+		c.Seq = parent
+		if root {
+			return s.events.Append(ctx, c, append(opts, checkpoint.AsRoot())...)
+		}
+		return s.events.Append(ctx, c, opts...)
+	}
+	err = try()
+	if errors.Is(err, checkpoint.ErrNotFound) && !s.view {
+		// What it continues from was deleted by others with the whole run.
+		parent, root = 0, true
+		err = try()
+	}
+	if err != nil {
+		return parent, err
+	}
+	return c.Seq, nil
 }
 
 // Load implements flowgraph's Store: the node's newest event, or of "review#2" the
