@@ -169,7 +169,7 @@ func (b *batch) fail(err error) {
 func (l *Log) succeed(b *batch) {
 	last := len(b.pending) - 1
 	p, ev := b.pending[last], b.events[last]
-	ev.State = p.copied
+	ev.Header, ev.State = ev.Header.clone(), p.copied
 	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, links: p.links, chain: p.chain})
 	for i, p := range b.pending {
 		p.finish(b.events[i], nil)

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -89,6 +90,20 @@ type Header struct {
 	SHA256 Digest `json:"sha256"`
 	// Life is the run's incarnation id, in event 1 only.
 	Life string `json:"life,omitempty"`
+}
+
+// clone returns a header that shares no memory with h.
+func (h Header) clone() Header {
+	h.Metadata.Labels = maps.Clone(h.Metadata.Labels)
+	if h.Origin != nil {
+		o := *h.Origin
+		h.Origin = &o
+	}
+	if h.Envelope != nil {
+		e := *h.Envelope
+		h.Envelope = &e
+	}
+	return h
 }
 
 // Event is an entry of a run as it is read.

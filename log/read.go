@@ -125,6 +125,7 @@ func (l *Log) at(ctx context.Context, run Run, seq uint64) (*Event, error) {
 // give returns a copy of the event that the caller may keep and change.
 func (s *snapshot) give() *Event {
 	ev := s.event
+	ev.Header = ev.Header.clone()
 	ev.State = bytes.Clone(s.event.State)
 	return &ev
 }

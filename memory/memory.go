@@ -133,7 +133,11 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Re
 		if req.MaxBytes > 0 && size > req.MaxBytes && len(out) > 0 {
 			break
 		}
-		out = append(out, cloneRecord(rec))
+		rec = cloneRecord(rec)
+		if rec.State == nil && !req.HeadersOnly {
+			rec.State = []byte{} // it was asked for, and is empty
+		}
+		out = append(out, rec)
 	}
 	return out, nil
 }

@@ -123,13 +123,15 @@ const (
 	// expected, body is null, and OR IGNORE passes over a row with a null where
 	// none may be as it does over one whose id is taken. (INSERT … SELECT …
 	// WHERE would say it plainer, and take 30 µs more for a temporary table.)
+	//
+	// The parameters have no numbers: the driver looks each one up by its name
+	// if it has one.
 	appendEventSQL = `INSERT OR IGNORE INTO events (id, recency, encoding, base, links, bytes, stored, sum, hash, header, state, body)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ` + guard + `)`
-	appendPlaceSQL = `INSERT OR IGNORE INTO events (id, body) VALUES (?1, ` + placeGuard + `)`
-	guard          = `(SELECT 0 FROM runs WHERE rk = ?1 >> 32 AND changes = ?12 AND run = ?13 AND
-		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1)))`
-	placeGuard = `(SELECT ?4 FROM runs WHERE rk = ?1 >> 32 AND changes = ?2 AND run = ?3 AND
-		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1)))`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + guard + `)`
+	appendPlaceSQL = `INSERT OR IGNORE INTO events (id, body) VALUES (?, ` + guard + `)`
+	// Its parameters: body, rk, changes, run, seq, and the id before the event's.
+	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
+		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?)))`
 	insertBodySQL = `INSERT INTO bodies (n, recency, encoding, base, links, bytes, stored, sum, hash, header, state)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	nextBodySQL = `SELECT ifnull(max(n), 0) + 1 FROM bodies`

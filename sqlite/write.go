@@ -227,10 +227,11 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 // added.
 func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
 	row := eventRow(rk, r)
+	guard := []driver.Value{b.body, rk, changes, run, int64(r.Seq), rk<<32 | int64(r.Seq-1)}
 	if b.body == 0 {
-		return b.affected(ctx, appendEventSQL, append(row, changes, run)...)
+		return b.affected(ctx, appendEventSQL, append(row, guard...)...)
 	}
-	n, err := b.affected(ctx, appendPlaceSQL, row[0], changes, run, b.body)
+	n, err := b.affected(ctx, appendPlaceSQL, append(row[:1:1], guard...)...)
 	if err != nil || n == 0 {
 		return n, err
 	}
