@@ -65,6 +65,12 @@ func (l *Log) await(ctx context.Context, p *pending) {
 	}
 }
 
+func (l *Log) queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
 // withdraw takes an append back that no writer has taken yet.
 func (l *Log) withdraw(p *pending) bool {
 	l.mu.Lock()
@@ -95,8 +101,12 @@ type batch struct {
 func (l *Log) commitQueued() {
 	if l.company {
 		// Those whom the last commit has answered are about to append again:
-		// let them come along. A lone writer is spared the 15 µs.
-		runtime.Gosched()
+		// let them come along, as long as some do. A lone writer is spared the
+		// 15 µs that this takes.
+		for before := -1; l.queued() > before; {
+			before = l.queued()
+			runtime.Gosched()
+		}
 	}
 	l.mu.Lock()
 	queue := l.queue

@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 // [log.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]statement{}, minutes: map[int64]int64{}}
+	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, minutes: map[int64]int64{}}
 	switch b.opts.Durability {
 	case Full, Normal, Off:
 	default:

@@ -132,9 +132,8 @@ const (
 	// Its parameters: body, rk, changes, run, seq, and the id before the event's.
 	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
 		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?)))`
-	insertBodySQL = `INSERT INTO bodies (n, recency, encoding, base, links, bytes, stored, sum, hash, header, state)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	nextBodySQL = `SELECT ifnull(max(n), 0) + 1 FROM bodies`
+	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	replaceEventSQL = `UPDATE events SET body = 0, recency = ?2, encoding = ?3, base = ?4, links = ?5, bytes = ?6, stored = ?7, sum = ?8,
 		hash = ?9, header = ?10, state = ?11 WHERE id = ?1`

@@ -82,9 +82,9 @@ type Backend struct {
 	writing sync.Mutex
 	writers *sql.DB // at most one connection; nil when ReadOnly
 	conn    *sql.Conn
-	writes  map[string]statement
+	writes  map[string]*statement
 	minutes map[int64]int64 // runs.minute by rk, at least: a cache
-	body    int64           // the next row of bodies; 0 while events go to events
+	shared  bool            // the events of the transaction go to bodies
 
 	// use is held for reading by calls under way and for writing by Close.
 	use    sync.RWMutex

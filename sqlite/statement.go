@@ -10,10 +10,14 @@ import (
 // statement is a prepared statement of the one connection that writes. It is used
 // without database/sql in between, whose locks and conversions are a tenth of what
 // a small save costs in all; whoever uses it holds Backend.writing.
-type statement struct{ driver.Stmt }
+type statement struct {
+	st    driver.StmtExecContext
+	close func() error
+	args  []driver.NamedValue // the last call's, to be used again
+}
 
-func prepare(ctx context.Context, conn *sql.Conn, text string) (statement, error) {
-	var s statement
+func prepare(ctx context.Context, conn *sql.Conn, text string) (*statement, error) {
+	s := &statement{}
 	err := conn.Raw(func(c any) error {
 		p, ok := c.(driver.ConnPrepareContext)
 		if !ok {
@@ -23,20 +27,24 @@ func prepare(ctx context.Context, conn *sql.Conn, text string) (statement, error
 		if err != nil {
 			return err
 		}
-		if _, ok := st.(driver.StmtExecContext); !ok {
+		exec, ok := st.(driver.StmtExecContext)
+		if !ok {
 			return fmt.Errorf("SQLite driver statement %T can't execute", st)
 		}
-		s = statement{st}
+		s.st, s.close = exec, st.Close
 		return nil
 	})
 	return s, err
 }
 
 // exec runs the statement. The arguments are of the types of [driver.Value].
-func (s statement) exec(ctx context.Context, args []driver.Value) (driver.Result, error) {
-	named := make([]driver.NamedValue, len(args))
+func (s *statement) exec(ctx context.Context, args []driver.Value) (driver.Result, error) {
+	s.args = s.args[:0]
 	for i, v := range args {
-		named[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, named)
+	return s.st.ExecContext(ctx, s.args)
 }
+
+// Close releases the statement.
+func (s *statement) Close() error { return s.close() }

@@ -69,13 +69,7 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return nil, b.undo(err, false)
 	}
-	b.body = 0
-	if len(changes) >= sharedCommit {
-		if err := b.conn.QueryRowContext(ctx, nextBodySQL).Scan(&b.body); err != nil {
-			return nil, b.undo(err, false)
-		}
-		defer func() { b.body = 0 }()
-	}
+	b.shared = len(changes) >= sharedCommit
 	for i := range changes {
 		if err := b.change(ctx, &changes[i], &results[i]); err != nil {
 			return nil, b.undo(&errChange{err}, false)
@@ -227,17 +221,25 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 // added.
 func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
 	row := eventRow(rk, r)
-	guard := []driver.Value{b.body, rk, changes, run, int64(r.Seq), rk<<32 | int64(r.Seq-1)}
-	if b.body == 0 {
-		return b.affected(ctx, appendEventSQL, append(row, guard...)...)
+	guard := func(body int64) []driver.Value {
+		return []driver.Value{body, rk, changes, run, int64(r.Seq), rk<<32 | int64(r.Seq-1)}
 	}
-	n, err := b.affected(ctx, appendPlaceSQL, append(row[:1:1], guard...)...)
-	if err != nil || n == 0 {
-		return n, err
+	if !b.shared {
+		return b.affected(ctx, appendEventSQL, append(row, guard(0)...)...)
 	}
-	row[0] = b.body
-	b.body++
-	return b.affected(ctx, insertBodySQL, row...)
+	res, err := b.exec(ctx, insertBodySQL, row[1:]...)
+	if err != nil {
+		return 0, err
+	}
+	body, err := res.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	n, err := b.affected(ctx, appendPlaceSQL, append(row[:1:1], guard(body)...)...)
+	if err == nil && n == 0 {
+		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n = ?`, body)
+	}
+	return n, err
 }
 
 // maxMinutes bounds the cache of minutes.
