@@ -23,6 +23,9 @@ var (
 	ErrTooLarge = log.ErrTooLarge
 	// ErrInvalid: an argument, a state or a file that can never be right.
 	ErrInvalid = log.ErrInvalid
+	// ErrLocked: another process held the store for longer than this one was to
+	// wait. Nothing was written.
+	ErrLocked = log.ErrLocked
 	// ErrReadOnly: nothing can be written through this store.
 	ErrReadOnly = log.ErrReadOnly
 )

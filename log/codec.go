@@ -48,11 +48,6 @@ func newCodec(opts Options) (codec, error) {
 	return c, nil
 }
 
-func (c *codec) close() {
-	c.enc.Close()
-	c.dec.Close()
-}
-
 // encoded is a state as a record stores it.
 type encoded struct {
 	encoding Encoding

@@ -30,6 +30,9 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrInvalid: an argument that can never be right.
 	ErrInvalid = errors.New("invalid")
+	// ErrLocked: another process held the storage for longer than this one was
+	// to wait. Nothing was written.
+	ErrLocked = errors.New("locked")
 	// ErrReadOnly: the store was opened for reading only, its file can't be
 	// written, or an earlier sync failed.
 	ErrReadOnly = errors.New("store is read-only")

@@ -83,7 +83,6 @@ func (l *Log) Close() error {
 	}
 	l.writer <- struct{}{}
 	defer func() { <-l.writer }()
-	l.codec.close()
 	return l.backend.Close()
 }
 

@@ -22,7 +22,37 @@ func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
 
 // event returns a record as an event, with its state if the record has one. The
 // state is shared with the reader's memory: see snapshot.
+//
+// A record that was read before its run was deleted or some of its states pruned
+// may lean on what is no longer there. That is no damage: the record is then read
+// again, as the run is now.
 func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
+	s, err := r.read(ctx, rec)
+	for errors.Is(err, ErrCorrupt) {
+		now, headErr := r.l.run(ctx, r.run.ID)
+		switch {
+		case errors.Is(headErr, ErrNotFound):
+			return nil, headErr
+		case headErr != nil:
+			return nil, err
+		case now.Life != r.run.Life:
+			return nil, r.l.gone(ctx, r.run)
+		}
+		recs, again := r.l.records(ctx, now, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		if again != nil {
+			return nil, again
+		}
+		if now.row.Rewrites == r.run.row.Rewrites && recs[0].Sum == rec.Sum {
+			return nil, err
+		}
+		r.run, rec = now, &recs[0]
+		s, err = r.read(ctx, rec)
+	}
+	return s, err
+}
+
+// read is event without a second look.
+func (r *reader) read(ctx context.Context, rec *Record) (*snapshot, error) {
 	ev, err := r.header(rec)
 	if err != nil {
 		return nil, err

@@ -136,9 +136,11 @@ func (b *Backend) openWriter(dsn string) error {
 		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
 		appendPlaceSQL, insertBodySQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
-		if b.writes[text], err = prepare(ctx, b.conn, text); err != nil {
+		st, err := prepare(ctx, b.conn, text)
+		if err != nil {
 			return b.explain(err)
 		}
+		b.writes[text] = st
 	}
 	return nil
 }
@@ -166,28 +168,38 @@ func (b *Backend) openReaders(dsn string) error {
 		texts = append(texts, recordsSQL(states, false), recordsSQL(states, true))
 	}
 	for _, text := range texts {
-		if b.reads[text], err = b.readers.Prepare(text); err != nil {
+		st, err := b.readers.Prepare(text)
+		if err != nil {
 			return b.explain(err)
 		}
+		b.reads[text] = st
 	}
 	return nil
 }
 
 // checkReadable checks a file that is opened for looking only.
 func (b *Backend) checkReadable(dsn string) error {
-	conn, err := b.readers.Conn(context.Background())
-	if code(err) == sqlite3.SQLITE_CANTOPEN || code(err) == sqlite3.SQLITE_READONLY {
-		// SQLite wants to make the shared memory of a WAL and may not. Nobody
-		// can be writing if there is no WAL, so the file is as good as frozen.
-		if _, walErr := os.Stat(b.path + "-wal"); errors.Is(walErr, fs.ErrNotExist) {
-			b.readers.Close()
-			if b.readers, err = sql.Open("sqlite", dsn+"&immutable=1"); err != nil {
-				return b.explain(err)
-			}
-			b.readers.SetMaxOpenConns(maxReaders)
-			conn, err = b.readers.Conn(context.Background())
-		}
+	err := b.checkReader()
+	if code(err) != sqlite3.SQLITE_CANTOPEN && !errors.Is(err, log.ErrReadOnly) {
+		return err
 	}
+	// SQLite wants to make the shared memory of a WAL and may not. Nobody can be
+	// writing if there is no WAL, so the file is as good as frozen.
+	if _, walErr := os.Stat(b.path + "-wal"); !errors.Is(walErr, fs.ErrNotExist) {
+		return err
+	}
+	b.readers.Close()
+	if b.readers, err = sql.Open("sqlite", dsn+"&immutable=1"); err != nil {
+		return b.explain(err)
+	}
+	b.readers.SetMaxOpenConns(maxReaders)
+	b.readers.SetMaxIdleConns(maxReaders)
+	return b.checkReader()
+}
+
+// checkReader reads who made the file, the first time that SQLite looks into it.
+func (b *Backend) checkReader() error {
+	conn, err := b.readers.Conn(context.Background())
 	if err != nil {
 		return b.refuse(err)
 	}
@@ -240,6 +252,7 @@ func (b *Backend) initializeOnce(ctx context.Context) error {
 		b.conn.ExecContext(ctx, rollbackSQL)
 		return b.refuse(err)
 	}
+	b.emptyWAL(ctx) // so that others can tell from the file's first bytes whose it is
 	return nil
 }
 

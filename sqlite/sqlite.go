@@ -159,8 +159,8 @@ func (b *Backend) explain(err error) error {
 		return fmt.Errorf("%s: the disk is full: %w", b.path, err)
 	case sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("%s: %w: %w", b.path, log.ErrTooLarge, err)
-	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("%s: another process held its lock for more than %v: %w", b.path, b.opts.BusyTimeout, err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%s: %w: another process held its lock for more than %v: %w", b.path, log.ErrLocked, b.opts.BusyTimeout, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.path, err)

@@ -1,5 +1,104 @@
+// Command flowlog looks into the checkpoints of workflow runs.
+//
+//	flowlog demo                   an agent is killed, resumes and goes back
+//	flowlog runs                   the runs of a store
+//	flowlog history RUN            the events of a run
+//	flowlog show RUN@SEQ           one event and its state
+//
+// Stores are opened for looking only, also while a program writes to them. Data
+// goes to stdout and all else to stderr, so the verbs can be piped.
+//
+// # Exit codes
+//
+//	0    fine
+//	1    nothing matched
+//	2    wrong use, or a failure
+//	3    no such run, event or state
+//	4    another process holds the store
+//	130  interrupted
 package main
 
-import _ "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
-func main() {}
+	"github.com/flowlog/checkpoint"
+)
+
+func main() { os.Exit(run()) }
+
+// run does what the arguments ask for and returns the exit code.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	err := c.root().ExecuteContext(ctx)
+	if c.out != nil {
+		if e := c.out.flush(); err == nil {
+			err = e
+		}
+	}
+	return report(ctx, os.Stderr, err)
+}
+
+// The exit codes.
+const (
+	codeNoMatch     = 1
+	codeFailure     = 2
+	codeNotFound    = 3
+	codeLocked      = 4
+	codeInterrupted = 130
+)
+
+// exitError is an error with its exit code. Without a message there is nothing to
+// be said: it has been.
+type exitError struct {
+	code    int
+	message string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func usage(format string, args ...any) error {
+	return &exitError{codeFailure, fmt.Sprintf(format, args...)}
+}
+
+func notFound(format string, args ...any) error {
+	return &exitError{codeNotFound, fmt.Sprintf(format, args...)}
+}
+
+func noMatch(format string, args ...any) error {
+	return &exitError{codeNoMatch, fmt.Sprintf(format, args...)}
+}
+
+// report says in one line what went wrong, and returns the exit code.
+func report(ctx context.Context, w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(w, "flowlog: interrupted")
+		return codeInterrupted
+	}
+	fmt.Fprintln(w, "flowlog: "+printable(err.Error()))
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(err, checkpoint.ErrNotFound), errors.Is(err, checkpoint.ErrPruned):
+		return codeNotFound
+	case errors.Is(err, checkpoint.ErrLocked):
+		return codeLocked
+	}
+	return codeFailure
+}

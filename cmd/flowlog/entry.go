@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"iter"
+	"time"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// entry is an event with its visit: the number of its node's events up to it, by
+// seq, over all branches.
+type entry struct {
+	*checkpoint.Event
+	Visit int
+}
+
+// listing chooses entries of a run.
+type listing struct {
+	node     string
+	backward bool
+	limit    int // 0 for all
+}
+
+// entries streams events without their states. Visits are counted from the run's
+// beginning, whatever the listing leaves out.
+func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		visits, step := map[string]int{}, 1
+		if list.backward {
+			step = -1
+			for ev, err := range l.headers(run, listing{node: list.node}) {
+				if err != nil {
+					yield(entry{}, err)
+					return
+				}
+				visits[ev.NodeID]++
+			}
+		}
+		for ev, err := range l.headers(run, list) {
+			if err != nil {
+				yield(entry{}, err)
+				return
+			}
+			e := entry{ev, visits[ev.NodeID]}
+			visits[ev.NodeID] += step
+			if !list.backward {
+				e.Visit++
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l looker) headers(run checkpoint.Run, list listing) iter.Seq2[*checkpoint.Event, error] {
+	return l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{
+		To: run.Last, Node: list.node, Backward: list.backward, Limit: list.limit, HeadersOnly: true,
+	})
+}
+
+// eventJSON is an event as -o json gives it: the names are those of a checkpoint's
+// JSON, sizes are in bytes.
+type eventJSON struct {
+	RunID       string              `json:"run_id"`
+	Seq         uint64              `json:"seq"`
+	Parent      uint64              `json:"parent"`
+	NodeID      string              `json:"node_id"`
+	Visit       int                 `json:"visit"`
+	PrevNodeID  string              `json:"prev_node_id,omitempty"`
+	NextNode    string              `json:"next_node,omitempty"`
+	Attempt     int                 `json:"attempt,omitempty"`
+	BranchID    string              `json:"branch_id,omitempty"`
+	ForkNodeID  string              `json:"fork_node_id,omitempty"`
+	CreatedAt   time.Time           `json:"created_at"`
+	Metadata    checkpoint.Metadata `json:"metadata"`
+	Origin      *checkpoint.Origin  `json:"origin,omitempty"`
+	Kind        checkpoint.Kind     `json:"kind"`
+	Size        int64               `json:"size"`
+	Stored      int64               `json:"stored"`
+	Encoding    string              `json:"encoding"`
+	Pruned      bool                `json:"pruned"`
+	SHA256      checkpoint.Digest   `json:"sha256"`
+	Hash        checkpoint.Digest   `json:"hash"`
+	State       json.RawMessage     `json:"state,omitempty"`
+	StateBase64 []byte              `json:"state_base64,omitempty"`
+}
+
+func (e entry) json() eventJSON {
+	j := eventJSON{
+		RunID: e.RunID, Seq: e.Seq, Parent: e.Parent, NodeID: e.NodeID, Visit: e.Visit, PrevNodeID: e.PrevNodeID,
+		NextNode: e.NextNode, Attempt: e.Attempt, BranchID: e.BranchID, ForkNodeID: e.ForkNodeID,
+		CreatedAt: e.CreatedAt.UTC(), Metadata: e.Metadata, Origin: e.Origin, Kind: e.Kind, Size: e.Size,
+		Stored: e.Stored, Encoding: e.Encoding.String(), Pruned: e.Pruned, SHA256: e.SHA256, Hash: e.Hash,
+	}
+	if e.Kind == checkpoint.KindBytes {
+		j.StateBase64 = e.State
+	} else {
+		j.State = e.State
+	}
+	return j
+}
+
+// runJSON is a run as -o json gives it.
+type runJSON struct {
+	RunID     string            `json:"run_id"`
+	GraphID   string            `json:"graph_id,omitempty"`
+	Events    uint64            `json:"events"`
+	Pruned    uint64            `json:"pruned"`
+	NodeID    string            `json:"node_id"`
+	NextNode  string            `json:"next_node,omitempty"`
+	CreatedAt time.Time         `json:"created_at"`
+	UpdatedAt time.Time         `json:"updated_at"`
+	Size      int64             `json:"size"` // of the newest state
+	Bytes     int64             `json:"bytes"`
+	Stored    int64             `json:"stored"`
+	Hash      checkpoint.Digest `json:"hash"`
+}
+
+func runFacts(r checkpoint.Run) runJSON {
+	return runJSON{
+		RunID: r.ID, GraphID: r.GraphID, Events: r.Last, Pruned: r.Pruned, NodeID: r.NodeID, NextNode: r.NextNode,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Size: r.Size, Bytes: r.Bytes, Stored: r.Stored, Hash: r.Hash,
+	}
+}
+
+// writeJSON writes a value as indented JSON, or on one line.
+func writeJSON(s *screen, f format, v any) error {
+	enc := json.NewEncoder(s)
+	enc.SetEscapeHTML(false)
+	if f == formatJSON {
+		enc.SetIndent("", "  ")
+	}
+	return enc.Encode(v)
+}

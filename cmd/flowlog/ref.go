@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// How runs and events are named besides by their ids.
+const (
+	lastRun   = "@last"
+	headEvent = "head"
+)
+
+// looker reads a store on behalf of a verb.
+type looker struct {
+	store *checkpoint.SQLiteStore
+	ctx   context.Context
+}
+
+// run returns the run that a text names: its id, else @last, else the beginning of
+// its id and of no other's.
+func (l looker) run(text string) (checkpoint.Run, error) {
+	run, ok, err := l.literal(text)
+	if err != nil || ok {
+		return run, err
+	}
+	if text == lastRun {
+		return l.last()
+	}
+	run, ok, err = l.prefixed(text)
+	if err == nil && !ok {
+		err = noRun(text)
+	}
+	return run, err
+}
+
+func noRun(text string) error {
+	return notFound("there is no run %q; `flowlog runs` lists those there are", text)
+}
+
+// literal returns the run of that very id, if there is one.
+func (l looker) literal(id string) (run checkpoint.Run, ok bool, err error) {
+	run, err = l.store.Run(l.ctx, id)
+	if errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrInvalid) {
+		return checkpoint.Run{}, false, nil // or an id that no run can have
+	}
+	return run, err == nil, err
+}
+
+func (l looker) last() (checkpoint.Run, error) {
+	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Limit: 1}) {
+		return run, err
+	}
+	return checkpoint.Run{}, notFound("the store has no runs yet")
+}
+
+// prefixed returns the only run whose id begins with prefix, if there is one.
+func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error) {
+	if prefix == "" {
+		return checkpoint.Run{}, false, nil
+	}
+	const most = 9
+	var ids []string
+	for r, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Prefix: prefix, ByID: true, Limit: most}) {
+		if errors.Is(err, checkpoint.ErrInvalid) {
+			break // no run can begin so
+		}
+		if err != nil {
+			return checkpoint.Run{}, false, err
+		}
+		run, ids = r, append(ids, r.ID)
+	}
+	if len(ids) > 1 {
+		if len(ids) == most {
+			ids[most-1] = "…"
+		}
+		return checkpoint.Run{}, false, usage("%q begins the ids of several runs: %s; give more of the one you mean", prefix, strings.Join(ids, ", "))
+	}
+	return run, len(ids) == 1, nil
+}
+
+// event returns the event that a text names, as RUN, RUN@SEQ, RUN@head, RUN@NODE
+// or RUN@NODE#N. Run and node ids may hold @ and # themselves, so what is there
+// literally goes first, and of several the longest run id.
+func (l looker) event(text string) (checkpoint.Run, uint64, error) {
+	var failed error
+	for _, name := range []func(string) (checkpoint.Run, bool, error){l.literal, l.lastLiterally, l.prefixed} {
+		for run, where := range splits(text) {
+			r, ok, err := name(run)
+			if err != nil && !isAnswer(err) {
+				return checkpoint.Run{}, 0, err
+			}
+			if err == nil && ok {
+				var seq uint64
+				if seq, err = l.seq(r, where); err == nil {
+					return r, seq, nil
+				}
+			}
+			if failed == nil {
+				failed = err
+			}
+		}
+	}
+	if failed == nil {
+		run, _, _ := strings.Cut(strings.TrimPrefix(text, "@"), "@")
+		failed = noRun(run)
+	}
+	return checkpoint.Run{}, 0, failed
+}
+
+// lastLiterally returns the newest run for @last.
+func (l looker) lastLiterally(text string) (checkpoint.Run, bool, error) {
+	if text != lastRun {
+		return checkpoint.Run{}, false, nil
+	}
+	run, err := l.last()
+	return run, err == nil, err
+}
+
+// isAnswer reports whether an error is what the user is to be told, if no other way
+// to read the text is better.
+func isAnswer(err error) bool {
+	var exit *exitError
+	return errors.As(err, &exit)
+}
+
+// splits gives the ways to read a text as a run and an event of it, the longest
+// run first.
+func splits(text string) func(yield func(run, event string) bool) {
+	return func(yield func(run, event string) bool) {
+		if !yield(text, headEvent) {
+			return
+		}
+		for i := len(text); ; {
+			if i = strings.LastIndexByte(text[:i], '@'); i <= 0 {
+				return
+			}
+			if !yield(text[:i], text[i+1:]) {
+				return
+			}
+		}
+	}
+}
+
+// seq returns the event of a run that a text names: a seq, head, a node for its
+// newest visit, or NODE#N.
+func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
+	if text == headEvent {
+		return run.Last, nil
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		if n == 0 || n > run.Last {
+			return 0, notFound("run %q has no event %d; it has 1 to %d", run.ID, n, run.Last)
+		}
+		return n, nil
+	}
+	if seq, visits, err := l.visit(run, text, 0); err != nil || visits > 0 {
+		return seq, err
+	}
+	if i := strings.LastIndexByte(text, '#'); i > 0 {
+		return l.nth(run, text[:i], text[i+1:])
+	}
+	return 0, notFound("run %q has no node %q; `flowlog history %s` shows those it has", run.ID, text, quote(run.ID))
+}
+
+// nth returns the visit of a node that a text counts.
+func (l looker) nth(run checkpoint.Run, node, count string) (uint64, error) {
+	n, err := strconv.ParseUint(count, 10, 31)
+	if err != nil || n == 0 {
+		return 0, usage("visit %q of node %q: visits count from 1, as in %s#1", count, node, node)
+	}
+	seq, visits, err := l.visit(run, node, int(n))
+	switch {
+	case err != nil || seq > 0:
+		return seq, err
+	case visits == 0:
+		return 0, notFound("run %q has no node %q; `flowlog history %s` shows those it has", run.ID, node, quote(run.ID))
+	}
+	return 0, notFound("run %q has no %s#%d; the newest is %s#%d", run.ID, node, n, node, visits)
+}
+
+// visit returns the seq of a node's nth visit, of the newest for n 0, and how many
+// it has seen.
+func (l looker) visit(run checkpoint.Run, node string, n int) (seq uint64, visits int, err error) {
+	opts := checkpoint.HistoryOptions{To: run.Last, Node: node, HeadersOnly: true, Backward: n == 0}
+	for ev, err := range l.store.History(l.ctx, run.ID, opts) {
+		if err != nil {
+			return 0, visits, err
+		}
+		if visits++; n == 0 || visits == n {
+			return ev.Seq, visits, nil
+		}
+	}
+	return 0, visits, nil
+}

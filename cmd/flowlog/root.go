@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// cli is what the verbs share: the streams and the flags that all of them have.
+type cli struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	out *screen // stdout, from when the flags are known
+
+	store string
+	color string
+	wait  time.Duration
+}
+
+// root returns the command with its verbs.
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flowlog",
+		Short: "flowlog looks into the checkpoints of workflow runs.",
+		Example: `  flowlog demo                       an agent is killed, resumes and goes back
+  flowlog runs                       the runs of a store, newest first
+  flowlog history RUN                the events of a run, as a tree
+  flowlog show 'RUN@review#2'        one event and its state`,
+		Version:                    version(),
+		Args:                       cobra.ArbitraryArgs,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE:          func(*cobra.Command, []string) error { return c.openScreen() },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownVerb(cmd, args[0])
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.store, "store", "", "the store: sqlite:PATH, PATH or a folder with one store in it\n(default $FLOWLOG_STORE, else the one store in ., ./flowlog-demo and ./data)")
+	flags.StringVar(&c.color, "color", "auto", "auto, always or never; auto honours NO_COLOR")
+	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait for another process's lock")
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.SetHelpTemplate(helpTemplate)
+	root.SetVersionTemplate("flowlog {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if cmd == root && cmd.Flags().NArg() > 0 { // the flag is of the verb that was meant
+			return unknownVerb(cmd, cmd.Flags().Arg(0))
+		}
+		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
+	})
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show())
+	return root
+}
+
+// helpTemplate puts the examples first: they are what one looks for.
+const helpTemplate = `{{with .Example}}{{.}}
+
+{{end}}{{with or .Long .Short}}{{.}}
+
+{{end}}Usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags]{{else}}{{.UseLine}}{{end}}
+{{if .HasAvailableSubCommands}}
+Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}{{if .HasAvailableInheritedFlags}}
+Flags of every verb:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}`
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+func unknownVerb(cmd *cobra.Command, name string) error {
+	hint := ""
+	if list := cmd.SuggestionsFor(name); len(list) > 0 {
+		hint = fmt.Sprintf("did you mean %s? ", strings.Join(list, " or "))
+	}
+	return usage("there is no verb %q; %s`flowlog --help` lists them", name, hint)
+}
+
+// arguments returns a check that as many arguments were given as names say.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > len(names):
+			return usage("%s does not know what to do with %q; `%s --help` shows examples", cmd.Name(), args[len(names)], cmd.CommandPath())
+		case len(args) < len(names):
+			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), names[len(args)], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// format is how a verb writes what it found.
+type format string
+
+const (
+	formatText  format = "text"
+	formatJSON  format = "json"
+	formatJSONL format = "jsonl"
+)
+
+// outputFlag gives a command the flag -o.
+func outputFlag(cmd *cobra.Command) *format {
+	f := formatText
+	cmd.Flags().VarP(&f, "output", "o", "text, json, or jsonl for one JSON value a line")
+	return &f
+}
+
+// String, Set and Type make format a flag.
+func (f *format) String() string { return string(*f) }
+
+func (f *format) Set(s string) error {
+	switch format(s) {
+	case formatText, formatJSON, formatJSONL:
+		*f = format(s)
+		return nil
+	}
+	return fmt.Errorf("it is text, json or jsonl")
+}
+
+func (f *format) Type() string { return "format" }
+
+// say writes a line that is no data, after the data so far.
+func (c *cli) say(format string, args ...any) {
+	c.out.flush()
+	fmt.Fprintln(c.stderr, printable(fmt.Sprintf(format, args...)))
+}
+
+func (c *cli) openScreen() error {
+	file, _ := c.stdout.(*os.File)
+	out, err := newScreen(file, c.stdout, c.color)
+	c.out = out
+	return err
+}

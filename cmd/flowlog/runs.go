@@ -1,0 +1,132 @@
+package main
+
+import (
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/randalmurphal/flowgraph/pkg/flowgraph"
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// runs returns the verb that lists the runs of a store.
+func (c *cli) runs() *cobra.Command {
+	var opts checkpoint.RunsOptions
+	cmd := &cobra.Command{
+		Use: "runs",
+		Example: `  flowlog runs
+  flowlog runs --prefix nightly- --limit 10
+  flowlog runs -o json | jq -r '.[].run_id'`,
+		Short: "List the runs of a store, newest first.",
+		Long: `Runs lists the runs of a store, the one with the newest event first: where it is,
+when it began and last went on, what its states take together, and what they take
+as they are stored, headers included.`,
+		Args: arguments(),
+	}
+	output := outputFlag(cmd)
+	cmd.Flags().IntVar(&opts.Limit, "limit", 50, "the most to list; 0 for all")
+	cmd.Flags().StringVar(&opts.Prefix, "prefix", "", "only runs whose id begins so")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if opts.Limit < 0 {
+			return usage("--limit %d: it is a number of runs, or 0 for all", opts.Limit)
+		}
+		store, err := c.open()
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return c.listRuns(looker{store, cmd.Context()}, opts, *output)
+	}
+	return cmd
+}
+
+func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
+	limit := opts.Limit
+	if limit > 0 {
+		opts.Limit++ // to see whether there are more
+	}
+	list, more := []checkpoint.Run{}, false
+	for run, err := range l.store.Runs(l.ctx, opts) {
+		if err != nil {
+			return err
+		}
+		if limit > 0 && len(list) == limit {
+			more = true
+			break
+		}
+		list = append(list, run)
+	}
+	if err := c.writeRuns(list, f); err != nil {
+		return err
+	}
+	switch {
+	case len(list) == 0 && opts.Prefix != "":
+		return noMatch("no run begins with %q; `flowlog runs` lists them all", opts.Prefix)
+	case len(list) == 0:
+		c.say("the store has no runs yet")
+	case more:
+		c.say("there are more; `flowlog runs --limit 0` lists them all")
+	}
+	return nil
+}
+
+func (c *cli) writeRuns(list []checkpoint.Run, f format) error {
+	if f == formatText {
+		c.runsTable(list)
+		return nil
+	}
+	facts := make([]runJSON, len(list))
+	for i, run := range list {
+		facts[i] = runFacts(run)
+	}
+	if f == formatJSON {
+		return writeJSON(c.out, f, facts)
+	}
+	for _, fact := range facts {
+		if err := writeJSON(c.out, f, fact); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *cli) runsTable(list []checkpoint.Run) {
+	if len(list) == 0 {
+		return
+	}
+	run, graph, events, at := left("run").in(bold), left("graph"), right("events"), left("newest")
+	started, updated := left("started"), left("updated")
+	states, stored := right("states"), right("stored")
+	now := time.Now()
+	for _, r := range list {
+		run.add(printable(r.ID))
+		graph.add(printable(r.GraphID))
+		events.add(humanize.Comma(int64(r.Last)))
+		at.add(printable(r.NodeID) + " → " + next(r.NextNode))
+		started.add(c.when(r.CreatedAt, now))
+		updated.add(c.when(r.UpdatedAt, now))
+		states.add(size(r.Bytes))
+		stored.add(size(r.Stored))
+	}
+	writeTable(c.out, "", run, graph, events, at, started, updated, states, stored)
+}
+
+// when says a time: how long ago on a terminal, exactly elsewhere.
+func (c *cli) when(t, now time.Time) string {
+	if c.out.tty {
+		return ago(t, now)
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// next names the node that a run goes on with.
+func next(node string) string {
+	switch node {
+	case flowgraph.END:
+		return "(end)"
+	case "":
+		return "-"
+	}
+	return printable(node)
+}

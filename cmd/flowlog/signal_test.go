@@ -1,0 +1,145 @@
+//go:build unix
+
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/require"
+)
+
+func TestInterruptEndsTheDemoAndItsAgent(t *testing.T) {
+	t.Parallel()
+	r := startDemo(t)
+	agent := r.until(t, `in process (\d+)`)[1]
+	r.until(t, `write#2`)
+	require.NoError(t, r.cmd.Process.Signal(os.Interrupt))
+	require.Equal(t, 130, exitCode(r.cmd.Wait()))
+	require.Equal(t, "flowlog: interrupted\n", r.stderr.String())
+	requireGone(t, agent)
+	r.requireIntact(t)
+}
+
+func TestTheAgentEndsWhenTheDemoIsKilled(t *testing.T) {
+	t.Parallel()
+	r := startDemo(t)
+	r.until(t, `write#5`)
+	agent := r.until(t, `Process (\d+) resumes`)[1]
+	r.until(t, `write#5`)
+	require.NoError(t, r.cmd.Process.Kill())
+	require.Error(t, r.cmd.Wait())
+	requireGone(t, agent)
+	r.requireIntact(t)
+}
+
+func TestTheDemoEndsQuietlyWhenNobodyReadsOn(t *testing.T) {
+	t.Parallel()
+	r := startDemo(t)
+	agent := r.until(t, `in process (\d+)`)[1]
+	require.NoError(t, r.stdout.Close())
+	require.Error(t, r.cmd.Wait())
+	require.Equal(t, syscall.SIGPIPE, r.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	require.Empty(t, r.stderr.String())
+	requireGone(t, agent)
+	r.requireIntact(t)
+}
+
+func TestOutputThatIsCutOffIsAnError(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return // not every Unix has one
+	}
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := exec.CommandContext(t.Context(), "flowlog", "demo", "--pace", "1ms")
+	cmd.Dir, cmd.Stdout = t.TempDir(), full
+	require.Equal(t, 2, exitCode(cmd.Run()))
+}
+
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.Contains(t, onTerminal(t, dir, 100, nil, "demo", "--pace", "1ms"), "\x1b[32mintact\x1b[0m")
+	require.NotContains(t, onTerminal(t, dir, 100, []string{"NO_COLOR=1"}, "runs"), "\x1b")
+	require.NotContains(t, onTerminal(t, dir, 100, []string{"TERM=dumb"}, "runs"), "\x1b")
+	require.NotContains(t, onTerminal(t, dir, 100, nil, "runs", "--color", "never"), "\x1b")
+
+	runs := onTerminal(t, dir, 100, nil, "runs")
+	require.Contains(t, runs, "\x1b[1messay-")
+	require.Regexp(t, `(just now|\ds ago)`, runs)
+
+	history := onTerminal(t, dir, 60, []string{"NO_COLOR=1"}, "history", "@last")
+	require.Regexp(t, `\n  1  ●    plan#1 +write +\d\d:\d\d:\d\d\.\d `, history)
+	for line := range strings.SplitSeq(strings.TrimRight(history, "\n"), "\n") {
+		require.LessOrEqual(t, len([]rune(line)), 70, line) // the last line is no table's
+	}
+}
+
+func TestTerminalIsSafeFromWhatStatesHold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	saveState(t, dir, "{\"text\":\"\u202etxt\u009b2J\x7f\"}")
+	shown := onTerminal(t, dir, 80, nil, "show", "@last")
+	require.Contains(t, shown, `"text": "\u202etxt\u009b2J\u007f"`)
+	require.Contains(t, flowlog(t, dir, "show", "@last"), "\u202etxt\u009b2J\x7f")
+}
+
+// onTerminal runs the command on a terminal of so many columns and returns what it
+// wrote.
+func onTerminal(t *testing.T, dir string, columns uint16, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "flowlog", args...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "TERM=xterm", "NO_COLOR="), env...)
+	ours, theirs, err := pty.Open()
+	require.NoError(t, err)
+	defer ours.Close()
+	require.NoError(t, pty.Setsize(ours, &pty.Winsize{Rows: 50, Cols: columns}))
+	cmd.Stdout, cmd.Stderr = theirs, theirs
+	var out strings.Builder
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 4096)
+		for {
+			n, err := ours.Read(buf)
+			out.Write(buf[:n])
+			if err != nil {
+				return // the other side is closed
+			}
+		}
+	}()
+	err = cmd.Run()
+	theirs.Close()
+	<-done
+	require.NoError(t, err, out.String())
+	return strings.ReplaceAll(out.String(), "\r\n", "\n")
+}
+
+// exitCode returns the exit code of a process that was waited for.
+func exitCode(err error) int {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+// requireGone waits for a process to end, or to be a zombie that nobody waits for.
+func requireGone(t *testing.T, pid string) {
+	t.Helper()
+	id, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
+		return errors.Is(syscall.Kill(id, 0), syscall.ESRCH) || strings.Contains(string(stat), ") Z ")
+	}, 10*time.Second, 5*time.Millisecond, "process %d goes on", id)
+}
