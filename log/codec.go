@@ -81,29 +81,25 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 	return encoded{encoding: Zstd, bytes: z, chain: int64(len(z))}
 }
 
-// whole returns a state that is stored without need of another, and that the
-// caller may keep.
-func (c *codec) whole(r *Record, size int64) ([]byte, error) {
+// whole returns a state that is stored without need of another, of at most max
+// bytes, and that the caller may keep.
+func (c *codec) whole(r *Record, max int64) ([]byte, error) {
 	if r.Encoding == Plain {
 		return r.State, nil
 	}
-	b, err := c.inflate(r.State, size)
-	if err == nil && int64(len(b)) != size {
-		err = fmt.Errorf("%w: zstd frame of another length (want %d, have %d)", ErrCorrupt, size, len(b))
-	}
-	return b, err
+	return c.inflate(r.State, max)
 }
 
-// parse returns the delta that a record holds; size is its target's.
-func (c *codec) parse(r *Record, size int64) (*delta.Delta, error) {
+// parse returns the delta that a record holds; max bounds its target.
+func (c *codec) parse(r *Record, max int64) (*delta.Delta, error) {
 	b := r.State
 	if r.Encoding == DeltaZstd {
 		var err error
-		if b, err = c.inflate(b, 2*size+1<<20); err != nil {
+		if b, err = c.inflate(b, 2*max+1<<20); err != nil {
 			return nil, err
 		}
 	}
-	return delta.Parse(b, int(size))
+	return delta.Parse(b, int(max))
 }
 
 // inflate decompresses exactly one zstd frame that gives its content's size, of

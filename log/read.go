@@ -85,6 +85,10 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 	if lr, ok := l.live.get(id); ok && lr.newest.of(&run) && lr.newest.event.Seq == run.Last {
 		return lr.newest.give(), nil
 	}
+	ev, err := l.at(ctx, run, run.Last)
+	if !errors.Is(err, ErrPruned) {
+		return ev, err
+	}
 	for ev, err := range l.history(ctx, run, HistoryOptions{Backward: true, HeadersOnly: true}) {
 		if err != nil {
 			return nil, err
@@ -93,7 +97,7 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 			return l.at(ctx, run, ev.Seq)
 		}
 	}
-	return nil, l.pruned(ctx, run, run.Last)
+	return nil, err
 }
 
 // At returns one event by its seq.

@@ -97,11 +97,18 @@ func (r *reader) header(rec *Record) (Event, error) {
 
 // checkRecord checks a record but for its state and returns its header.
 func checkRecord(run, life string, rec *Record) (Header, error) {
-	if sum := recordSum(life, rec); sum != rec.Sum {
-		return Header{}, &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
-			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	if err := checkSum(run, life, rec); err != nil {
+		return Header{}, err
 	}
 	return parseHeader(run, rec.Seq, rec.Header)
+}
+
+func checkSum(run, life string, rec *Record) error {
+	if sum := recordSum(life, rec); sum != rec.Sum {
+		return &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
+			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	return nil
 }
 
 // state returns the state that a record stores, unchecked, and the stored bytes
@@ -117,21 +124,15 @@ func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, in
 	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
 		return nil, 0, fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
 	}
-	d, err := r.l.codec.parse(rec, size)
-	if err != nil {
-		return nil, 0, err
-	}
-	chain := int64(len(rec.State))
 	if base := r.remembered(rec.Base); base != nil {
+		d, err := r.l.codec.parse(rec, size)
+		if err != nil {
+			return nil, 0, err
+		}
 		b, err := d.Apply(make([]byte, 0, size), base.event.State)
-		return b, chain + base.chain, err
+		return b, base.chain + int64(len(rec.State)), err
 	}
-	deltas, whole, read, err := r.chain(ctx, rec, d)
-	if err != nil {
-		return nil, 0, err
-	}
-	b, err := build(deltas, whole)
-	return b, chain + read, err
+	return r.rebuild(ctx, rec)
 }
 
 // remembered returns a state that is already in memory.
@@ -145,95 +146,4 @@ func (r *reader) remembered(seq uint64) *snapshot {
 		return lr.newest
 	}
 	return nil
-}
-
-// chain reads what the delta of a record rests on, back to a state that is
-// stored whole: the deltas, newest first, that state, and the stored bytes read.
-func (r *reader) chain(ctx context.Context, rec *Record, d *delta.Delta) ([]*delta.Delta, []byte, int64, error) {
-	deltas := []*delta.Delta{d}
-	var read int64
-	page := map[uint64]*Record{}
-	for {
-		base, ok := page[rec.Base]
-		if !ok {
-			if err := r.around(ctx, rec, page); err != nil {
-				return nil, nil, 0, err
-			}
-			if base, ok = page[rec.Base]; !ok {
-				return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state is a delta on that of seq %d, which is not there", rec.Base))
-			}
-		}
-		if base.Seq >= rec.Seq || base.Links >= rec.Links {
-			return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
-		}
-		ev, err := r.header(base)
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		read += int64(len(base.State))
-		if base.Encoding.whole() {
-			state, err := r.l.codec.whole(base, ev.Size)
-			return deltas, state, read, r.damagedOrNil(base.Seq, err)
-		}
-		if base.Encoding != Delta && base.Encoding != DeltaZstd {
-			return nil, nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state rests on that of seq %d, which is %s", base.Seq, base.Encoding))
-		}
-		if d, err = r.l.codec.parse(base, ev.Size); err != nil {
-			return nil, nil, 0, r.damaged(base.Seq, err)
-		}
-		deltas = append(deltas, d)
-		rec = base
-	}
-}
-
-func (r *reader) damagedOrNil(seq uint64, err error) error {
-	if err == nil {
-		return nil
-	}
-	return r.damaged(seq, err)
-}
-
-// around reads the record that rec's delta rests on and those that follow it, up
-// to rec: in a run without branches these are its whole chain but for what lies
-// further back than Links reaches, so that a few reads get all of it.
-func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
-	from := rec.Base
-	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
-		from = rec.Seq - n
-	}
-	for next := from; next <= rec.Base; {
-		recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: next, To: rec.Base, Limit: maxLinks + 1, MaxBytes: pageBytes})
-		if err != nil {
-			return err
-		}
-		if len(recs) == 0 {
-			return nil
-		}
-		for i := range recs {
-			page[recs[i].Seq] = &recs[i]
-		}
-		next = recs[len(recs)-1].Seq + 1
-	}
-	return nil
-}
-
-// build composes deltas, newest first, to one and applies that: no state in
-// between is built. Where composing would cost more than it saves, it applies
-// one by one.
-func build(deltas []*delta.Delta, state []byte) ([]byte, error) {
-	all := deltas[0]
-	for i, d := range deltas[1:] {
-		c, err := delta.Compose(d, all)
-		if errors.Is(err, delta.ErrTooComplex) {
-			if state, err = build(deltas[i+1:], state); err != nil {
-				return nil, err
-			}
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = c
-	}
-	return all.Apply(make([]byte, 0, all.TargetLen()), state)
 }

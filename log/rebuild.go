@@ -1,0 +1,154 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/flowlog/checkpoint/log/delta"
+)
+
+// rebuild returns the state of a record that holds a delta, unchecked, and the
+// stored bytes that were read for it.
+func (r *reader) rebuild(ctx context.Context, rec *Record) ([]byte, int64, error) {
+	chain, err := r.chain(ctx, rec)
+	if err != nil {
+		return nil, 0, err
+	}
+	var read int64
+	for _, c := range chain {
+		read += int64(len(c.State))
+	}
+	deltas, whole, err := r.decode(chain)
+	if err != nil {
+		return nil, 0, err
+	}
+	state, err := build(deltas, whole)
+	return state, read, err
+}
+
+// chain reads what a record rests on: the record itself first, then the one that
+// it is a delta on, and so on to one that is stored whole.
+func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
+	chain := []*Record{rec}
+	page := map[uint64]*Record{}
+	for !rec.Encoding.whole() {
+		if rec.Encoding != Delta && rec.Encoding != DeltaZstd {
+			return nil, corrupt(r.run.ID, chain[0].Seq, fmt.Sprintf("its state rests on that of seq %d, which is %s", rec.Seq, rec.Encoding))
+		}
+		base, ok := page[rec.Base]
+		if !ok {
+			if err := r.around(ctx, rec, page); err != nil {
+				return nil, err
+			}
+			if base, ok = page[rec.Base]; !ok {
+				return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state is a delta on that of seq %d, which is not there", rec.Base))
+			}
+		}
+		if base.Seq >= rec.Seq || base.Links >= rec.Links {
+			return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
+		}
+		if err := checkSum(r.run.ID, r.run.Life, base); err != nil {
+			return nil, err
+		}
+		chain = append(chain, base)
+		rec = base
+	}
+	return chain, nil
+}
+
+// around reads the record that rec's delta rests on and those that follow it, up
+// to rec: in a run without branches these are its whole chain but for what lies
+// further back than Links reaches, so that a few reads get all of it.
+func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
+	from := rec.Base
+	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
+		from = rec.Seq - n
+	}
+	for next := from; next <= rec.Base; {
+		recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: next, To: rec.Base, Limit: maxLinks + 1, MaxBytes: pageBytes})
+		if err != nil {
+			return err
+		}
+		if len(recs) == 0 {
+			return nil
+		}
+		for i := range recs {
+			page[recs[i].Seq] = &recs[i]
+		}
+		next = recs[len(recs)-1].Seq + 1
+	}
+	return nil
+}
+
+// decodeShare is how many records are worth a goroutine of their own.
+const decodeShare = 16
+
+// decode returns what the records of a chain hold: deltas, and a state stored
+// whole. Decompressing is most of what a long chain costs, so it is shared out.
+func (r *reader) decode(chain []*Record) (deltas []*delta.Delta, whole []byte, err error) {
+	last := len(chain) - 1
+	deltas = make([]*delta.Delta, last)
+	errs := make([]error, len(chain))
+	decode := func(i int) {
+		if i == last {
+			whole, errs[i] = r.l.codec.whole(chain[i], r.l.opts.MaxState)
+		} else {
+			deltas[i], errs[i] = r.l.codec.parse(chain[i], r.l.opts.MaxState)
+		}
+	}
+	workers := min(runtime.GOMAXPROCS(0), 1+len(chain)/decodeShare)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(chain); i += workers {
+				decode(i)
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return nil, nil, r.damaged(chain[i].Seq, err)
+		}
+	}
+	return deltas, whole, nil
+}
+
+// build applies deltas, newest first, to a state. It composes them to one, so
+// that no state in between is built; where composing would cost more than it
+// saves, it goes half way first.
+func build(deltas []*delta.Delta, state []byte) ([]byte, error) {
+	all, err := compose(deltas)
+	if errors.Is(err, delta.ErrTooComplex) {
+		half := len(deltas) / 2
+		if state, err = build(deltas[half:], state); err != nil {
+			return nil, err
+		}
+		return build(deltas[:half], state)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all.Apply(make([]byte, 0, all.TargetLen()), state)
+}
+
+// compose folds deltas, newest first, pairwise: each operation is then copied as
+// often as there are levels, not links.
+func compose(deltas []*delta.Delta) (*delta.Delta, error) {
+	if len(deltas) == 1 {
+		return deltas[0], nil
+	}
+	half := len(deltas) / 2
+	newer, err := compose(deltas[:half])
+	if err != nil {
+		return nil, err
+	}
+	older, err := compose(deltas[half:])
+	if err != nil {
+		return nil, err
+	}
+	return delta.Compose(older, newer)
+}
