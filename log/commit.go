@@ -113,21 +113,22 @@ func (l *Log) commitQueued() {
 	l.queue = nil
 	l.mu.Unlock()
 	l.company = len(queue) > 1
-	err := l.writable(context.Background())
-	var batches []*batch
-	byRun := map[string]*batch{}
-	for _, p := range queue {
-		if err != nil {
+	if err := l.writable(context.Background()); err != nil {
+		for _, p := range queue {
 			p.finish(Event{}, err)
+		}
+		return
+	}
+	batches := make([]*batch, 0, len(queue))
+	byRun := make(map[string]*batch, len(queue))
+	for i, p := range queue {
+		if b, ok := byRun[p.Header.RunID]; ok {
+			b.pending = append(b.pending, p)
 			continue
 		}
-		b, ok := byRun[p.Header.RunID]
-		if !ok {
-			b = &batch{}
-			byRun[p.Header.RunID] = b
-			batches = append(batches, b)
-		}
-		b.pending = append(b.pending, p)
+		b := &batch{pending: queue[i : i+1 : i+1]} // the next of this run makes it a copy
+		byRun[p.Header.RunID] = b
+		batches = append(batches, b)
 	}
 	for len(batches) > 0 {
 		batches = l.commit(batches)
@@ -206,8 +207,8 @@ func (l *Log) prepare(b *batch) {
 		b.fail(err)
 		return
 	}
-	b.change = Change{Run: id, Revision: b.run.revision}
-	b.events = b.events[:0]
+	b.change = Change{Run: id, Revision: b.run.revision, Append: make([]Record, 0, len(b.pending))}
+	b.events = make([]Event, 0, len(b.pending))
 	next := b.seen
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
 		ev, done, err := l.place(b, p, &next)

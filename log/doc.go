@@ -14,8 +14,9 @@
 //   - An [Event] is one immutable entry of a run: a [Header] and a state.
 //   - A [Record] is an event as it is stored: the header's JSON, and the state
 //     in one of the ways that [Encoding] names.
-//   - A [Head] is a run's one mutable row: a summary that can be derived from
-//     its events, and the revision that every change is compared with.
+//   - A [Head] is where a run stands: its newest record, and a row that changes
+//     only when something else than an append happens. Appends are compared with
+//     the one, all other changes with the other.
 //   - A [Segment] is a sealed block of consecutive events.
 //   - A [Note] is what is said about events later, an event of the run's
 //     companion log. Events themselves never change.

@@ -51,18 +51,40 @@ func (r *Report) problem(seq uint64, err error) {
 // and every pruned event against the note that must speak of it. What it finds
 // wrong is in the report; the error says that it could not look.
 func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
-	run, err := l.look(ctx, id)
-	if err != nil {
-		return nil, err
+	for {
+		run, err := l.look(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		rep, err := l.verify(ctx, run)
+		if err != nil || rep.Intact() {
+			return rep, err
+		}
+		// States that were pruned meanwhile look like damage: look again.
+		now, err := l.run(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if now.Life == run.Life && now.row.Rewrites == run.row.Rewrites {
+			return rep, nil
+		}
 	}
-	rep := &Report{RunID: id, Head: run.Hash}
+}
+
+func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
+	rep := &Report{RunID: run.ID, Head: run.Hash}
 	notes, err := l.pruneNotes(ctx, run)
 	if err != nil {
 		return nil, err
 	}
 	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes}
+	limit := pageStates
 	for from := uint64(1); from <= run.Last; {
-		recs, err := l.records(ctx, run, RecordsRequest{From: from, To: run.Last, Limit: pageStates, MaxBytes: pageBytes})
+		recs, err := l.records(ctx, run, RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
+		if errors.Is(err, ErrCorrupt) && limit > 1 {
+			limit = 1 // it is somewhere on the page: go up to it
+			continue
+		}
 		if errors.Is(err, ErrCorrupt) {
 			rep.problem(from, err)
 			return rep, nil
@@ -110,6 +132,7 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 	s, err := v.r.event(ctx, rec)
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
 		v.rep.problem(rec.Seq, err)
+		v.total = rec.Bytes
 		return nil
 	}
 	if err != nil {
