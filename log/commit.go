@@ -152,17 +152,17 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 	for i, b := range batches {
 		switch {
 		case err != nil:
-			l.live.forget(b.change.Run)
+			l.live.doubt(b.change.Run)
 			b.fail(err)
 		case results[i].Err == nil:
 			b.run.revision = results[i].Revision
 			l.succeed(b)
 		case errors.Is(results[i].Err, ErrConflict):
-			l.live.forget(b.change.Run)
+			l.live.doubt(b.change.Run)
 			b.tries++
 			again = append(again, b)
 		default:
-			l.live.forget(b.change.Run)
+			l.live.doubt(b.change.Run)
 			b.fail(results[i].Err)
 		}
 	}
@@ -232,7 +232,7 @@ func (l *Log) prepare(b *batch) {
 // position finds out where the run stands, from memory if that may do.
 func (l *Log) position(b *batch, id string) error {
 	lr, ok := l.live.get(id)
-	if ok && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run) {
+	if ok && !lr.stale && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run) {
 		b.run, b.seen = lr.run, lr.seen
 		return nil
 	}
@@ -247,13 +247,14 @@ func (l *Log) position(b *batch, id string) error {
 		return run.lastErr
 	}
 	switch {
-	case ok && lr.run.Life == run.Life:
-		b.seen = lr.seen
-	case ok || b.tries > 0 && before != run.Life:
+	case b.tries > 0 && before == run.Life: // seen stays
+	case b.tries > 0, ok && lr.run.Life != run.Life:
 		// What was seen is gone with an earlier life of the run, or was never
 		// there: the append continues from nothing that is.
 		b.seen, b.reborn = 0, true
-	case b.tries == 0:
+	case ok:
+		b.seen = lr.seen
+	default:
 		b.seen = run.Last
 	}
 	b.run = run

@@ -25,6 +25,7 @@ type liveRun struct {
 	run    Run
 	seen   uint64    // the newest seq that went through this Log
 	newest *snapshot // of run.Last, or nil
+	stale  bool      // run has moved on, or may have: look again
 }
 
 // liveRuns remembers the runs used most recently, bounded in bytes. All in it is
@@ -97,6 +98,16 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 		lr := e.liveRun
 		lr.newest = newest
 		c.put(r.ID, lr)
+	}
+}
+
+// doubt notes that a run is not as it is remembered, or may not be. What was seen
+// of it was seen all the same.
+func (c *liveRuns) doubt(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.runs[id]; ok {
+		el.Value.(*liveEntry).stale = true
 	}
 }
 
