@@ -199,12 +199,19 @@ func (b *Backend) change(c *log.Change) log.Result {
 	if !ok {
 		r = &run{}
 	}
-	if r.head.Revision != c.Revision || c.Drop && !ok || len(c.Append) > 0 && c.Append[0].Seq != r.last()+1 {
+	if r.head.Revision != c.Revision || c.Drop && !ok {
 		return log.Result{Err: log.ErrConflict}
 	}
 	if c.Drop {
 		delete(b.runs, c.Run)
 		return log.Result{}
+	}
+	last := r.last()
+	if c.Head != nil { // the segments that it adds count, too
+		last = max(last, max(c.Head.Tail, 1)-1)
+	}
+	if len(c.Append) > 0 && c.Append[0].Seq != last+1 {
+		return log.Result{Err: log.ErrConflict}
 	}
 	if c.Head != nil {
 		b.revision++

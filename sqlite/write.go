@@ -59,6 +59,7 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 // [log.NotAppliedError] if the transaction was certainly rolled back.
 func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.Result, error) {
 	results := make([]log.Result, len(changes))
+	b.shared = len(changes) >= sharedCommit
 	if len(changes) == 1 && b.single(&changes[0]) {
 		// One statement is a transaction by itself.
 		if err := b.append(ctx, &changes[0], &results[0]); err != nil {
@@ -69,7 +70,6 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return nil, b.undo(err, false)
 	}
-	b.shared = len(changes) >= sharedCommit
 	for i := range changes {
 		if err := b.change(ctx, &changes[i], &results[i]); err != nil {
 			return nil, b.undo(&errChange{err}, false)

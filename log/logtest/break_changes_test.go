@@ -31,7 +31,20 @@ func changeBreakages() []breakage {
 				return slices.DeleteFunc(results, func(r log.Result) bool { return r.Err != nil }), err
 			}}
 		}},
-		{"keeps the revision", "every change gives the run a new revision, which is the result's", keepsRevision},
+		{"keeps the revision", "every change with a Head gives the run a new revision, which is the result's", keepsRevision},
+		{"counts appends as revisions", "an append leaves the revision and the row as they are", countsAppends},
+		{"hides that an append does not follow", "an append whose first seq does not follow the run's last event, being too low or too high, is ErrConflict", hidesMisfit},
+		{"appends where it does not fit", "of a change whose append met a conflict nothing is done", appendsAnyway},
+		{"takes the row though the append does not fit", "of a change whose append met a conflict nothing is done", takesRowAnyway},
+		{"forgets the last event with its record", "an append follows the run's last event also where that is in a segment", forgetsLast},
+		{"excludes those who saw the run before an append", "an append and another's change of the row don't exclude each other unless the revision differs", countsAppends},
+		{"loses the hashes of large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *log.Change) {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Hash = log.Digest{}
+			}
+		})},
+		{"rewrites nothing in large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *log.Change) { c.Rewrite = nil })},
 		{"changes fifty runs at most", "one Apply may change many runs", func(b log.Backend) log.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
 				results, err := b.Apply(ctx, changes[:min(len(changes), 50)])
@@ -104,8 +117,9 @@ func (n *numbers) find(run string, shown uint64) uint64 {
 	return shown + 1<<50 // none has it
 }
 
-// numbered shows a number for each change, as next makes it from the last.
-func numbered(b log.Backend, next func(last uint64) uint64) log.Backend {
+// numbered shows a number for each change of the row, as next makes it from the
+// last, and with appends for each append as well.
+func numbered(b log.Backend, appends bool, next func(last uint64) uint64) log.Backend {
 	n := &numbers{shown: map[string]uint64{}, real: map[string]uint64{}}
 	return translating(b, n.show, n.find, func(c log.Change, real uint64) uint64 {
 		n.mu.Lock()
@@ -115,17 +129,24 @@ func numbered(b log.Backend, next func(last uint64) uint64) log.Backend {
 			delete(n.real, c.Run)
 			return 0
 		}
-		n.shown[c.Run], n.real[c.Run] = next(n.shown[c.Run]), real
+		n.real[c.Run] = real
+		if appends || c.Head != nil {
+			n.shown[c.Run] = next(n.shown[c.Run])
+		}
 		return n.shown[c.Run]
 	})
 }
 
 func reusesRevision(b log.Backend) log.Backend {
-	return numbered(b, func(last uint64) uint64 { return last + 1 })
+	return numbered(b, false, func(last uint64) uint64 { return last + 1 })
+}
+
+func countsAppends(b log.Backend) log.Backend {
+	return numbered(b, true, func(last uint64) uint64 { return last + 1 })
 }
 
 func keepsRevision(b log.Backend) log.Backend {
-	return numbered(b, func(uint64) uint64 { return 7 })
+	return numbered(b, false, func(uint64) uint64 { return 7 })
 }
 
 func zeroRevision(b log.Backend) log.Backend {
@@ -163,12 +184,78 @@ func appendsOnConflict(b log.Backend) log.Backend {
 		res, err := one(ctx, b, c)
 		if errors.Is(res.Err, log.ErrConflict) {
 			if h, err := b.Head(ctx, c.Run); err == nil {
-				c.Revision, c.Head, c.Drop = h.Revision, h, false
+				c.Revision, c.Head, c.Drop = h.Revision, &h, false
 				one(ctx, b, c)
 			}
 		}
 		return res, err
 	})}
+}
+
+// misfitting makes a driver that does something else where an append does not
+// follow the run's last event.
+func misfitting(b log.Backend, instead func(ctx context.Context, c log.Change, h log.Head) log.Result) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, log.ErrConflict) && len(c.Append) > 0 {
+			if h, err := b.Head(ctx, c.Run); err == nil && h.Revision == c.Revision {
+				return instead(ctx, c, h), nil
+			}
+		}
+		return res, err
+	})}
+}
+
+func hidesMisfit(b log.Backend) log.Backend {
+	return misfitting(b, func(_ context.Context, c log.Change, h log.Head) log.Result { return log.Result{Revision: h.Revision} })
+}
+
+func appendsAnyway(b log.Backend) log.Backend {
+	return misfitting(b, func(ctx context.Context, c log.Change, h log.Head) log.Result {
+		c.Append = slices.Clone(c.Append)
+		for i := range c.Append {
+			c.Append[i].Seq = max(h.Tail, 1) + uint64(i)
+			if h.Last != nil {
+				c.Append[i].Seq = h.Last.Seq + 1 + uint64(i)
+			}
+		}
+		one(ctx, b, c)
+		return log.Result{Err: log.ErrConflict}
+	})
+}
+
+func takesRowAnyway(b log.Backend) log.Backend {
+	return misfitting(b, func(ctx context.Context, c log.Change, _ log.Head) log.Result {
+		c.Append = nil
+		one(ctx, b, c)
+		return log.Result{Err: log.ErrConflict}
+	})
+}
+
+// forgetsLast looks for the run's last event among its records only.
+func forgetsLast(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		if h, err := b.Head(ctx, c.Run); err == nil && h.Last == nil && len(c.Append) > 0 && c.Append[0].Seq != 1 {
+			return log.Result{Err: log.ErrConflict}, nil
+		}
+		return one(ctx, b, c)
+	})}
+}
+
+// inCompany makes a driver that changes what it is given where four or more
+// changes share an Apply.
+func inCompany(edit func(*log.Change)) func(log.Backend) log.Backend {
+	return func(b log.Backend) log.Backend {
+		return &broken{Backend: b, apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+			if len(changes) >= 4 {
+				changes = slices.Clone(changes)
+				for i := range changes {
+					edit(&changes[i])
+				}
+			}
+			return b.Apply(ctx, changes)
+		}}
+	}
 }
 
 func stopsAtConflict(b log.Backend) log.Backend {
@@ -209,7 +296,7 @@ func appendsAndDrops(b log.Backend) log.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
 		res, err := one(ctx, b, c)
 		if err == nil && res.Err == nil && c.Drop && len(c.Append) > 0 {
-			c.Revision, c.Drop = 0, false
+			c.Revision, c.Drop, c.Append = 0, false, nil
 			one(ctx, b, c)
 		}
 		return res, err
@@ -274,7 +361,7 @@ func purgesLive(b log.Backend) log.Backend {
 		heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1000})
 		for _, h := range heads {
 			if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 && strings.HasPrefix(h.Run, "a") {
-				one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Head: h, Retire: []uint64{segs[0].ID}})
+				one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: []uint64{segs[0].ID}})
 			}
 		}
 		return false, err

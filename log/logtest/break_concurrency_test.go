@@ -17,6 +17,7 @@ func concurrencyBreakages() []breakage {
 		{"shows half a change", "readers see a change whole or not at all", showsHalf(new(waiter))},
 		{"merges in two steps", "readers see segments replaced all at once: the list never has a gap or an overlap", mergesInSteps(new(waiter))},
 		{"moves a run in two steps", "a page of heads has every run once, however their recencies change meanwhile", movesInSteps(new(waiter))},
+		{"looks for the last event before it appends", "of several appends after the same seq exactly one is made", looksBefore},
 		{"compares before it sets", "of several changes that expect the same revision exactly one is made", comparesBefore},
 		{"shows the last record late", "what was acknowledged is there at once and stays, whoever else writes", showsLate},
 	}
@@ -137,10 +138,44 @@ func comparesBefore(b log.Backend) log.Backend {
 				return res, err
 			}
 			h, err := b.Head(ctx, c.Run)
-			if err != nil {
+			if err != nil || h.Revision == c.Revision {
 				return res, nil
 			}
 			c.Revision = h.Revision
+		}
+	})}
+}
+
+// looksBefore appends after whatever is last, once it has seen that the run's last
+// event was the right one.
+func looksBefore(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		if len(c.Append) == 0 || c.Head != nil || c.Drop {
+			return one(ctx, b, c)
+		}
+		for range 3 {
+			h, err := b.Head(ctx, c.Run)
+			if err != nil || h.Last == nil {
+				return one(ctx, b, c)
+			}
+			if h.Revision != c.Revision || h.Last.Seq+1 != c.Append[0].Seq {
+				return log.Result{Err: log.ErrConflict}, nil
+			}
+			runtime.Gosched()
+		}
+		c.Append = slices.Clone(c.Append)
+		for {
+			res, err := one(ctx, b, c)
+			if err != nil || !errors.Is(res.Err, log.ErrConflict) {
+				return res, err
+			}
+			h, err := b.Head(ctx, c.Run)
+			if err != nil || h.Revision != c.Revision || h.Last == nil {
+				return res, nil
+			}
+			for i := range c.Append {
+				c.Append[i].Seq = h.Last.Seq + 1 + uint64(i)
+			}
 		}
 	})}
 }

@@ -2,6 +2,7 @@ package logtest_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -128,6 +129,10 @@ func storageBreakages() []storageBreakage {
 	return []storageBreakage{
 		{"sees another handle's records late", "what one handle wrote every other sees once Apply returned", storage{cachesRecords, everything}},
 		{"believes the heads it has seen", "compare-and-sets of several handles exclude each other", storage{believesHeads, everything}},
+		{"believes the last event it has seen", "appends of several handles after the same event exclude each other", storage{believesLast, everything}},
+		{"appends by several handles", "of several appends after the same seq exactly one is made, through whatever handles", storage{looksBefore, everything}},
+		{"excludes handles that saw the run before an append", "an append through one handle and a change of the row through another don't exclude each other unless the revision differs", storage{countsAppends, everything}},
+		{"sees late that another handle appended", "Heads with Newest follows the last event of each run, whichever handle wrote it", storage{cachesHeads, everything}},
 		{"locks no other handle out", "of several changes that expect the same revision exactly one is made, through whatever handles", storage{comparesBefore, everything}},
 		{"shows other handles half a change", "a handle sees the change of another whole or not at all", storage{showsHalf(new(waiter)), everything}},
 		{"numbers segments by handle", "several handles never give out the same revision or the same segment id", storage{reusesIDs, everything}},
@@ -186,6 +191,56 @@ func believesHeads(b log.Backend) log.Backend {
 		}
 		return res, err
 	})}
+}
+
+// believesLast appends after the newest record if that to append would follow on
+// what the handle itself saw last.
+func believesLast(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	seen := map[string]uint64{}
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		n := len(c.Append)
+		if h, err := b.Head(ctx, c.Run); err == nil && h.Last != nil && n > 0 && c.Append[0].Seq == seen[c.Run]+1 {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Seq = h.Last.Seq + 1 + uint64(i)
+			}
+		}
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && n > 0 {
+			seen[c.Run] = c.Append[n-1].Seq
+		}
+		return res, err
+	})}
+}
+
+// cachesHeads lists what a handle has listed before until it writes itself.
+func cachesHeads(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	cache := map[string][]log.Head{}
+	x := &broken{Backend: b}
+	x.heads = func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		key := fmt.Sprint(req)
+		if heads, ok := cache[key]; ok {
+			return slices.Clone(heads), ctx.Err()
+		}
+		heads, err := b.Heads(ctx, req)
+		if err == nil {
+			cache[key] = slices.Clone(heads)
+		}
+		return heads, err
+	}
+	x.apply = func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		clear(cache)
+		return b.Apply(ctx, changes)
+	}
+	return x
 }
 
 // closesOthers closes what its handle shares with others.

@@ -1,11 +1,13 @@
 package logtest_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -23,7 +25,24 @@ func headBreakages() []breakage {
 			}}
 		}},
 		{"ignores case", "ids are compared as bytes", editing(func(c *log.Change) { c.Run = strings.ToLower(c.Run) })},
-		{"keeps the old data of a head", "a change replaces the whole head", keepsHead},
+		{"keeps the old data of a head", "a Head replaces the whole row", keepsHead},
+		{"shows the state of the newest record", "Head.Last is the newest record of the tail, without its state, as soon as it was written", showing(func(h *log.Head) {
+			if h.Last != nil {
+				h.Last.State = []byte("state")
+			}
+		})},
+		{"lists without the newest record", "Head.Last is the newest record of the tail, without its state, as soon as it was written", listsWithoutLast},
+		{"shows a new record when its row changes", "Head.Last is the newest record of the tail, without its state, as soon as it was written", showsLastLate},
+		{"remembers the newest record", "Head.Last is nil while the tail is empty, and Recency is then the row's", remembersLast},
+		{"takes the recency of the newest record only", "Head.Recency is that of the row or of the newest record, whichever is larger", showing(func(h *log.Head) {
+			if h.Last != nil {
+				h.Recency = h.Last.Recency
+			}
+		})},
+		{"sorts runs by their rows", "Heads with Newest follows the last event of each run, at once", sortsRows},
+		{"sorts runs by the minute", "Heads with Newest follows the last event of each run, at once", func(b log.Backend) log.Backend {
+			return sorting(b, func(h log.Head) uint64 { return h.Recency / 60e9 })
+		}},
 		{"lists with LIKE", "Prefix restricts Heads to runs whose id begins with those very bytes", listsLike},
 		{"ignores the prefix", "Prefix restricts Heads to runs whose id begins with those very bytes", listing(func(r *log.HeadsRequest) { r.Prefix = "" })},
 		{"ignores the limit of a list", "Heads returns Limit heads, fewer only at the end", listing(func(r *log.HeadsRequest) { r.Limit = math.MaxInt })},
@@ -40,8 +59,103 @@ func headBreakages() []breakage {
 				return heads, err
 			}}
 		}},
-		{"keeps no recency beyond 61 bits", "Recency may be anything from 1 to 2⁶³-1", editing(func(c *log.Change) { c.Head.Recency &= 1<<61 - 1 })},
+		{"keeps no recency beyond 61 bits", "Recency may be anything from 1 to 2⁶³-1", editingHead(func(h *log.Head) { h.Recency &= 1<<61 - 1 })},
 	}
+}
+
+// showing makes a driver that changes every head that it returns.
+func showing(edit func(*log.Head)) func(log.Backend) log.Backend {
+	return func(b log.Backend) log.Backend {
+		return &broken{
+			Backend: b,
+			head: func(ctx context.Context, run string) (log.Head, error) {
+				h, err := b.Head(ctx, run)
+				edit(&h)
+				return h, err
+			},
+			heads: func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+				heads, err := b.Heads(ctx, req)
+				for i := range heads {
+					edit(&heads[i])
+				}
+				return heads, err
+			},
+		}
+	}
+}
+
+func listsWithoutLast(b log.Backend) log.Backend {
+	return &broken{Backend: b, heads: func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+		heads, err := b.Heads(ctx, req)
+		for i := range heads {
+			heads[i].Last = nil
+		}
+		return heads, err
+	}}
+}
+
+// showsLastLate keeps the newest record beside the row.
+func showsLastLate(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	last := map[uint64]*log.Record{} // by revision
+	return showing(func(h *log.Head) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, ok := last[h.Revision]; !ok {
+			last[h.Revision] = h.Last
+		}
+		h.Last = last[h.Revision]
+	})(b)
+}
+
+// remembersLast goes on to show the newest record of a run that has none any more.
+func remembersLast(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	last := map[string]*log.Record{}
+	return showing(func(h *log.Head) {
+		mu.Lock()
+		defer mu.Unlock()
+		if h.Last != nil {
+			last[h.Run] = h.Last
+		}
+		h.Last = last[h.Run]
+	})(b)
+}
+
+// sorting makes a driver that lists the newest by another key.
+func sorting(b log.Backend, key func(log.Head) uint64) *broken {
+	return &broken{Backend: b, heads: func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+		if !req.Newest {
+			return b.Heads(ctx, req)
+		}
+		heads, err := b.Heads(ctx, log.HeadsRequest{Prefix: req.Prefix, Limit: math.MaxInt32})
+		slices.SortFunc(heads, func(x, y log.Head) int {
+			return cmp.Or(cmp.Compare(key(y), key(x)), strings.Compare(y.Run, x.Run))
+		})
+		if i := slices.IndexFunc(heads, func(h log.Head) bool { return h.Run == req.After.Run }); i >= 0 {
+			heads = heads[i+1:]
+		}
+		return heads[:min(len(heads), req.Limit)], err
+	}}
+}
+
+func sortsRows(b log.Backend) log.Backend {
+	var mu sync.Mutex
+	rows := map[string]uint64{}
+	x := sorting(b, func(h log.Head) uint64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return rows[h.Run]
+	})
+	x.apply = applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		if c.Head != nil {
+			mu.Lock()
+			rows[c.Run] = c.Head.Recency
+			mu.Unlock()
+		}
+		return one(ctx, b, c)
+	})
+	return x
 }
 
 // listing makes a driver that answers another request than it was given.
@@ -56,8 +170,10 @@ func listing(edit func(*log.HeadsRequest)) func(log.Backend) log.Backend {
 
 func keepsHead(b log.Backend) log.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
-		if h, err := b.Head(ctx, c.Run); err == nil {
-			c.Head.Data = h.Data
+		if h, err := b.Head(ctx, c.Run); err == nil && c.Head != nil {
+			row := *c.Head
+			row.Data = h.Data
+			c.Head = &row
 		}
 		return one(ctx, b, c)
 	})}

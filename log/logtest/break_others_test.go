@@ -81,7 +81,7 @@ func retiresAny(b log.Backend) log.Backend {
 			heads, _ := b.Heads(ctx, log.HeadsRequest{Limit: 1000})
 			for _, h := range heads {
 				if h.Run != c.Run {
-					one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Head: h, Retire: c.Retire})
+					one(ctx, b, log.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: c.Retire})
 				}
 			}
 		}

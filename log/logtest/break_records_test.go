@@ -44,23 +44,38 @@ func recordBreakages() []breakage {
 				c.Append[i].State, _, _ = bytes.Cut(r.State, []byte{0})
 			}
 		})},
-		{"writes the data of heads anew", "the data of a head reads back byte for byte", editing(func(c *log.Change) {
+		{"writes the data of heads anew", "the data of a head reads back byte for byte", editingHead(func(h *log.Head) {
 			var b bytes.Buffer
-			if json.Compact(&b, c.Head.Data) == nil {
-				c.Head.Data = b.Bytes()
+			if json.Compact(&b, h.Data) == nil {
+				h.Data = b.Bytes()
 			}
 		})},
-		{"keeps no recency beyond 62 bits", "a head reads back as it was given, with the run's id and the revision of the result", editing(func(c *log.Change) {
-			c.Head.Recency &= 1<<62 - 1
+		{"keeps no recency beyond 62 bits", "a head reads back as it was given, with the run's id and the revision of the result", editingHead(func(h *log.Head) {
+			h.Recency &= 1<<62 - 1
 		})},
-		{"keeps no seq beyond 31 bits", "a seq may be anything from 1 to 2³²-1", editing(func(c *log.Change) {
+		{"keeps the recency of a record in microseconds", "a record reads back as it was given", editing(func(c *log.Change) {
 			c.Append = slices.Clone(c.Append)
 			for i := range c.Append {
-				c.Append[i].Seq &= math.MaxInt32
+				c.Append[i].Recency -= c.Append[i].Recency % 1000
 			}
 		})},
+		{"keeps no totals beyond 32 bits", "the running totals of a record read back as they were given", editing(func(c *log.Change) {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Stored &= math.MaxUint32
+			}
+		})},
+		{"keeps no seq beyond 31 bits", "a seq may be anything from 1 to 2³²-1", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, records: func(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+				recs, err := b.Records(ctx, req)
+				for i := range recs {
+					recs[i].Seq &= math.MaxInt32
+				}
+				return recs, err
+			}}
+		}},
 		{"rewrites nothing", "Rewrite replaces the records that have the same seq, whole, and no others", editing(func(c *log.Change) { c.Rewrite = nil })},
-		{"shows dead records", "records below Head.Tail are never returned", editing(func(c *log.Change) { c.Head.Tail = 1 })},
+		{"shows dead records", "records below Head.Tail are never returned", editingHead(func(h *log.Head) { h.Tail = 1 })},
 		{"believes StateLen", "StateLen is the length of the stored state, whatever Apply was given", believesStateLen},
 		{"ignores From", "Records returns the records From to To, both included, in ascending order", asking(func(r *log.RecordsRequest) { r.From = 1 })},
 		{"ignores Reverse", "Records with Reverse returns the records To down to From", asking(func(r *log.RecordsRequest) { r.Reverse = false })},
@@ -94,6 +109,17 @@ func editing(edit func(*log.Change)) func(log.Backend) log.Backend {
 			return b.Apply(ctx, changes)
 		}}
 	}
+}
+
+// editingHead makes a driver that changes the rows that it is given.
+func editingHead(edit func(*log.Head)) func(log.Backend) log.Backend {
+	return editing(func(c *log.Change) {
+		if c.Head != nil {
+			h := *c.Head
+			edit(&h)
+			c.Head = &h
+		}
+	})
 }
 
 // asking makes a driver that answers another request than it was given.

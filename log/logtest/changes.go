@@ -14,8 +14,16 @@ func changeCases() []Case {
 		{Name: "apply/conflict-nothing", Rule: "of a change that met a conflict nothing is done", run: applyConflictNothing},
 		{Name: "apply/independent", Rule: "a conflict does not keep the other changes of the same Apply from being made", run: applyIndependent},
 		{Name: "apply/order", Rule: "Apply returns a result for each change, in the same order", run: applyOrder},
-		{Name: "apply/revision", Rule: "every change gives the run a new revision, which is the result's", run: applyRevision},
+		{Name: "apply/revision", Rule: "every change with a Head gives the run a new revision, which is the result's", run: applyRevision},
+		{Name: "apply/append-revision", Rule: "an append leaves the revision and the row as they are", run: appendRevision},
+		{Name: "apply/append-conflict", Rule: "an append whose first seq does not follow the run's last event, being too low or too high, is ErrConflict", run: appendConflict},
+		{Name: "apply/append-conflict-nothing", Rule: "of a change whose append met a conflict nothing is done", run: appendConflictNothing},
+		{Name: "apply/append-sealed", Rule: "an append follows the run's last event also where that is in a segment", run: appendSealed},
+		{Name: "apply/side-by-side", Rule: "an append and another's change of the row don't exclude each other unless the revision differs", run: func(t *tester) {
+			sideBySide(t, t)
+		}},
 		{Name: "apply/many", Rule: "one Apply may change many runs", run: applyMany},
+		{Name: "apply/company", Rule: "what a change does does not depend on how many changes share its Apply", run: applyCompany},
 		{Name: "apply/everything", Rule: "one change may append, rewrite, add, retire and replace the head", run: applyEverything},
 	}
 }
@@ -58,14 +66,18 @@ func strangers(all []runState, run int) []uint64 {
 // wrongs are changes of all kinds of a run at a revision that it doesn't have.
 func wrongs(r runState, revision uint64) []log.Change {
 	id, h := r.head.Run, head(5, 7)
-	return []log.Change{
+	var out []log.Change
+	if revision != 0 { // a new run has a Head
+		out = append(out, log.Change{Run: id, Revision: revision, Append: records(7, 7, "wrong")})
+	}
+	return append(out, []log.Change{
 		{Run: id, Revision: revision, Head: h},
 		{Run: id, Revision: revision, Head: h, Append: records(7, 7, "wrong")},
 		{Run: id, Revision: revision, Head: h, Rewrite: records(5, 6, "wrong")},
 		{Run: id, Revision: revision, Head: h, Add: []log.Segment{segment(5, 5, "wrong")}},
 		{Run: id, Revision: revision, Head: h, Retire: []uint64{r.segments[0].ID}},
 		{Run: id, Revision: revision, Drop: true},
-	}
+	}...)
 }
 
 func applyConflict(t *tester) {
@@ -81,6 +93,7 @@ func applyConflict(t *tester) {
 	for _, revision := range []uint64{1, all[0].head.Revision, math.MaxUint64} {
 		what := fmt.Sprintf("at revision %d of a run that doesn't exist", revision)
 		t.wantConflict("a change "+what, t.applyAll(log.Change{Run: "new", Revision: revision, Head: head(1, 1), Append: records(1, 1, "new")})[0])
+		t.wantConflict("an append "+what, t.applyAll(log.Change{Run: "new", Revision: revision, Append: records(1, 1, "new")})[0])
 		t.wantConflict("a drop "+what, t.applyAll(log.Change{Run: "new", Revision: revision, Drop: true})[0])
 	}
 }
@@ -101,28 +114,33 @@ func applyConflictNothing(t *tester) {
 	t.wantDump(all, "after conflicts and Purge")
 	// Nothing is in the way of the same change at the right revision.
 	for _, r := range all {
-		t.apply(log.Change{Run: r.head.Run, Revision: r.head.Revision, Head: head(5, 7), Append: records(7, 7, r.head.Run)})
+		t.extend(r.head.Run, r.head.Revision, 7, 7)
 		t.wantTail(r.head.Run, records(5, 7, r.head.Run))
 	}
 	t.create("new", 2)
 	t.wantTail("new", records(1, 2, "new"))
 }
 
-// applyIndependent puts conflicts at every place of a batch of changes.
+// applyIndependent puts conflicts at every place of a batch of changes, of both
+// kinds.
 func applyIndependent(t *tester) {
 	const n = 4
 	for pattern := range 1 << n {
 		var changes []log.Change
 		for i := range n {
 			c := log.Change{Run: fmt.Sprintf("run-%d-%d", pattern, i), Head: head(1, 2), Append: records(1, 2, "x")}
-			if pattern>>i&1 == 1 {
+			switch {
+			case pattern>>i&1 == 0:
+			case i%2 == 0:
 				c.Revision = 1 << 40
+			default:
+				c.Append = records(2, 3, "x")
 			}
 			changes = append(changes, c)
 		}
 		for i, res := range t.applyAll(changes...) {
 			switch {
-			case changes[i].Revision != 0:
+			case pattern>>i&1 == 1:
 				t.wantConflict(fmt.Sprintf("change %d of pattern %04b", i, pattern), res)
 				t.wantNoRun(changes[i].Run)
 			case res.Err != nil:
@@ -144,20 +162,22 @@ func applyOrder(t *tester) {
 		log.Change{Run: all[3].head.Run, Revision: all[3].head.Revision, Drop: true},
 		log.Change{Run: "m", Revision: 5, Head: head(1, 0)},
 		log.Change{Run: "0", Head: head(3, 2), Add: []log.Segment{segment(1, 2, "0")}},
+		log.Change{Run: all[1].head.Run, Revision: all[1].head.Revision, Append: records(7, 7, "x")},
+		log.Change{Run: "1", Head: head(1, 2), Append: records(2, 2, "1")},
 	)
-	for i, conflict := range []bool{1: true, 4: true, 5: false} {
+	for i, conflict := range []bool{1: true, 4: true, 6: false, 7: true} {
 		if conflict {
 			t.wantConflict(fmt.Sprintf("result %d", i), results[i])
 		} else if results[i].Err != nil {
 			t.errorf("result %d is %w, must be none", i, results[i].Err)
 		}
 	}
-	for i, n := range []int{0, 0, 2, 0, 0, 1} {
+	for i, n := range []int{0, 0, 2, 0, 0, 1, 0, 0} {
 		if len(results[i].Added) != n {
 			t.errorf("result %d has %d ids of added segments, must have %d", i, len(results[i].Added), n)
 		}
 	}
-	for i, id := range []string{0: "z", 2: all[0].head.Run, 5: "0"} {
+	for i, id := range []string{0: "z", 2: all[0].head.Run, 5: "0", 6: all[1].head.Run} {
 		if id != "" && t.head(id).Revision != results[i].Revision {
 			t.errorf("result %d has revision %d, Head of run %s has %d", i, results[i].Revision, quote(id), t.head(id).Revision)
 		}
@@ -192,7 +212,11 @@ func applyMany(t *tester) {
 		var changes []log.Change
 		for i := range n {
 			id := fmt.Sprintf("run-%03d", i)
-			changes = append(changes, log.Change{Run: id, Revision: revisions[i], Head: head(1, round+1), Append: records(round+1, round+1, id)})
+			c := log.Change{Run: id, Revision: revisions[i], Append: records(round+1, round+1, id)}
+			if round == 0 {
+				c.Head = head(1, 1)
+			}
+			changes = append(changes, c)
 		}
 		for i, res := range t.applyAll(changes...) {
 			if res.Err != nil {
@@ -203,7 +227,7 @@ func applyMany(t *tester) {
 	}
 	for i := range n {
 		id := fmt.Sprintf("run-%03d", i)
-		t.wantHead(id, revisions[i], head(1, 2))
+		t.wantHead(id, revisions[i], head(1, 1), records(1, 2, id))
 		t.wantTail(id, records(1, 2, id))
 	}
 }
@@ -218,7 +242,7 @@ func applyEverything(t *tester) {
 	})
 	want := append(records(6, 6, "a"), append(records(7, 8, "new"), records(9, 10, "a")...)...)
 	for range 2 {
-		t.wantHead("a", again.Revision, h)
+		t.wantHead("a", again.Revision, h, want)
 		t.wantTail("a", want)
 		t.wantSegments("a", numbered(merged, again.Added))
 		t.wantNoSegment("a", res.Added[0])

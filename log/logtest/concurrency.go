@@ -13,6 +13,7 @@ import (
 func concurrencyCases() []Case {
 	return []Case{
 		{Name: "concurrency/one-winner", Rule: "of several changes that expect the same revision exactly one is made", run: func(t *tester) { oneWinner(t, t.b) }},
+		{Name: "concurrency/one-append", Rule: "of several appends after the same seq exactly one is made", run: func(t *tester) { oneAppend(t, t.b) }},
 		{Name: "concurrency/none-lost", Rule: "what was acknowledged is there at once and stays, whoever else writes", run: func(t *tester) { noneLost(t, t.b) }},
 		{Name: "concurrency/whole-changes", Rule: "readers see a change whole or not at all", run: func(t *tester) { wholeChanges(t, t.b, t.b) }},
 		{Name: "concurrency/whole-merges", Rule: "readers see segments replaced all at once: the list never has a gap or an overlap", run: func(t *tester) { wholeMerges(t, t.b, t.b) }},
@@ -24,45 +25,63 @@ func concurrencyCases() []Case {
 type contest struct {
 	t         *tester
 	handles   []log.Backend
+	appends   bool // whether they append, or change the rows
 	runs      []string
 	revisions []uint64
-	want      [][]log.Record // by run
+	rows      []*log.Head
+	tails     [][]log.Record
 }
 
 // oneWinner lets writers, spread over the handles, race for each revision.
-func oneWinner(t *tester, handles ...log.Backend) {
-	const rounds, writers = 12, 6
-	c := &contest{t: t, handles: handles, runs: []string{"a", "a\x00notes", "b"}}
-	c.revisions, c.want = make([]uint64, len(c.runs)), make([][]log.Record, len(c.runs))
+func oneWinner(t *tester, handles ...log.Backend) { (&contest{t: t, handles: handles}).hold(8) }
+
+// oneAppend lets them race for each seq, at a revision that stays the same.
+func oneAppend(t *tester, handles ...log.Backend) {
+	(&contest{t: t, handles: handles, appends: true}).hold(8)
+}
+
+func (c *contest) hold(rounds uint64) {
+	for _, id := range []string{"a", "a\x00notes", "b"} {
+		c.runs, c.rows, c.tails = append(c.runs, id), append(c.rows, head(1, 1)), append(c.tails, records(1, 1, id))
+		c.revisions = append(c.revisions, c.t.create(id, 1))
+	}
 	for round := range rounds {
-		seq := uint64(round + 1)
+		const writers = 6
 		results := make([][]log.Result, writers)
-		t.together(writers, func(i int) (err error) {
-			results[i], err = c.race(seq, i)
+		c.t.together(writers, func(i int) (err error) {
+			results[i], err = c.race(round, i)
 			return err
 		})
 		for run := range c.runs {
-			c.judge(seq, run, results)
+			c.judge(round, run, results)
 		}
 	}
-	for _, b := range handles {
+	for _, b := range c.handles {
 		for i, id := range c.runs {
-			t.on(b).wantHead(id, c.revisions[i], head(1, rounds))
-			t.on(b).wantTail(id, c.want[i])
+			c.t.on(b).wantHead(id, c.revisions[i], c.rows[i], c.tails[i])
+			c.t.on(b).wantTail(id, c.tails[i])
 		}
 	}
 }
 
-func entry(seq uint64, writer int) log.Record { return record(seq, fmt.Sprint("writer ", writer)) }
+// entry is what a writer wants of a run: a record, or a row that tells whose it is.
+func (c *contest) entry(round uint64, run, writer int) log.Change {
+	change := log.Change{Run: c.runs[run], Revision: c.revisions[run]}
+	if c.appends {
+		change.Append = []log.Record{record(round+2, fmt.Sprint("writer ", writer))}
+		return change
+	}
+	change.Head = head(1, 100*round+uint64(writer))
+	return change
+}
 
 // race makes one writer's changes, in an order of its own, and returns their
 // results in the order of the runs.
-func (c *contest) race(seq uint64, writer int) ([]log.Result, error) {
+func (c *contest) race(round uint64, writer int) ([]log.Result, error) {
 	n := len(c.runs)
 	changes := make([]log.Change, n)
 	for i := range n {
-		run := (i + writer) % n
-		changes[i] = log.Change{Run: c.runs[run], Revision: c.revisions[run], Head: head(1, seq), Append: []log.Record{entry(seq, writer)}}
+		changes[i] = c.entry(round, (i+writer)%n, writer)
 	}
 	results, err := c.handles[writer%len(c.handles)].Apply(c.t.ctx, changes)
 	if err != nil {
@@ -78,8 +97,8 @@ func (c *contest) race(seq uint64, writer int) ([]log.Result, error) {
 	return byRun, nil
 }
 
-// judge expects one winner for a run and notes it.
-func (c *contest) judge(seq uint64, run int, results [][]log.Result) {
+// judge expects one winner for a run and notes what it wrote.
+func (c *contest) judge(round uint64, run int, results [][]log.Result) {
 	var winners []int
 	for writer, byRun := range results {
 		if byRun == nil {
@@ -93,77 +112,126 @@ func (c *contest) judge(seq uint64, run int, results [][]log.Result) {
 		}
 	}
 	if len(winners) != 1 {
-		c.t.fatalf("of %d changes of run %s at revision %d, %d were made", len(results), quote(c.runs[run]), c.revisions[run], len(winners))
+		c.t.fatalf("of %d changes of run %s at revision %d, after seq %d, %d were made",
+			len(results), quote(c.runs[run]), c.revisions[run], len(c.tails[run]), len(winners))
+	}
+	won := c.entry(round, run, winners[0])
+	if won.Head != nil {
+		c.rows[run] = won.Head
 	}
 	c.revisions[run] = results[winners[0]][run].Revision
-	c.want[run] = append(c.want[run], entry(seq, winners[0]))
+	c.tails[run] = append(c.tails[run], won.Append...)
 }
 
-// noneLost lets writers append to the same runs, trying again after a conflict,
-// and look for what they wrote.
+// noneLost lets writers append to the same runs and now and then change their
+// rows, trying again after a conflict, and look for what they wrote.
 func noneLost(t *tester, handles ...log.Backend) {
-	const writers, each = 4, 12
+	const writers, each = 4, 8
 	runs := []string{"a", "b"}
+	for _, id := range runs {
+		t.apply(log.Change{Run: id, Head: counted(0)})
+	}
 	t.together(writers, func(i int) error {
+		b := handles[i%len(handles)]
 		for n := range each {
-			if err := appendOnce(t, handles[i%len(handles)], runs[n%len(runs)], fmt.Sprintf("writer %d, number %d", i, n)); err != nil {
+			id := runs[n%len(runs)]
+			if err := appendOnce(t, b, id, fmt.Sprintf("writer %d, number %d", i, n)); err != nil {
 				return err
+			}
+			if n%4 < len(runs) {
+				if err := countOnce(t, b, id); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	for _, b := range handles {
 		for _, id := range runs {
-			have := t.on(b).records(whole(id))
-			if len(have) != writers*each/len(runs) {
-				t.errorf("run %s has %s after %d appends", quote(id), seqs(have), writers*each/len(runs))
-			}
-			tags := map[string]bool{}
-			for i, r := range have {
-				if r.Seq != uint64(i+1) || tags[string(r.State)] {
-					t.errorf("run %s has gaps or repetitions: %s", quote(id), seqs(have))
-				}
-				tags[string(r.State)] = true
-			}
+			t.on(b).wantNoneLost(id, writers*each/len(runs), writers*each/4)
 		}
 	}
 }
 
-// appendOnce appends a record to a run and expects to read it.
-func appendOnce(t *tester, b log.Backend, id, tag string) error {
-	for range 10_000 {
-		var seq uint64
-		h, err := b.Head(t.ctx, id)
-		if err == nil {
-			seq, err = lastOf(h)
+// wantNoneLost expects a run with so many records, all different, and a row that
+// was changed so many times.
+func (t *tester) wantNoneLost(id string, appends, changes int) {
+	have := t.records(whole(id))
+	if len(have) != appends {
+		t.errorf("run %s has %s after %d appends", quote(id), seqs(have), appends)
+	}
+	tags := map[string]bool{}
+	for i, r := range have {
+		if r.Seq != uint64(i+1) || tags[string(r.State)] {
+			t.errorf("run %s has gaps or repetitions: %s", quote(id), seqs(have))
 		}
-		if err != nil && !errors.Is(err, log.ErrNotFound) {
+		tags[string(r.State)] = true
+	}
+	if h := t.head(id); int(h.Sum) != changes {
+		t.errorf("the row of run %s says that it was changed %d times, not %d", quote(id), h.Sum, changes)
+	}
+}
+
+// insist makes a change that is decided on anew after each conflict.
+func insist(t *tester, b log.Backend, id string, decide func(log.Head) log.Change) error {
+	for range 10_000 {
+		h, err := b.Head(t.ctx, id)
+		if err != nil {
 			return failed("Head", err)
 		}
-		rec := record(seq+1, tag)
-		results, err := b.Apply(t.ctx, []log.Change{{Run: id, Revision: h.Revision, Head: head(1, seq+1), Append: []log.Record{rec}}})
-		if err != nil {
+		results, err := b.Apply(t.ctx, []log.Change{decide(h)})
+		switch {
+		case err != nil:
 			return failed("Apply", err)
-		}
-		if len(results) != 1 {
+		case len(results) != 1:
 			return fmt.Errorf("there are %d results for 1 change", len(results))
-		}
-		if errors.Is(results[0].Err, log.ErrConflict) {
-			continue
-		}
-		if results[0].Err != nil {
+		case results[0].Err == nil:
+			return nil
+		case !errors.Is(results[0].Err, log.ErrConflict):
 			return fmt.Errorf("a change has the result %w", results[0].Err)
 		}
-		have, err := b.Records(t.ctx, log.RecordsRequest{Run: id, From: rec.Seq, To: rec.Seq, Limit: 1})
-		if err != nil {
-			return failed("Records", err)
-		}
-		if d := diffRecords([]log.Record{rec}, have, false); d != "" {
-			return fmt.Errorf("run %s right after the append of seq %d: %s", quote(id), rec.Seq, d)
-		}
-		return nil
 	}
 	return fmt.Errorf("10000 conflicts in a row on run %s", quote(id))
+}
+
+// appendOnce appends a record to a run and expects to read it.
+func appendOnce(t *tester, b log.Backend, id, tag string) error {
+	var rec log.Record
+	err := insist(t, b, id, func(h log.Head) log.Change {
+		rec = record(lastOf(h)+1, tag)
+		return log.Change{Run: id, Revision: h.Revision, Append: []log.Record{rec}}
+	})
+	if err != nil {
+		return err
+	}
+	have, err := b.Records(t.ctx, log.RecordsRequest{Run: id, From: rec.Seq, To: rec.Seq, Limit: 1})
+	if err != nil {
+		return failed("Records", err)
+	}
+	if d := diffRecords([]log.Record{rec}, have, false); d != "" {
+		return fmt.Errorf("run %s right after the append of seq %d: %s", quote(id), rec.Seq, d)
+	}
+	h, err := b.Head(t.ctx, id)
+	if err != nil {
+		return failed("Head", err)
+	}
+	if lastOf(h) < rec.Seq {
+		return fmt.Errorf("run %s right after the append of seq %d: the head says that the last is %d", quote(id), rec.Seq, lastOf(h))
+	}
+	return nil
+}
+
+// countOnce changes the row of a run, which counts how often that was done.
+func countOnce(t *tester, b log.Backend, id string) error {
+	return insist(t, b, id, func(h log.Head) log.Change {
+		return log.Change{Run: id, Revision: h.Revision, Head: counted(h.Sum + 1)}
+	})
+}
+
+func counted(n uint32) *log.Head {
+	row := head(1, 0)
+	row.Sum = n
+	return row
 }
 
 // watch lets one writer and some readers work at once: write is called at least n

@@ -23,7 +23,30 @@ func diffHead(want, have log.Head) string {
 	case want.Sum != have.Sum:
 		return fmt.Sprintf("Sum is %#x, must be %#x", have.Sum, want.Sum)
 	}
-	return diffBytes("Data", want.Data, have.Data)
+	if d := diffBytes("Data", want.Data, have.Data); d != "" {
+		return d
+	}
+	return diffLast(want.Last, have.Last)
+}
+
+// diffLast says what differs between the newest records of heads.
+func diffLast(want, have *log.Record) string {
+	switch {
+	case want == nil && have == nil:
+		return ""
+	case want == nil:
+		return fmt.Sprintf("Last is seq %d, must be nil", have.Seq)
+	case have == nil:
+		return fmt.Sprintf("Last is nil, must be seq %d", want.Seq)
+	case want.Seq != have.Seq:
+		return fmt.Sprintf("Last is seq %d, must be seq %d", have.Seq, want.Seq)
+	}
+	full := *want
+	full.State = make([]byte, want.StateLen) // of a state that is not read only the length counts
+	if d := diffRecord(full, *have, true); d != "" {
+		return fmt.Sprintf("Last, seq %d: %s", want.Seq, d)
+	}
+	return ""
 }
 
 func diffBytes(what string, want, have []byte) string {
@@ -53,12 +76,18 @@ func diffRecords(want, have []log.Record, headersOnly bool) string {
 
 func diffRecord(want, have log.Record, headersOnly bool) string {
 	switch {
+	case want.Recency != have.Recency:
+		return fmt.Sprintf("Recency is %d, must be %d", have.Recency, want.Recency)
 	case want.Encoding != have.Encoding:
 		return fmt.Sprintf("Encoding is %d, must be %d", have.Encoding, want.Encoding)
 	case want.Base != have.Base:
 		return fmt.Sprintf("Base is %d, must be %d", have.Base, want.Base)
 	case want.Links != have.Links:
 		return fmt.Sprintf("Links is %d, must be %d", have.Links, want.Links)
+	case want.Bytes != have.Bytes:
+		return fmt.Sprintf("Bytes is %d, must be %d", have.Bytes, want.Bytes)
+	case want.Stored != have.Stored:
+		return fmt.Sprintf("Stored is %d, must be %d", have.Stored, want.Stored)
 	case want.Sum != have.Sum:
 		return fmt.Sprintf("Sum is %#x, must be %#x", have.Sum, want.Sum)
 	case want.Hash != have.Hash:

@@ -61,13 +61,15 @@ func dropIgnores(t *tester) {
 	all := t.dump()
 	t.apply(log.Change{
 		Run: "a", Revision: t.head("a").Revision, Drop: true, Head: head(1, 9),
-		Append: records(7, 9, "a"), Rewrite: records(5, 5, "x"), Add: []log.Segment{segment(5, 5, "a")}, Retire: []uint64{1, 2, 3, 4},
+		Append: records(20, 22, "a"), Rewrite: records(5, 5, "x"), Add: []log.Segment{segment(5, 5, "a")}, Retire: []uint64{1, 2, 3, 4},
 	})
 	t.wantNoRun("a")
 	t.wantDump(all[1:], "after another run was dropped")
 	t.purge()
 	t.wantNoRun("a")
 	t.wantDump(all[1:], "after another run was dropped and erased")
+	t.apply(log.Change{Run: "b", Revision: t.head("b").Revision, Drop: true, Append: records(1, 1, "b")})
+	t.wantNoRun("b")
 }
 
 func dropNewLife(t *tester) {
@@ -83,7 +85,7 @@ func dropNewLife(t *tester) {
 		h := head(2, 2)
 		res := t.apply(log.Change{Run: "a", Head: h, Append: records(2, 2, tag), Add: []log.Segment{segment(1, 1, tag)}})
 		for range 2 {
-			t.wantHead("a", res.Revision, h)
+			t.wantHead("a", res.Revision, h, records(2, 2, tag))
 			t.wantTail("a", records(2, 2, tag))
 			t.wantSegments("a", numbered([]log.Segment{segment(1, 1, tag)}, res.Added))
 			for _, s := range old {
@@ -110,7 +112,11 @@ func dropRevision(t *tester) {
 		}
 		for old := range seen {
 			t.wantConflict("a change at a revision of an earlier life", t.applyAll(log.Change{Run: "a", Revision: old, Head: head(1, 1)})[0])
+			t.wantConflict("an append at a revision of an earlier life", t.applyAll(log.Change{Run: "a", Revision: old, Append: records(changes+1, changes+1, "a")})[0])
 			t.wantConflict("a drop at a revision of an earlier life", t.applyAll(log.Change{Run: "a", Revision: old, Drop: true})[0])
+		}
+		for _, revision := range had[:len(had)-1] {
+			t.wantConflict("an append at a revision of before", t.applyAll(log.Change{Run: "a", Revision: revision, Append: records(changes+1, changes+1, "a")})[0])
 		}
 		for _, revision := range had {
 			seen[revision] = true

@@ -18,6 +18,15 @@ func (t *tester) head(id string) log.Head {
 	return h
 }
 
+// revision returns the revision of a run, 0 if there is none.
+func (t *tester) revision(id string) uint64 {
+	h, err := t.b.Head(t.ctx, id)
+	if err != nil && !errors.Is(err, log.ErrNotFound) {
+		t.fatalf("Head of run %s returned the error %w", quote(id), err)
+	}
+	return h.Revision
+}
+
 func (t *tester) records(req log.RecordsRequest) []log.Record {
 	recs, err := t.b.Records(t.ctx, req)
 	if err != nil {
@@ -42,11 +51,26 @@ func (t *tester) heads(req log.HeadsRequest) []log.Head {
 	return heads
 }
 
-// wantHead expects a run's head as given, at the revision of a result.
-func (t *tester) wantHead(id string, revision uint64, want log.Head) {
-	want.Run, want.Revision = id, revision
-	if d := diffHead(want, t.head(id)); d != "" {
+// wantHead expects a run's row as given, at the revision of a result, and the last
+// record of its tail.
+func (t *tester) wantHead(id string, revision uint64, row *log.Head, tail []log.Record) {
+	if d := diffHead(headOf(id, revision, row, tail), t.head(id)); d != "" {
 		t.errorf("Head of run %s: %s", quote(id), d)
+	}
+}
+
+// wantHeads expects the same of Head and of both orders of Heads.
+func (t *tester) wantHeads(id string, revision uint64, row *log.Head, tail []log.Record) {
+	t.wantHead(id, revision, row, tail)
+	for _, newest := range []bool{false, true} {
+		req := log.HeadsRequest{Newest: newest, Limit: math.MaxInt32}
+		heads := t.heads(req)
+		i := slices.IndexFunc(heads, func(h log.Head) bool { return h.Run == id })
+		if i < 0 {
+			t.errorf("Heads %s: got %s, must have %s", listing(req), ids(heads), quote(id))
+		} else if d := diffHead(headOf(id, revision, row, tail), heads[i]); d != "" {
+			t.errorf("Heads %s: run %s: %s", listing(req), quote(id), d)
+		}
 	}
 }
 
@@ -134,8 +158,7 @@ type runState struct {
 func (t *tester) dump() []runState {
 	var all []runState
 	for _, h := range t.heads(log.HeadsRequest{Limit: 1000}) {
-		h.Data = bytes.Clone(h.Data)
-		r := runState{head: h, records: cloneRecords(t.records(whole(h.Run)))}
+		r := runState{head: cloneHead(h), records: cloneRecords(t.records(whole(h.Run)))}
 		for _, s := range t.segments(h.Run) {
 			s, err := t.b.Segment(t.ctx, h.Run, s.ID)
 			if err != nil {

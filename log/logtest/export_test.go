@@ -5,3 +5,5 @@ var (
 	CloneChanges = cloneChanges
 	CloneRecords = cloneRecords
 )
+
+const RaceEnabled = raceEnabled

@@ -11,10 +11,20 @@ func handleCases() []Case {
 	return []Case{
 		{Name: "handles/see", Rule: "what one handle wrote every other sees once Apply returned", run: handlesSee},
 		{Name: "handles/exclude", Rule: "compare-and-sets of several handles exclude each other", run: handlesExclude},
+		{Name: "handles/appends", Rule: "appends of several handles after the same event exclude each other", run: handlesAppends},
+		{Name: "handles/side-by-side", Rule: "an append through one handle and a change of the row through another don't exclude each other unless the revision differs", run: func(t *tester) {
+			sideBySide(t, t.another())
+		}},
+		{Name: "handles/moves", Rule: "Heads with Newest follows the last event of each run, whichever handle wrote it", run: func(t *tester) {
+			headsMove(t, t.another())
+		}},
 		{Name: "handles/ids", Rule: "several handles never give out the same revision or the same segment id", run: handlesIDs},
 		{Name: "handles/close", Rule: "Close of one handle leaves the others as they are", run: handlesClose},
 		{Name: "handles/one-winner", Rule: "of several changes that expect the same revision exactly one is made, through whatever handles", run: func(t *tester) {
 			oneWinner(t, t.b, t.another().b, t.another().b)
+		}},
+		{Name: "handles/one-append", Rule: "of several appends after the same seq exactly one is made, through whatever handles", run: func(t *tester) {
+			oneAppend(t, t.b, t.another().b, t.another().b)
 		}},
 		{Name: "handles/none-lost", Rule: "what was acknowledged to one handle is there at once and stays, whatever others write", run: func(t *tester) {
 			noneLost(t, t.b, t.another().b)
@@ -41,9 +51,12 @@ func handlesSee(t *tester) {
 			Run: "a", Revision: h.Revision, Head: head(6, 8), Append: records(7, 8, "there"), Rewrite: records(6, 6, "there"),
 			Add: given, Retire: []uint64{there.segments("a")[0].ID},
 		})
-		here.wantHead("a", res.Revision, head(6, 8))
+		here.wantHead("a", res.Revision, head(6, 8), records(6, 8, "there"))
 		here.wantTail("a", records(6, 8, "there"))
 		here.wantDump(there.dump(), "after another handle changed a run")
+		here.extend("a", res.Revision, 9, 9)
+		there.wantHead("a", res.Revision, head(6, 8), records(9, 9, "a"))
+		there.wantDump(here.dump(), "after another handle appended")
 		there.drop("a")
 		here.wantNoRun("a")
 		there.purge()
@@ -69,6 +82,30 @@ func handlesExclude(t *tester) {
 	here.wantConflict("a change of a run that another handle dropped", here.applyAll(log.Change{Run: "a", Revision: revision, Head: head(1, 9)})[0])
 	here.create("a", 1)
 	there.wantConflict("a change of a run that another handle made anew", there.applyAll(log.Change{Run: "a", Revision: revision, Head: head(1, 9)})[0])
+}
+
+func handlesAppends(t *tester) {
+	here, there := t, t.another()
+	revision := here.create("a", 1)
+	for seq := uint64(2); seq < 10; seq++ {
+		c := log.Change{Run: "a", Revision: revision, Append: records(seq, seq, "a")}
+		here.apply(c)
+		for range 2 {
+			c.Append = records(seq, seq, "loser")
+			there.wantConflict("an append after what another handle appended to", there.applyAll(c)[0])
+			c.Append = records(seq+2, seq+2, "loser")
+			there.wantConflict("an append that leaves a gap after another handle's", there.applyAll(c)[0])
+		}
+		there.wantTail("a", records(1, seq, "a"))
+		if seq%3 != 0 { // the same handle may go on, too
+			here, there = there, here
+		}
+	}
+	there.drop("a")
+	here.wantConflict("an append to a run that another handle dropped", here.applyAll(log.Change{Run: "a", Revision: revision, Append: records(10, 10, "a")})[0])
+	there.create("a", 9)
+	here.wantConflict("an append to a run that another handle made anew", here.applyAll(log.Change{Run: "a", Revision: revision, Append: records(10, 10, "a")})[0])
+	here.wantTail("a", records(1, 9, "a"))
 }
 
 func handlesIDs(t *tester) {

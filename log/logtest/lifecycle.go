@@ -94,21 +94,19 @@ func contextNothing(t *tester) {
 	}
 }
 
-// contextMidway cancels while Apply is at work, as far as that can be hit.
+// contextMidway cancels while Apply is at work, as far as that can be hit: on new
+// runs, and on appends.
 func contextMidway(t *tester) {
 	const n = 10
 	var made, unmade []string
+	a := appends{revision: t.create("a", 0)}
 	for i := range 25 {
 		changes := []log.Change{
-			{Run: fmt.Sprint("a", i), Head: head(1, n), Append: records(1, n, "x")},
 			{Run: fmt.Sprint("b", i), Head: head(1, n), Append: records(1, n, "x")},
+			{Run: fmt.Sprint("c", i), Head: head(1, n), Append: records(1, n, "x")},
 		}
-		ctx, cancel := context.WithTimeout(t.ctx, time.Duration(i)*50*time.Microsecond)
-		results, err := t.b.Apply(ctx, changes)
-		cancel()
-		if err == nil && len(results) != len(changes) {
-			t.fatalf("Apply returned %d results for %d changes", len(results), len(changes))
-		}
+		timeout := time.Duration(i) * 50 * time.Microsecond
+		results, err := t.applyWithin(timeout, changes)
 		var notApplied *log.NotAppliedError
 		for j, c := range changes {
 			switch {
@@ -118,6 +116,7 @@ func contextMidway(t *tester) {
 				unmade = append(unmade, c.Run)
 			} // otherwise nobody knows
 		}
+		a.try(t, timeout/4)
 	}
 	look := func(t *tester) {
 		for _, id := range made {
@@ -126,11 +125,42 @@ func contextMidway(t *tester) {
 		for _, id := range unmade {
 			t.wantNoRun(id)
 		}
+		t.wantTail("a", records(1, a.last, "a"))
 	}
 	look(t)
 	if t.driver.Reopen != nil {
 		look(t.reopen())
 	}
+}
+
+// applyWithin makes changes with a deadline.
+func (t *tester) applyWithin(timeout time.Duration, changes []log.Change) ([]log.Result, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
+	defer cancel()
+	results, err := t.b.Apply(ctx, changes)
+	if err == nil && len(results) != len(changes) {
+		t.fatalf("Apply returned %d results for %d changes", len(results), len(changes))
+	}
+	return results, err
+}
+
+// appends are appends to the run "a", of which some may be cancelled.
+type appends struct{ revision, last uint64 }
+
+// try appends one record, or finds out whether that was done where nobody says.
+func (a *appends) try(t *tester, timeout time.Duration) {
+	results, err := t.applyWithin(timeout, []log.Change{{Run: "a", Revision: a.revision, Append: records(a.last+1, a.last+1, "a")}})
+	var notApplied *log.NotAppliedError
+	last := lastOf(t.head("a"))
+	switch {
+	case err == nil && results[0].Err != nil:
+		t.fatalf("an append after the last event has the result %w", results[0].Err)
+	case err == nil && last != a.last+1:
+		t.errorf("an append of seq %d was acknowledged, then the last seq is %d", a.last+1, last)
+	case errors.As(err, &notApplied) && last != a.last:
+		t.errorf("an append of seq %d was certainly not made, then the last seq is %d", a.last+1, last)
+	}
+	a.last = last
 }
 
 func closeClosed(t *tester) {

@@ -13,19 +13,35 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// head makes the head of a run whose records are tail to last.
-func head(tail, last uint64) log.Head {
+// apart is how far the recencies of records lie apart.
+const apart = 1000
+
+// head makes the row of a run whose records are tail to last. It is a little more
+// recent than the last of them.
+func head(tail, last uint64) *log.Head {
 	data := fmt.Appendf(nil, `{"last":%d}`, last)
-	return log.Head{Recency: last + 1, Tail: tail, Sum: crc32.ChecksumIEEE(data), Data: data}
+	return &log.Head{Recency: last*apart + apart - 1, Tail: tail, Sum: crc32.ChecksumIEEE(data), Data: data}
 }
 
-// lastOf reads what head wrote.
-func lastOf(h log.Head) (uint64, error) {
-	var data struct{ Last uint64 }
-	if err := json.Unmarshal(h.Data, &data); err != nil {
-		return 0, fmt.Errorf("head of run %s has the data %q: %w", quote(h.Run), h.Data, err)
+// headOf is what must be read of a run that has this row and whose tail has these
+// records.
+func headOf(id string, revision uint64, row *log.Head, tail []log.Record) log.Head {
+	h := *row
+	h.Run, h.Revision, h.Last = id, revision, nil
+	if n := len(tail); n > 0 {
+		last := tail[n-1]
+		last.StateLen, last.State = int64(len(last.State)), nil
+		h.Last, h.Recency = &last, max(h.Recency, last.Recency)
 	}
-	return data.Last, nil
+	return h
+}
+
+// lastOf returns the seq of a run's last event, 0 if it has none.
+func lastOf(h log.Head) uint64 {
+	if h.Last != nil {
+		return h.Last.Seq
+	}
+	return max(h.Tail, 1) - 1
 }
 
 // record makes a record that differs in every field from those of other seqs
@@ -35,7 +51,8 @@ func record(seq uint64, tag string) log.Record {
 	header := fmt.Appendf(nil, `{"seq": %d, "tag": %s}`, seq, text)
 	hash := sha256.Sum256(header)
 	return log.Record{
-		Seq: seq, Encoding: log.Plain + log.Encoding(seq%4), Base: seq / 2, Links: uint32(seq % 100),
+		Seq: seq, Recency: seq*apart + uint64(hash[0]), Encoding: log.Plain + log.Encoding(seq%4), Base: seq / 2, Links: uint32(seq % 100),
+		Bytes: int64(seq)<<20 + int64(hash[1]), Stored: int64(seq)<<10 + int64(hash[2]),
 		Sum: crc32.ChecksumIEEE(header), Hash: log.Digest(hash),
 		Header: header, State: fmt.Appendf(nil, "state %d of %s %x", seq, tag, hash[:seq%32]),
 		StateLen: -1, // to be ignored
@@ -111,7 +128,10 @@ func cloneChanges(changes []log.Change) []log.Change {
 	changes = slices.Clone(changes)
 	for i := range changes {
 		c := &changes[i]
-		c.Head.Data = bytes.Clone(c.Head.Data)
+		if c.Head != nil {
+			h := cloneHead(*c.Head)
+			c.Head = &h
+		}
 		c.Append, c.Rewrite = cloneRecords(c.Append), cloneRecords(c.Rewrite)
 		c.Retire = slices.Clone(c.Retire)
 		c.Add = slices.Clone(c.Add)
@@ -120,6 +140,15 @@ func cloneChanges(changes []log.Change) []log.Change {
 		}
 	}
 	return changes
+}
+
+func cloneHead(h log.Head) log.Head {
+	h.Data = bytes.Clone(h.Data)
+	if h.Last != nil {
+		last := cloneRecords([]log.Record{*h.Last})[0]
+		h.Last = &last
+	}
+	return h
 }
 
 func cloneRecords(recs []log.Record) []log.Record {

@@ -22,6 +22,14 @@ func scribble(b []byte) {
 	}
 }
 
+func scribbleHead(h log.Head) {
+	scribble(h.Data)
+	if h.Last != nil {
+		scribble(h.Last.Header)
+		*h.Last = log.Record{}
+	}
+}
+
 func scribbleRecords(recs []log.Record) {
 	for i := range recs {
 		scribble(recs[i].Header)
@@ -37,10 +45,10 @@ func bytesReturned(t *tester) {
 	rich(t, "b")
 	want := t.dump()
 	for range 3 {
-		scribble(t.head("a").Data)
+		scribbleHead(t.head("a"))
 		for _, newest := range []bool{false, true} {
 			for _, h := range t.heads(log.HeadsRequest{Newest: newest, Limit: 10}) {
-				scribble(h.Data)
+				scribbleHead(h)
 			}
 		}
 		for _, headersOnly := range []bool{false, true} {
@@ -79,12 +87,18 @@ func bytesApart(t *tester) {
 		}
 	}
 	heads := t.heads(log.HeadsRequest{Limit: 10})
+	if len(heads) != 2 {
+		t.fatalf("there are %d runs, must be 2", len(heads))
+	}
 	for _, h := range heads {
 		scribble(h.Data[len(h.Data):cap(h.Data)])
+		if h.Last != nil {
+			scribble(h.Last.Header[len(h.Last.Header):cap(h.Last.Header)])
+		}
 	}
-	for _, have := range heads {
-		want := head(1, 10)
-		if d := diffBytes("Data", want.Data, have.Data); d != "" {
+	for i, tail := range [][]log.Record{recs, records(1, 10, "notes")} {
+		want := headOf(heads[i].Run, heads[i].Revision, head(1, 1), tail)
+		if d := diffHead(want, heads[i]); d != "" {
 			t.errorf("after appending to the slices of a list of heads: %s", d)
 		}
 	}
@@ -93,6 +107,7 @@ func bytesApart(t *tester) {
 // everything is a batch of changes with all that changes can have.
 func everything(t *tester) []log.Change {
 	res := t.apply(log.Change{Run: "a", Head: head(3, 4), Append: records(3, 4, "a"), Add: []log.Segment{segment(1, 1, "a"), segment(2, 2, "a")}})
+	last := t.create("d", 2)
 	return []log.Change{
 		{
 			Run: "a", Revision: res.Revision, Head: head(4, 6), Append: records(5, 6, "new"), Rewrite: records(4, 4, "new"),
@@ -100,6 +115,7 @@ func everything(t *tester) []log.Change {
 		},
 		{Run: "b", Head: head(1, 2), Append: records(1, 2, "b")},
 		{Run: "c", Revision: 5, Head: head(1, 2), Append: records(1, 2, "conflict")},
+		{Run: "d", Revision: last, Append: records(3, 4, "d")},
 	}
 }
 
@@ -107,14 +123,17 @@ func bytesGiven(t *tester) {
 	changes := everything(t)
 	t.applyAll(changes...)
 	want := t.dump()
-	if len(want) != 2 {
-		t.fatalf("there are %d runs, must be 2", len(want))
+	if len(want) != 3 {
+		t.fatalf("there are %d runs, must be 3", len(want))
 	}
 	if d := diffRecords(append(records(4, 4, "new"), records(5, 6, "new")...), want[0].records, false); d != "" {
 		t.errorf("run a after a change: %s", d)
 	}
 	for _, c := range changes {
-		scribble(c.Head.Data)
+		if c.Head != nil {
+			scribbleHead(*c.Head)
+			*c.Head = log.Head{}
+		}
 		scribbleRecords(c.Append)
 		scribbleRecords(c.Rewrite)
 		for i := range c.Add {

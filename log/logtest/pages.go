@@ -20,13 +20,15 @@ func pageCases() []Case {
 func ten(t *tester) []log.Record {
 	recs := records(1, 10, "a")
 	revision, other := uint64(0), uint64(0)
+	row := head(1, 1)
 	for _, part := range [][]log.Record{recs[:1], recs[1:6], recs[6:]} {
 		first, last := part[0].Seq, part[len(part)-1].Seq
 		results := t.applyAll(
-			log.Change{Run: "a", Revision: revision, Head: head(1, last), Append: part},
-			log.Change{Run: "a\x00notes", Revision: other, Head: head(1, last), Append: records(first, last, "notes")},
+			log.Change{Run: "a", Revision: revision, Head: row, Append: part},
+			log.Change{Run: "a\x00notes", Revision: other, Head: row, Append: records(first, last, "notes")},
 		)
 		revision, other = results[0].Revision, results[1].Revision
+		row = nil
 	}
 	return recs
 }

@@ -13,6 +13,7 @@ func recordCases() []Case {
 	return []Case{
 		{Name: "records/none", Rule: "Records of a run that doesn't exist are none and no error", run: recordsNone},
 		{Name: "records/given", Rule: "a record reads back as it was given", run: recordsGiven},
+		{Name: "records/totals", Rule: "the running totals of a record read back as they were given", run: recordsTotals},
 		{Name: "records/header", Rule: "the header of a record reads back byte for byte", run: recordsHeader},
 		{Name: "records/state", Rule: "the state of a record reads back byte for byte", run: recordsState},
 		{Name: "records/state-len", Rule: "StateLen is the length of the stored state, whatever Apply was given", run: recordsStateLen},
@@ -34,17 +35,32 @@ func recordsNone(t *tester) {
 
 func recordsGiven(t *tester) {
 	recs := []log.Record{
-		{Seq: 1, Encoding: log.Plain, Header: []byte(`{}`), State: []byte("x")},
-		{Seq: 2, Encoding: log.Zstd, Base: 1, Links: 1, Sum: 1, Hash: log.Digest(bytes.Repeat([]byte{0xff}, 32)), Header: []byte(`{"n":1}`), State: []byte{0}},
-		{Seq: 3, Encoding: log.Delta, Base: log.MaxSeq, Links: math.MaxUint32, Sum: math.MaxUint32, Hash: log.Digest{31: 1}, Header: []byte(`[]`), State: []byte{0xff}},
-		{Seq: 4, Encoding: log.DeltaZstd, Base: 1 << 31, Links: 1 << 31, Sum: 1 << 31, Hash: log.Digest{0: 1}, Header: []byte(`0`), State: []byte("null")},
-		{Seq: 5, Encoding: log.Pruned, Header: []byte(`{"pruned":true}`)},
+		{Seq: 1, Recency: 1, Encoding: log.Plain, Header: []byte(`{}`), State: []byte("x")},
+		{Seq: 2, Recency: 2, Encoding: log.Zstd, Base: 1, Links: 1, Bytes: 1, Stored: 1, Sum: 1, Hash: log.Digest(bytes.Repeat([]byte{0xff}, 32)), Header: []byte(`{"n":1}`), State: []byte{0}},
+		{Seq: 3, Recency: 1_800_000_000_123_456_789, Encoding: log.Delta, Base: log.MaxSeq, Links: math.MaxUint32, Sum: math.MaxUint32, Hash: log.Digest{31: 1}, Header: []byte(`[]`), State: []byte{0xff}},
+		{Seq: 4, Recency: 1 << 62, Encoding: log.DeltaZstd, Base: 1 << 31, Links: 1 << 31, Bytes: 1 << 31, Stored: 1 << 31, Sum: 1 << 31, Hash: log.Digest{0: 1}, Header: []byte(`0`), State: []byte("null")},
+		{Seq: 5, Recency: math.MaxInt64, Encoding: log.Pruned, Header: []byte(`{"pruned":true}`)},
 	}
 	t.apply(log.Change{Run: "a", Head: head(1, 5), Append: recs})
 	t.wantTail("a", recs)
 	req := whole("a")
 	req.HeadersOnly = true
 	t.wantRecords(req, recs)
+}
+
+func recordsTotals(t *tester) {
+	recs := records(1, 8, "a")
+	for i, n := range []int64{0, 1, 255, 1<<31 - 1, 1 << 31, 1 << 32, 1 << 53, math.MaxInt64} {
+		recs[i].Bytes, recs[i].Stored = n, n/2
+	}
+	revision := t.apply(log.Change{Run: "a", Head: head(1, 4), Append: recs[:4]}).Revision
+	t.apply(log.Change{Run: "a", Revision: revision, Append: recs[4:]})
+	t.wantTail("a", recs)
+	t.wantHead("a", revision, head(1, 4), recs)
+	recs[7].Bytes, recs[7].Stored = 12, math.MaxInt64
+	revision = t.apply(log.Change{Run: "a", Revision: revision, Head: head(1, 8), Rewrite: recs[7:]}).Revision
+	t.wantTail("a", recs)
+	t.wantHead("a", revision, head(1, 8), recs)
 }
 
 // recordsHeader gives JSON that changes when it is parsed and written again.
@@ -101,12 +117,16 @@ func recordsStateLen(t *tester) {
 }
 
 func recordsBatch(t *tester) {
-	var revision, last uint64
+	last := uint64(2)
+	revision := t.create("a", last)
 	for _, n := range []uint64{1, 2, 3, 300, 1} {
-		res := t.apply(log.Change{Run: "a", Revision: revision, Head: head(1, last+n), Append: records(last+1, last+n, "a")})
-		revision, last = res.Revision, last+n
+		t.extend("a", revision, last+1, last+n)
+		last += n
 		t.wantTail("a", records(1, last, "a"))
 	}
+	// The same with a change of the row.
+	t.apply(log.Change{Run: "a", Revision: revision, Head: head(1, last+3), Append: records(last+1, last+3, "a")})
+	t.wantTail("a", records(1, last+3, "a"))
 }
 
 func recordsOwn(t *tester) {
@@ -115,7 +135,11 @@ func recordsOwn(t *tester) {
 	for round := range uint64(3) {
 		var changes []log.Change
 		for i, id := range runs {
-			changes = append(changes, log.Change{Run: id, Revision: revisions[i], Head: head(1, round+1), Append: records(round+1, round+1, id)})
+			c := log.Change{Run: id, Revision: revisions[i], Append: records(round+1, round+1, id)}
+			if round != 1 {
+				c.Head = head(1, round+1)
+			}
+			changes = append(changes, c)
 		}
 		for i, res := range t.applyAll(changes...) {
 			revisions[i] = res.Revision
@@ -131,7 +155,8 @@ func recordsSeq(t *tester) {
 		id := fmt.Sprint("run-", i)
 		recs := records(first, first+1, id)
 		sealed := []log.Segment{segment(1, first-1, id)}
-		res := t.apply(log.Change{Run: id, Head: head(first, first+1), Append: recs, Add: sealed})
+		res := t.apply(log.Change{Run: id, Head: head(first, first), Append: recs[:1], Add: sealed})
+		t.extend(id, res.Revision, first+1, first+1)
 		t.wantTail(id, recs)
 		t.wantRecords(log.RecordsRequest{Run: id, From: first + 1, To: first + 1, Limit: 1}, recs[1:])
 		t.wantSegments(id, numbered(sealed, res.Added))
@@ -142,7 +167,8 @@ func recordsRewrite(t *tester) {
 	want := records(1, 8, "a")
 	revision := t.apply(log.Change{Run: "a", Head: head(1, 8), Append: want}).Revision
 	t.create("b", 8)
-	pruned := log.Record{Seq: 5, Encoding: log.Pruned, Header: want[4].Header}
+	pruned := want[4]
+	pruned.Encoding, pruned.State = log.Pruned, nil
 	large := record(2, "large")
 	large.State = noise(100_000)
 	for _, rewrite := range [][]log.Record{{pruned, record(6, "new")}, {large}, {record(5, "back")}, {record(1, "first"), record(2, "x"), record(8, "last")}} {
@@ -179,6 +205,6 @@ func recordsTail(t *tester) {
 		}
 	}
 	recs = append(recs, record(13, "a"))
-	t.apply(log.Change{Run: "a", Revision: revision, Head: head(13, 13), Append: recs[12:]})
+	t.extend("a", revision, 13, 13)
 	t.wantTail("a", recs[12:])
 }

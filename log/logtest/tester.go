@@ -135,6 +135,9 @@ func (t *tester) apply(c log.Change) log.Result {
 	if !c.Drop && res.Revision == 0 {
 		t.fatalf("a change of run %s was made, and its revision is 0", quote(c.Run))
 	}
+	if !c.Drop && c.Head == nil && res.Revision != c.Revision {
+		t.fatalf("a change of run %s without a head was made at revision %d, and the result has %d", quote(c.Run), c.Revision, res.Revision)
+	}
 	if !c.Drop && len(res.Added) != len(c.Add) {
 		t.fatalf("a change of run %s that adds %d segments has %d ids in its result", quote(c.Run), len(c.Add), len(res.Added))
 	}
@@ -144,6 +147,11 @@ func (t *tester) apply(c log.Change) log.Result {
 // create makes a run with the records 1 to n and returns its revision.
 func (t *tester) create(id string, n uint64) uint64 {
 	return t.apply(log.Change{Run: id, Head: head(1, n), Append: records(1, n, id)}).Revision
+}
+
+// extend appends the records from to last to a run, and does not touch its row.
+func (t *tester) extend(id string, revision, from, last uint64) {
+	t.apply(log.Change{Run: id, Revision: revision, Append: records(from, last, id)})
 }
 
 // drop drops a run at its revision.

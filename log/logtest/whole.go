@@ -8,40 +8,39 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// wholeChanges appends three records by each change and rewrites the first
-// three, while others read through another handle.
+// wholeChanges appends three records by each change, and by every other one
+// rewrites the first three, while others read through another handle.
 func wholeChanges(t *tester, writer, reader log.Backend) {
 	const changes = 40
-	var revision uint64
+	revision := t.create("a", 0)
+	row := head(1, 0)
 	write := func(i int) error {
 		n := uint64(3 * i)
 		tag := fmt.Sprint("change ", i)
-		c := log.Change{Run: "a", Revision: revision, Head: head(1, n+3), Append: records(n+1, n+3, tag)}
-		if i > 0 {
-			c.Rewrite = records(1, 3, tag)
+		c := log.Change{Run: "a", Revision: revision, Append: records(n+1, n+3, tag)}
+		if i > 0 && i%2 == 0 {
+			row = head(1, n+3)
+			c.Head, c.Rewrite = row, records(1, 3, tag)
 		}
 		res, err := applyOne(t, writer, c)
 		revision = res.Revision
 		return err
 	}
-	n := t.watch(changes, write, func() error { return readWhole(t, reader) })
-	t.on(reader).wantHead("a", revision, head(1, 3*uint64(n)))
+	n := 3 * uint64(t.watch(changes, write, func() error { return readWhole(t, reader) }))
+	t.on(reader).wantHead("a", revision, row, records(1, n, fmt.Sprint("change ", n/3-1)))
 }
 
 // readWhole expects what a head promises, and no part of a change.
 func readWhole(t *tester, b log.Backend) error {
-	var last uint64
 	h, err := b.Head(t.ctx, "a")
-	if err == nil {
-		last, err = lastOf(h)
-	}
-	if err != nil && !errors.Is(err, log.ErrNotFound) {
+	if err != nil {
 		return failed("Head", err)
 	}
 	recs, err := b.Records(t.ctx, whole("a"))
 	if err != nil {
 		return failed("Records", err)
 	}
+	last := lastOf(h)
 	if uint64(len(recs)) < last {
 		return fmt.Errorf("the head said that the last seq is %d, then there was %s", last, seqs(recs))
 	}
@@ -50,13 +49,12 @@ func readWhole(t *tester, b log.Backend) error {
 			return fmt.Errorf("seq %d is missing in %s", i+1, seqs(recs))
 		}
 	}
-	if len(recs)%3 != 0 {
-		return fmt.Errorf("every change appends 3 records, but there was %s", seqs(recs))
+	if len(recs)%3 != 0 || last%3 != 0 {
+		return fmt.Errorf("every change appends 3 records, but the head said that the last is %d, and there was %s", last, seqs(recs))
 	}
-	// The change that wrote the last three has rewritten the first three.
-	if n := len(recs) / 3; n > 0 {
-		tag := fmt.Sprint("change ", n-1)
-		if !sameTag(recs[:3], tag) || !sameTag(recs[len(recs)-3:], tag) {
+	// The last change but for an append has rewritten the first three.
+	if n := len(recs)/3 - 1; n >= 0 {
+		if !sameTag(recs[:3], fmt.Sprint("change ", n-n%2)) || !sameTag(recs[len(recs)-3:], fmt.Sprint("change ", n)) {
 			return fmt.Errorf("there were records of change %d beside some that it should have rewritten", n)
 		}
 	}
@@ -95,14 +93,11 @@ func wholeMerges(t *tester, writer, reader log.Backend) {
 // readSegments expects segments that follow each other, up to where the head
 // said. One that was listed may be gone when it is read, and is right otherwise.
 func readSegments(t *tester, b log.Backend) error {
-	var last uint64
 	h, err := b.Head(t.ctx, "a")
-	if err == nil {
-		last, err = lastOf(h)
-	}
 	if err != nil && !errors.Is(err, log.ErrNotFound) {
 		return failed("Head", err)
 	}
+	last := lastOf(h)
 	segs, err := b.Segments(t.ctx, "a")
 	if err != nil {
 		return failed("Segments", err)
@@ -137,14 +132,18 @@ func readSegments(t *tester, b log.Backend) error {
 func wholeLists(t *tester, writer, reader log.Backend) {
 	const runs, changes = 8, 40
 	recency := uint64(1)
-	revisions := make([]uint64, runs)
+	revisions, last := make([]uint64, runs), make([]uint64, runs)
 	name := func(i int) string { return fmt.Sprint("run-", i) }
 	touch := func(i int) error {
 		i = i * 5 % runs
-		h := head(1, 0)
+		last[i]++
 		recency += 30e9
-		h.Recency = recency
-		res, err := applyOne(t, writer, log.Change{Run: name(i), Revision: revisions[i], Head: h})
+		c := log.Change{Run: name(i), Revision: revisions[i], Append: records(last[i], last[i], name(i))}
+		c.Append[0].Recency = recency
+		if last[i] == 1 {
+			c.Head = &log.Head{Recency: 1, Tail: 1, Data: []byte(`{}`)}
+		}
+		res, err := applyOne(t, writer, c)
 		revisions[i] = res.Revision
 		return err
 	}
