@@ -84,7 +84,7 @@ type Head struct {
 	Revision uint64
 	// Recency, of the row or of Last, whichever is larger, orders runs by their
 	// last event, newest largest; the engine assigns it. It is positive, below
-	// 2⁶³, and of a run's records each has a larger one than that before.
+	// 2⁶³, and within a life of a run it only goes forward.
 	Recency uint64
 	// Tail is the seq of the first event that is a record of its own; events
 	// below are in segments. It only moves together with Change.Add.
@@ -147,7 +147,8 @@ type Change struct {
 	Revision uint64
 	// Head, if not nil, replaces the run's row, which gets a new revision; its
 	// Run, Revision and Last are ignored. It is there for a run that is new, and
-	// with Rewrite, Add and Retire.
+	// with Rewrite, Add and Retire; a change without a Head has records to append
+	// and nothing else, or is a Drop.
 	Head *Head
 	// Append adds records. The first must have the seq after the run's last
 	// event, which is a record or in a segment.
