@@ -158,8 +158,12 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) error {
 	default:
 		return fmt.Errorf("checkpoint: %w encoding %q of the state: it is %q or absent", ErrInvalid, w.Encoding, encodingBase64)
 	}
+	at := w.CreatedAt.UTC()
+	if y := at.Year(); y < 0 || y > 9999 { // only in UTC
+		return fmt.Errorf("checkpoint: %w created_at: year %d can't be written as RFC 3339", ErrInvalid, y)
+	}
 	*c = Checkpoint{
-		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: w.CreatedAt, Metadata: w.Metadata,
+		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: at, Metadata: w.Metadata,
 		Seq: w.Seq, Parent: w.Parent, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
 		BranchID: w.BranchID, ForkNodeID: w.ForkNodeID, Origin: w.Origin, Kind: kind, Envelope: w.Envelope,
 	}

@@ -29,7 +29,7 @@ func step(status string) flowgraph.NodeFunc[Order] {
 func Example() {
 	store := checkpoint.NewMemoryStore() // or NewSQLiteStore("runs.db")
 	defer store.Close()
-	fg := flowgraphstore.New(store)
+	fg := flowgraphstore.New(store) // any store of package checkpoint
 
 	bankIsDown := true
 	compiled, err := flowgraph.NewGraph[Order]().

@@ -54,7 +54,7 @@ func (l *Log) look(ctx context.Context, id string) (Run, error) {
 		return Run{}, err
 	}
 	run, err := l.run(ctx, id)
-	if err == nil {
+	if err == nil && run.lastErr == nil {
 		l.live.saw(run)
 	}
 	return run, err
@@ -84,6 +84,9 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 	}
 	if lr, ok := l.live.get(id); ok && lr.newest.of(&run) && lr.newest.event.Seq == run.Last {
 		return lr.newest.give(), nil
+	}
+	if run.lastErr != nil { // nor is it known which one is the newest
+		return nil, run.lastErr
 	}
 	ev, err := l.at(ctx, run, run.Last)
 	if !errors.Is(err, ErrPruned) {
@@ -136,6 +139,9 @@ func (s *snapshot) give() *Event {
 
 // snapshot reads one event.
 func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, error) {
+	if seq > run.Last && run.lastErr != nil {
+		return nil, run.lastErr
+	}
 	if seq == 0 || seq > run.Last {
 		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))
 	}
@@ -214,7 +220,7 @@ func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Se
 				yield(nil, err)
 				return
 			}
-			if !bytes.Contains(rec.Header, node) {
+			if !bytes.Contains(rec.Header, node) && checkSum(run.ID, run.Life, rec) == nil {
 				continue
 			}
 			ev, ok, err := r.selected(ctx, rec, opts)
@@ -274,8 +280,13 @@ func (r *reader) selected(ctx context.Context, rec *Record, opts HistoryOptions)
 func (l *Log) scan(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: opts.Backward, MaxBytes: pageBytes}
+		var end error // it is not known where the run ends
 		if req.To == 0 || req.To > run.Last {
-			req.To = run.Last
+			req.To, end = run.Last, run.lastErr
+		}
+		if end != nil && opts.Backward {
+			yield(nil, end)
+			return
 		}
 		req.HeadersOnly = opts.HeadersOnly || opts.Node != ""
 		req.Limit = pageStates
@@ -301,6 +312,9 @@ func (l *Log) scan(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[
 			} else {
 				req.From = last + 1
 			}
+		}
+		if end != nil {
+			yield(nil, end)
 		}
 	}
 }

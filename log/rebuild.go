@@ -78,7 +78,11 @@ func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Recor
 		for i := range recs {
 			page[recs[i].Seq] = &recs[i]
 		}
-		next = recs[len(recs)-1].Seq + 1
+		last := recs[len(recs)-1].Seq
+		if last < next || last > rec.Base {
+			return nil // that is not what was asked for
+		}
+		next = last + 1
 	}
 	return nil
 }
@@ -93,10 +97,12 @@ func (r *reader) decode(chain []*Record) (deltas []*delta.Delta, whole []byte, e
 	deltas = make([]*delta.Delta, last)
 	errs := make([]error, len(chain))
 	decode := func(i int) {
+		// No state is larger than all up to it together.
+		most := max(0, min(r.l.opts.MaxState, chain[i].Bytes))
 		if i == last {
-			whole, errs[i] = r.l.codec.whole(chain[i], r.l.opts.MaxState)
+			whole, errs[i] = r.l.codec.whole(chain[i], most)
 		} else {
-			deltas[i], errs[i] = r.l.codec.parse(chain[i], r.l.opts.MaxState)
+			deltas[i], errs[i] = r.l.codec.parse(chain[i], most)
 		}
 	}
 	workers := min(runtime.GOMAXPROCS(0), 1+len(chain)/decodeShare)

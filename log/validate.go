@@ -73,6 +73,11 @@ func checkHeader(h *Header) error {
 			return err
 		}
 	}
+	if h.Origin != nil {
+		if err := checkOptionalID("run id of the origin", h.Origin.RunID); err != nil {
+			return err
+		}
+	}
 	if e := h.Envelope; e != nil && (!utf8.ValidString(e.Prefix) || !utf8.ValidString(e.Suffix)) {
 		return fmt.Errorf("%w envelope: it is not valid UTF-8", ErrInvalid)
 	}

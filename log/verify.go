@@ -99,6 +99,9 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 		}
 		from = recs[len(recs)-1].Seq + 1
 	}
+	if run.lastErr != nil && rep.Intact() {
+		rep.problem(run.Last, run.lastErr)
+	}
 	v.finish(run)
 	return rep, nil
 }

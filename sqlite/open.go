@@ -52,12 +52,45 @@ func (b *Backend) open() error {
 	if err != nil {
 		return err
 	}
+	if err := b.peek(dsn); err != nil {
+		return err
+	}
 	if !b.opts.ReadOnly {
 		if err := b.openWriter(dsn); err != nil {
 			return err
 		}
 	}
 	return b.openReaders(dsn)
+}
+
+// peek refuses a file that is not ours before SQLite may change it: who opens a
+// database to write, and is the last to close it, writes back the WAL that a
+// program left there when it crashed; who opens one to read makes a WAL.
+func (b *Backend) peek(dsn string) error {
+	if info, err := os.Stat(b.path); err != nil || info.Size() == 0 {
+		return nil
+	}
+	dsn += "&mode=ro"
+	if wal, err := os.Stat(b.path + "-wal"); err != nil || wal.Size() == 0 {
+		dsn += "&immutable=1" // all that there is to see is in the file itself
+	}
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return b.explain(err)
+	}
+	defer db.Close()
+	ctx := context.Background()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		err = b.refuse(err)
+	} else {
+		defer conn.Close()
+		_, err = b.identify(ctx, conn)
+	}
+	if errors.Is(err, log.ErrInvalid) || errors.Is(err, log.ErrUnsupportedVersion) {
+		return err
+	}
+	return nil // whatever else is wrong comes up again
 }
 
 // checkPath makes the folder and the file if they are missing.

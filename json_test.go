@@ -1,0 +1,79 @@
+package checkpoint_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint"
+)
+
+func TestCheckpointJSON(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		c    checkpoint.Checkpoint
+		text string
+	}{
+		"smallest": {
+			checkpoint.Checkpoint{
+				RunID: "run-123", NodeID: "process", State: json.RawMessage(`{}`), CreatedAt: time.Date(2025, 1, 15, 10, 30, 0, 0, time.UTC),
+				Metadata: checkpoint.Metadata{GraphID: "my-workflow", Version: 1},
+			},
+			`{"run_id":"run-123","node_id":"process","state":{},"created_at":"2025-01-15T10:30:00Z","metadata":{"graph_id":"my-workflow","version":1}}`,
+		},
+		"full": {
+			checkpoint.Checkpoint{
+				RunID: "run", NodeID: "node", State: json.RawMessage(`[1]`), CreatedAt: noon, Seq: 5, Parent: 3,
+				Metadata:   checkpoint.Metadata{GraphID: "g", Version: 2, Labels: map[string]string{"b": "2", "a": "1"}},
+				PrevNodeID: "before", NextNode: "after", Attempt: 2, BranchID: "left", ForkNodeID: "fork",
+				Origin: &checkpoint.Origin{RunID: "old", Seq: 7, Hash: checkpoint.Digest{0xab}}, Envelope: &checkpoint.Envelope{Prefix: "{", Suffix: "}"},
+			},
+			`{"run_id":"run","node_id":"node","state":[1],"created_at":"2025-01-15T12:00:00.123456789Z",` +
+				`"metadata":{"graph_id":"g","version":2,"labels":{"a":"1","b":"2"}},"seq":5,"parent":3,"prev_node_id":"before","next_node":"after",` +
+				`"attempt":2,"branch_id":"left","fork_node_id":"fork","origin":{"run_id":"old","seq":7,"hash":"ab` + strings.Repeat("00", 31) + `"},` +
+				`"envelope":{"prefix":"{","suffix":"}"}}`,
+		},
+		"bytes": {
+			checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage("\x00\xff?"), CreatedAt: noon, Kind: checkpoint.KindBytes},
+			`{"run_id":"run","node_id":"node","state":"AP8/","encoding":"base64","created_at":"2025-01-15T12:00:00.123456789Z","metadata":{"graph_id":"","version":0}}`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, err := json.Marshal(test.c)
+			require.NoError(t, err)
+			require.Equal(t, test.text, string(b))
+			byPointer, err := json.Marshal(&test.c)
+			require.NoError(t, err)
+			require.Equal(t, test.text, string(byPointer))
+			var c checkpoint.Checkpoint
+			require.NoError(t, json.Unmarshal(b, &c))
+			require.Equal(t, test.c, c)
+		})
+	}
+}
+
+func TestCheckpointJSONRefuses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"state":"AP8/","encoding":"base32"}`:                      `invalid encoding "base32" of the state: it is "base64" or absent`,
+		`{"state":"not base64!","encoding":"base64"}`:               `state with encoding "base64": illegal base64 data`,
+		`{"state":{},"encoding":"base64"}`:                          `state with encoding "base64": json: cannot unmarshal object`,
+		`{"created_at":"yesterday"}`:                                `checkpoint: parsing time`,
+		`{"seq":-1}`:                                                `checkpoint: json: cannot unmarshal number -1`,
+		`{"origin":{"hash":"abc"}}`:                                 `digest of 3 characters: want 64 hexadecimal digits`,
+		`{"origin":{"hash":"` + strings.Repeat("x", 64) + `"}}`:     `invalid byte`,
+		`{"created_at":"0000-01-01T00:00:00+01:00","state":1}`:      `created_at: year -1 can't be written as RFC 3339`,
+		`{"created_at":"9999-12-31T23:59:59.5-00:01","run_id":"r"}`: `created_at: year 10000 can't be written as RFC 3339`,
+		`[]`: `checkpoint: json: cannot unmarshal array`,
+	} {
+		c := checkpoint.Checkpoint{RunID: "as it was"}
+		err := json.Unmarshal([]byte(text), &c)
+		require.ErrorContains(t, err, want, text)
+		require.Equal(t, checkpoint.Checkpoint{RunID: "as it was"}, c)
+	}
+}

@@ -1,0 +1,287 @@
+package log_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// TestGroup: appends that wait for a commit share the next.
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const writers, each = 64, 20
+		b := newTapped(t)
+		calls, changes, records := 0, 0, 0
+		b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+			synctest.Wait() // all others have queued what they have
+			calls++
+			changes += len(c)
+			for i := range c {
+				records += len(c[i].Append)
+			}
+			return apply(c)
+		}
+		l := open(t, b, log.Options{})
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				run := fmt.Sprint("run ", w)
+				for i := range each {
+					ev, err := l.Append(t.Context(), event(run, fmt.Sprint(i)))
+					if err != nil || ev.Seq != uint64(i)+1 || ev.Parent != uint64(i) {
+						t.Errorf("%s: event %d is %+v, %v", run, i+1, ev, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, writers*each, records)
+		require.Equal(t, writers*each, changes)
+		// Whoever was not in a commit is in the next.
+		require.LessOrEqual(t, calls, 2*each+1)
+		b.onApply = nil
+		for w := range writers {
+			run := fmt.Sprint("run ", w)
+			i := 0
+			for ev, err := range l.History(t.Context(), run, log.HistoryOptions{}) {
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprint(i), ev.NodeID)
+				require.Equal(t, string(event(run, ev.NodeID).State), string(ev.State))
+				i++
+			}
+			require.Equal(t, each, i)
+		}
+	})
+}
+
+// TestGroupOfOneRun: appends to one run that share a commit are one change.
+func TestGroupOfOneRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const writers, each = 16, 10
+		b := newTapped(t)
+		calls := 0
+		b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+			synctest.Wait()
+			calls++
+			if len(c) != 1 {
+				t.Errorf("%d changes of one run", len(c))
+			}
+			return apply(c)
+		}
+		l := open(t, b, log.Options{})
+		var wg sync.WaitGroup
+		seqs := make([][]uint64, writers)
+		for w := range writers {
+			wg.Go(func() {
+				for i := range each {
+					ev, err := l.Append(t.Context(), event("run", fmt.Sprintf("%d/%d", w, i)))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					seqs[w] = append(seqs[w], ev.Seq)
+				}
+			})
+		}
+		wg.Wait()
+		require.LessOrEqual(t, calls, 2*each+1)
+		b.onApply = nil
+		lines := lineage(t, l, "run")
+		require.Len(t, lines, writers*each)
+		for w := range seqs {
+			for i, seq := range seqs[w] {
+				require.Equal(t, fmt.Sprintf("%d<%d %d/%d", seq, seq-1, w, i), lines[seq-1])
+			}
+		}
+	})
+}
+
+// busy is a Log whose first append is in Apply until release is called.
+type busy struct {
+	*log.Log
+	b       *tapped
+	leader  *call
+	release func()
+}
+
+// call is an append under way.
+type call struct {
+	ev   log.Event
+	err  error
+	done bool
+}
+
+// start makes an append and returns once it waits for something.
+func start(ctx context.Context, l *log.Log, a log.Append) *call {
+	c := &call{}
+	go func() {
+		c.ev, c.err = l.Append(ctx, a)
+		c.done = true
+	}()
+	synctest.Wait()
+	return c
+}
+
+// newBusy wants to be in a bubble. What the second Apply does is for the test.
+func newBusy(t *testing.T, ctx context.Context, second func([]log.Change, applyFunc) ([]log.Result, error)) *busy {
+	gate := make(chan struct{})
+	b := newTapped(t)
+	b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+		b.onApply = second
+		<-gate
+		return apply(c)
+	}
+	l := open(t, b, log.Options{})
+	leader := start(ctx, l, event("leader", "leads"))
+	return &busy{l, b, leader, func() {
+		close(gate)
+		synctest.Wait()
+	}}
+}
+
+func TestCancelledWhileQueued(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newBusy(t, t.Context(), nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		before := start(t.Context(), l.Log, event("before", "a"))
+		gone := start(ctx, l.Log, event("gone", "a"))
+		after := start(t.Context(), l.Log, event("after", "a"))
+		require.False(t, gone.done)
+		cancel(nil)
+		synctest.Wait()
+		require.True(t, gone.done)
+		require.ErrorIs(t, gone.err, context.Canceled)
+		require.ErrorContains(t, gone.err, "nothing was written")
+		require.False(t, before.done || after.done)
+		l.release()
+		for _, c := range []*call{l.leader, before, after} {
+			require.True(t, c.done)
+			require.NoError(t, c.err)
+			require.EqualValues(t, 1, c.ev.Seq)
+		}
+		requireNoRun(t, l.Log, "gone")
+	})
+}
+
+// TestCancelledWhileCommitted: an append that a commit has taken gets its outcome,
+// whatever its context says.
+func TestCancelledWhileCommitted(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("no room")
+	for _, c := range []struct {
+		name   string
+		answer error
+	}{
+		{"written", nil},
+		{"not written", &log.NotAppliedError{Err: refused}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				gate := make(chan struct{})
+				ctx, cancel := context.WithCancel(t.Context())
+				l := newBusy(t, ctx, func(changes []log.Change, apply applyFunc) ([]log.Result, error) {
+					<-gate
+					if c.answer != nil {
+						return nil, c.answer
+					}
+					return apply(changes)
+				})
+				var calls []*call
+				for _, run := range []string{"one", "two", "three"} {
+					calls = append(calls, start(ctx, l.Log, event(run, "a")))
+				}
+				l.release() // they are in the second Apply now, whoever makes it
+				require.True(t, l.leader.done)
+				cancel()
+				synctest.Wait()
+				for _, c := range calls {
+					require.False(t, c.done)
+				}
+				close(gate)
+				synctest.Wait()
+				for i, run := range []string{"one", "two", "three"} {
+					require.True(t, calls[i].done)
+					require.ErrorIs(t, calls[i].err, c.answer)
+					require.NotErrorIs(t, calls[i].err, context.Canceled)
+					if c.answer == nil {
+						require.Equal(t, []string{"1<0 a"}, lineage(t, l.Log, run))
+					} else {
+						requireNoRun(t, l.Log, run)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestCancelledLeader: whoever makes the commit is not stopped by its own context
+// either.
+func TestCancelledLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := newBusy(t, ctx, nil)
+		cancel()
+		synctest.Wait()
+		require.False(t, l.leader.done)
+		l.release()
+		require.NoError(t, l.leader.err)
+		require.Equal(t, []string{"1<0 leads"}, lineage(t, l.Log, "leader"))
+		_, err := l.Append(ctx, event("leader", "again"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Len(t, lineage(t, l.Log, "leader"), 1)
+	})
+}
+
+// TestCloseWhileQueued: the commit under way ends well, those that wait are told.
+func TestCloseWhileQueued(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newBusy(t, t.Context(), func([]log.Change, applyFunc) ([]log.Result, error) {
+			t.Error("another commit")
+			return nil, log.ErrClosed
+		})
+		var queued []*call
+		for _, run := range []string{"one", "one", "two", "leader"} {
+			queued = append(queued, start(t.Context(), l.Log, event(run, "a")))
+		}
+		closed := false
+		go func() {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			closed = true
+		}()
+		synctest.Wait()
+		require.False(t, closed)
+		_, err := l.Append(t.Context(), event("late", "a"))
+		require.ErrorIs(t, err, log.ErrClosed)
+		l.release()
+		require.True(t, closed)
+		require.NoError(t, l.leader.err)
+		for _, c := range queued {
+			require.True(t, c.done)
+			require.ErrorIs(t, c.err, log.ErrClosed)
+		}
+		_, err = l.Run(t.Context(), "leader")
+		require.ErrorIs(t, err, log.ErrClosed)
+		require.NoError(t, l.Close())
+		other := another(t, l.b)
+		require.Equal(t, []string{"1<0 leads"}, lineage(t, other, "leader"))
+		for _, run := range []string{"one", "two", "late"} {
+			requireNoRun(t, other, run)
+		}
+	})
+}

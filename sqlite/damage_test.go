@@ -1,0 +1,148 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// twoRuns makes a file with two runs and returns its bytes and the states.
+func twoRuns(t *testing.T) ([]byte, map[string][]string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	states := map[string][]string{"one": fill(t, path, "one", 30), "two": fill(t, path, "two", 30)}
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return b, states
+}
+
+// readDamaged reads all that a damaged file still gives and returns the runs of
+// which everything was there. Nothing may be other than it was.
+func readDamaged(t *testing.T, path string, states map[string][]string, what string) map[string]bool {
+	t.Helper()
+	ctx := context.Background()
+	damage := func(err error) {
+		t.Helper()
+		known := errors.Is(err, log.ErrCorrupt) || errors.Is(err, log.ErrNotFound) || errors.Is(err, log.ErrUnsupportedVersion)
+		require.True(t, known, "%s: %v", what, err)
+		require.NotErrorIs(t, err, log.ErrPruned, what)
+	}
+	whole := map[string]bool{}
+	b, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+	if err != nil {
+		require.True(t, errors.Is(err, log.ErrCorrupt) || errors.Is(err, log.ErrInvalid), "%s: %v", what, err)
+		require.ErrorContains(t, err, path)
+		return whole
+	}
+	l, err := log.Open(b, log.Options{MaxState: 1 << 20})
+	require.NoError(t, err)
+	defer l.Close()
+	for run, want := range states {
+		whole[run] = true
+		for seq := 1; seq < len(want); seq++ {
+			ev, err := l.At(ctx, run, uint64(seq))
+			if err != nil {
+				damage(err)
+				whole[run] = false
+				continue
+			}
+			require.True(t, want[seq] == string(ev.State), "%s: %s seq %d is another state", what, run, seq)
+		}
+		for ev, err := range l.History(ctx, run, log.HistoryOptions{}) {
+			if err != nil {
+				damage(err)
+				whole[run] = false
+				break
+			}
+			require.True(t, want[ev.Seq] == string(ev.State), "%s: %s seq %d is another state", what, run, ev.Seq)
+		}
+		rep, err := l.Verify(ctx, run)
+		if err != nil {
+			damage(err)
+		}
+		if whole[run] {
+			require.NotNil(t, rep, what)
+			require.True(t, rep.Intact(), "%s: %s: %v", what, run, rep)
+		}
+	}
+	for _, err := range l.Runs(ctx, log.RunsOptions{}) {
+		if err != nil {
+			damage(err)
+		}
+	}
+	return whole
+}
+
+func TestDamagedPages(t *testing.T) {
+	t.Parallel()
+	const page = 4096
+	file, states := twoRuns(t)
+	require.Zero(t, len(file)%page)
+	r := rand.New(rand.NewPCG(1, 1))
+	damages := map[string]func(page []byte){
+		"ones":  func(p []byte) { copy(p, bytes.Repeat([]byte{0xff}, len(p))) },
+		"zeros": func(p []byte) { clear(p) },
+		"flips": func(p []byte) {
+			for range 3 {
+				p[r.IntN(len(p))] ^= 1 << r.IntN(8)
+			}
+		},
+		"half": func(p []byte) { clear(p[len(p)/2:]) },
+	}
+	path := filepath.Join(t.TempDir(), "damaged.db")
+	read := map[string]int{}
+	for how, damage := range damages {
+		for n := range len(file) / page {
+			b := bytes.Clone(file)
+			damage(b[n*page : (n+1)*page])
+			require.NoError(t, os.WriteFile(path, b, 0o600))
+			for run, whole := range readDamaged(t, path, states, fmt.Sprint(how, " in page ", n+1)) {
+				if whole {
+					read[run]++
+				}
+			}
+		}
+	}
+	// A damaged page takes the run with it whose page it is, and the table of
+	// runs all of them; of the many pages most leave the other run whole.
+	tries := len(damages) * len(file) / page
+	require.Greater(t, read["one"]+read["two"], tries*8/10, "of %d", 2*tries)
+}
+
+func TestTruncatedFile(t *testing.T) {
+	t.Parallel()
+	file, states := twoRuns(t)
+	path := filepath.Join(t.TempDir(), "truncated.db")
+	for size := 1; size < len(file); size += len(file)/60 + 13 {
+		require.NoError(t, os.WriteFile(path, file[:size], 0o600))
+		whole := readDamaged(t, path, states, fmt.Sprint("cut to ", size))
+		require.False(t, whole["one"] && whole["two"], "cut to %d", size)
+	}
+}
+
+// TestDamageIsReportedAsSuch holds the message that someone with a damaged file
+// reads.
+func TestDamageIsReportedAsSuch(t *testing.T) {
+	t.Parallel()
+	file, _ := twoRuns(t)
+	path := filepath.Join(t.TempDir(), "damaged.db")
+	require.NoError(t, os.WriteFile(path, file[:len(file)/2], 0o600))
+	b, err := sqlite.Open(path, sqlite.Options{})
+	if err == nil {
+		_, err = b.Records(context.Background(), log.RecordsRequest{Run: "two", From: 1, To: 30, Limit: 100})
+		require.NoError(t, b.Close())
+	}
+	require.ErrorIs(t, err, log.ErrCorrupt)
+	require.ErrorContains(t, err, path+": corrupt: ")
+	require.ErrorContains(t, err, "`sqlite3 "+path+" .recover` may save what is left")
+}

@@ -1,0 +1,157 @@
+package checkpoint_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/memory"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// storage is something that stores are opened on, one after another or several
+// at the same time.
+type storage struct {
+	name string
+	// path is the file of a storage that has one.
+	path string
+	open func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore
+}
+
+// storages returns an empty storage of each kind.
+func storages(t *testing.T) []storage {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	file := func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore {
+		// The tests with other processes and failing disks are those that need a
+		// sync for each save; here it would only take time.
+		opts = append(opts, checkpoint.WithDurability(checkpoint.DurabilityNormal))
+		s, err := checkpoint.NewSQLiteStore(path, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s.EventStore
+	}
+	inMemory, err := sqlite.Open(":memory:", sqlite.Options{})
+	require.NoError(t, err)
+	return []storage{
+		{name: "memory", open: kept(t, memory.New())},
+		{name: "sqlite", path: path, open: file},
+		{name: "sqlite in memory", open: kept(t, inMemory)},
+	}
+}
+
+// keptBackend outlives the stores that are opened on it.
+type keptBackend struct{ log.Backend }
+
+func (keptBackend) Close() error { return nil }
+
+func kept(t *testing.T, b log.Backend) func(*testing.T, ...checkpoint.Option) *checkpoint.EventStore {
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore {
+		s, err := checkpoint.Open(keptBackend{b}, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	}
+}
+
+// onEveryStorage runs a test on each kind of storage. What it says of the answers
+// that it got must be the same on all of them.
+func onEveryStorage(t *testing.T, test func(t *testing.T, st storage, say func(...any))) {
+	t.Helper()
+	t.Parallel()
+	kinds := storages(t)
+	said := make([]strings.Builder, len(kinds))
+	t.Run("on", func(t *testing.T) {
+		for i, st := range kinds {
+			t.Run(st.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, st, func(what ...any) { said[i].WriteString(answer(what...)) })
+			})
+		}
+	})
+	for i := range kinds {
+		require.Equal(t, said[0].String(), said[i].String(), "%s answers like %s", kinds[i].name, kinds[0].name)
+	}
+}
+
+// own matches what is a storage's own and can't be the same elsewhere.
+var own = regexp.MustCompile(`[0-9a-f]{64}|"life":"[0-9a-f]+"| at \d{4}-\d\d-\d\dT[0-9:.]+Z|\S*checkpoints\.db: `)
+
+// answer is a line for what a store answered.
+func answer(what ...any) string {
+	var b strings.Builder
+	for _, w := range what {
+		switch v := w.(type) {
+		case string:
+			b.WriteString(v)
+		case error:
+			b.WriteString(v.Error())
+		case *checkpoint.Checkpoint:
+			text, err := json.Marshal(v)
+			fmt.Fprintf(&b, "%s %q %v", text, v.State, err)
+		case *checkpoint.Event:
+			text, err := json.Marshal(v.Checkpoint)
+			fmt.Fprintf(&b, "%s %q %v %v %d %d %s", text, v.State, err, v.Pruned, v.Size, v.Stored, v.Encoding)
+		default:
+			fmt.Fprintf(&b, "%+v", v)
+		}
+		b.WriteByte(' ')
+	}
+	return own.ReplaceAllString(b.String(), "(own)") + "\n"
+}
+
+// noon is when the checkpoints of tests are made.
+var noon = time.Date(2025, 1, 15, 12, 0, 0, 123456789, time.UTC)
+
+// saved saves a checkpoint of node with a state and returns it.
+func saved(t *testing.T, s *checkpoint.EventStore, run, node, state string) *checkpoint.Checkpoint {
+	t.Helper()
+	return savedAfter(t, s, run, node, state, 0)
+}
+
+// savedAfter is saved continuing from an event.
+func savedAfter(t *testing.T, s *checkpoint.EventStore, run, node, state string, parent uint64) *checkpoint.Checkpoint {
+	t.Helper()
+	c := &checkpoint.Checkpoint{RunID: run, NodeID: node, State: json.RawMessage(state), CreatedAt: noon, Seq: parent}
+	require.NoError(t, s.Save(context.Background(), c))
+	return c
+}
+
+// events collects a history.
+func events(t *testing.T, s *checkpoint.EventStore, run string, opts checkpoint.HistoryOptions) []*checkpoint.Event {
+	t.Helper()
+	var all []*checkpoint.Event
+	for ev, err := range s.History(context.Background(), run, opts) {
+		require.NoError(t, err)
+		all = append(all, ev)
+	}
+	return all
+}
+
+// seqs returns the seqs of events.
+func seqs(all []*checkpoint.Event) []uint64 {
+	out := []uint64{}
+	for _, ev := range all {
+		out = append(out, ev.Seq)
+	}
+	return out
+}
+
+// requireIntact verifies a run.
+func requireIntact(t *testing.T, s *checkpoint.EventStore, run string) *checkpoint.Report {
+	t.Helper()
+	rep, err := s.Verify(context.Background(), run)
+	require.NoError(t, err)
+	require.True(t, rep.Intact(), "run %s: %v", run, rep.Problems)
+	return rep
+}
