@@ -150,3 +150,19 @@ func TestTwoWritersBeginTheSameRun(t *testing.T) {
 		requireIntact(t, a, "run")
 	})
 }
+
+// TestACacheThatIsFullForgetsNoBranch holds that what a store continues from does
+// not depend on what it has room to remember.
+func TestACacheThatIsFullForgetsNoBranch(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		a, b := st.open(t, checkpoint.WithCacheBytes(1)), st.open(t)
+		saved(t, a, "run", "a", filler(5000))
+		saved(t, b, "run", "b", filler(5001))
+		for i := range 20 { // a works on other runs
+			saved(t, a, fmt.Sprint("other-", i), "a", filler(5000))
+		}
+		c := saved(t, a, "run", "a", filler(5002))
+		require.EqualValues(t, 3, c.Seq)
+		require.EqualValues(t, 1, c.Parent, "a has never seen b's event")
+	})
+}

@@ -172,7 +172,7 @@ func TestHistoryOfARunThatIsDeletedMeanwhile(t *testing.T) {
 	}{
 		"forward":  {checkpoint.HistoryOptions{}, 150},
 		"backward": {checkpoint.HistoryOptions{Backward: true}, 150},
-		"headers":  {checkpoint.HistoryOptions{HeadersOnly: true}, 600},
+		"headers":  {checkpoint.HistoryOptions{HeadersOnly: true}, 520},
 		"node":     {checkpoint.HistoryOptions{Node: "b"}, 150},
 	}
 	for name, way := range ways {
@@ -208,7 +208,7 @@ func TestHistoryOfARunThatIsPrunedMeanwhile(t *testing.T) {
 			onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
 				ctx := context.Background()
 				s := st.open(t, checkpoint.WithPlainUpTo(1000))
-				states := loop(t, s, "run", 200)
+				states := loop(t, s, "run", 120)
 				s, other := st.open(t), st.open(t)
 				seen := 0
 				for ev, err := range s.History(ctx, "run", checkpoint.HistoryOptions{Backward: backward}) {
@@ -221,7 +221,7 @@ func TestHistoryOfARunThatIsPrunedMeanwhile(t *testing.T) {
 						require.NoError(t, err)
 					}
 				}
-				require.Equal(t, 200, seen)
+				require.Equal(t, 120, seen)
 				requireIntact(t, s, "run")
 			})
 		})

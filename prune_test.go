@@ -15,8 +15,6 @@ import (
 
 func TestPrune(t *testing.T) {
 	choices := map[string][]uint64{
-		"none":             {},
-		"the first":        {1},
 		"the newest":       {100},
 		"what others need": {1, 2, 3, 50, 99},
 		"all but one":      nil,

@@ -75,20 +75,21 @@ func (s *Store) At(seq uint64) *Store {
 // Save implements flowgraph's Store: it appends an event.
 func (s *Store) Save(runID, nodeID string, data []byte) error {
 	var at uint64
+	var placed bool
 	err := checkpoint.ErrInvalid
 	c, sequence := s.guess(runID, nodeID, data)
 	if c != nil {
-		at, err = s.append(c, sequence)
+		at, placed, err = s.append(c, sequence)
 	}
 	if errors.Is(err, checkpoint.ErrInvalid) { // no guess, or a wrong one
 		c, sequence = s.split(runID, nodeID, data)
-		at, err = s.append(c, sequence, checkpoint.TrustState())
+		at, placed, err = s.append(c, sequence, checkpoint.TrustState())
 	}
 	s.moved(runID, func(p *position) {
 		if err == nil {
 			p.saved = at
 		}
-		if sequence != 0 { // the engine's own
+		if sequence != 0 && placed { // the engine's own
 			p.at, p.loads = place{at, sequence, nodeID}, nil
 		}
 	})
@@ -96,12 +97,12 @@ func (s *Store) Save(runID, nodeID string, data []byte) error {
 }
 
 // append appends an event and returns its seq, or if that fails the one that it
-// would have continued from.
-func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (uint64, error) {
+// would have continued from; placed is false if that could not be found out.
+func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (at uint64, placed bool, err error) {
 	ctx := context.Background()
 	parent, root, err := s.parent(ctx, c, sequence)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	try := func() error {
 		c.Seq = parent
@@ -117,9 +118,9 @@ func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoin
 		err = try()
 	}
 	if err != nil {
-		return parent, err
+		return parent, true, err
 	}
-	return c.Seq, nil
+	return c.Seq, true, nil
 }
 
 // Load implements flowgraph's Store: the node's newest event, or of "review#2" the

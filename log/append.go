@@ -21,7 +21,8 @@ type Append struct {
 	// returns an error, Append returns that and writes nothing.
 	Check func() error
 	// Parent is the seq of the event that this one continues from; 0 for the
-	// newest that went through this Log, in either direction.
+	// newest that went through this Log, in either direction, or if none did
+	// while the last 65,536 runs were used, for the run's last.
 	Parent uint64
 	// Root makes an event that continues from none.
 	Root bool

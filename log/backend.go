@@ -48,9 +48,9 @@ type Backend interface {
 	// Apply makes changes to runs, at most one to each, and returns a result
 	// for each, in the same order.
 	//
-	// Each change is a compare-and-set: unless the run's revision is the one
-	// that the change expects, and the records to append follow directly on the
-	// run's last event, its result is ErrConflict and nothing of it is done. A
+	// Each change is a compare-and-set: unless the run's revision and, if it says
+	// so, its last event are those that the change expects, and the records to
+	// append follow directly on the last event, its result is ErrConflict and nothing of it is done. A
 	// change is done whole or not at all, as seen by readers and after a crash.
 	// There is no atomicity between the changes of one call.
 	//
@@ -79,8 +79,8 @@ type Backend interface {
 type Head struct {
 	Run string
 	// Revision is assigned by the backend each time that the row changes. For
-	// one run id it never comes back, not even after the run was dropped and
-	// made anew. 0 stands for a run that doesn't exist.
+	// one run id it only grows, also when the run was dropped and made anew, so
+	// none ever comes back. 0 stands for a run that doesn't exist.
 	Revision uint64
 	// Recency, of the row or of Last, whichever is larger, orders runs by their
 	// last event, newest largest; the engine assigns it. It is positive, below
@@ -145,6 +145,10 @@ type Change struct {
 	// Revision is the revision that the run must have, 0 for a run that must
 	// not exist.
 	Revision uint64
+	// Last, if not 0, is the seq that the run's last event must have: for a change
+	// that was planned on all that the run holds, since an append leaves the
+	// revision as it is.
+	Last uint64
 	// Head, if not nil, replaces the run's row, which gets a new revision; its
 	// Run, Revision and Last are ignored. It is there for a run that is new, and
 	// with Rewrite, Add and Retire; a change without a Head has records to append

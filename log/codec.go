@@ -2,6 +2,7 @@ package log
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 
 	"github.com/klauspost/compress/zstd"
@@ -58,6 +59,10 @@ type encoded struct {
 	from     *snapshot
 }
 
+// chainCost is what a delta adds to a chain: its stored bytes, or an eighth of its
+// own size if it compresses further, since a chain is decompressed all at once.
+func chainCost(stored, raw int) int64 { return int64(max(stored, raw/8)) }
+
 // encode chooses how to store a state; base is the state it grew from, or nil.
 func (c *codec) encode(state []byte, base *snapshot) encoded {
 	if c.opts.AllPlain || len(state) <= c.opts.PlainMax || len(state) == 0 {
@@ -69,7 +74,7 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 		if z := c.enc.EncodeAll(d, nil); len(z) < len(d) {
 			e.encoding, e.bytes = DeltaZstd, z
 		}
-		e.chain = base.chain + int64(len(e.bytes))
+		e.chain = base.chain + chainCost(len(e.bytes), len(d))
 		if len(d) <= len(state)/2 && e.chain <= chainFactor*int64(len(state))+chainSlack {
 			return e
 		}
@@ -100,6 +105,16 @@ func (c *codec) parse(r *Record, max int64) (*delta.Delta, error) {
 		}
 	}
 	return delta.Parse(b, int(max))
+}
+
+// inflatedSize returns how many bytes a record's state takes when it is
+// decompressed, as its frame says; what it is made of is not looked at.
+func inflatedSize(r *Record) int64 {
+	var h zstd.Header
+	if r.Encoding != Zstd && r.Encoding != DeltaZstd || h.Decode(r.State) != nil || !h.HasFCS {
+		return int64(len(r.State))
+	}
+	return int64(min(h.FrameContentSize, math.MaxInt32))
 }
 
 // inflate decompresses exactly one zstd frame that gives its content's size, of

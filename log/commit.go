@@ -93,8 +93,11 @@ type batch struct {
 	reborn  bool // the run was deleted since
 	tries   int
 	pending []*pending
-	change  Change
-	events  []Event
+	// later are appends that can only be judged when what goes before them in
+	// the same batch is decided.
+	later  []*pending
+	change Change
+	events []Event
 }
 
 // commitQueued commits all that is queued. The caller holds the writer's slot.
@@ -157,9 +160,13 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 		case results[i].Err == nil:
 			b.run.revision = results[i].Revision
 			l.succeed(b)
+			if len(b.later) > 0 {
+				again = append(again, &batch{pending: b.later})
+			}
 		case errors.Is(results[i].Err, ErrConflict):
 			l.live.doubt(b.change.Run)
 			b.tries++
+			b.pending, b.later = append(b.pending, b.later...), nil
 			again = append(again, b)
 		default:
 			l.live.doubt(b.change.Run)
@@ -170,10 +177,10 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 }
 
 func (b *batch) fail(err error) {
-	for _, p := range b.pending {
+	for _, p := range append(b.pending, b.later...) {
 		p.finish(Event{}, fmt.Errorf("%sappend: %w", place(p.Header.RunID, 0), err))
 	}
-	b.pending = nil
+	b.pending, b.later = nil, nil
 }
 
 // succeed remembers the run and answers the callers.
@@ -211,6 +218,10 @@ func (l *Log) prepare(b *batch) {
 	b.events = make([]Event, 0, len(b.pending))
 	next := b.seen
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
+		if p.CheckAfter && p.After != b.run.Last && len(b.change.Append) > 0 {
+			b.later = append(b.later, p)
+			return true
+		}
 		ev, done, err := l.place(b, p, &next)
 		if done || err != nil {
 			p.finish(ev, err)
@@ -277,8 +288,9 @@ func (b *batch) expectsOther(run *Run) bool {
 func (l *Log) place(b *batch, p *pending, next *uint64) (ev Event, done bool, err error) {
 	run := &b.run
 	if p.CheckAfter && p.After != run.Last {
-		if ev, ok := l.repeated(b, p); ok {
-			return ev, true, nil
+		ev, ok, err := l.repeated(b, p)
+		if ok || err != nil {
+			return ev, ok, err
 		}
 		return Event{}, false, &Error{Run: run.ID, Reason: "the run has moved on; load its newest event and decide again",
 			Want: fmt.Sprint("last seq ", p.After), Have: fmt.Sprint("last seq ", run.Last), Err: ErrConflict}
@@ -345,27 +357,19 @@ func (p *pending) record(run *Run, parent uint64) (*Header, *Record, error) {
 
 // repeated looks whether the event that p would make is there already, because
 // an earlier try succeeded and its answer was lost.
-func (l *Log) repeated(b *batch, p *pending) (Event, bool) {
+func (l *Log) repeated(b *batch, p *pending) (Event, bool, error) {
 	seq := p.After + 1
 	if seq > b.run.Last {
-		return Event{}, false
+		return Event{}, false, nil
 	}
-	var rec *Record
-	for i := range b.change.Append {
-		if b.change.Append[i].Seq == seq {
-			rec = &b.change.Append[i]
-		}
+	recs, err := l.records(context.Background(), b.run, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	if err != nil {
+		return Event{}, false, err
 	}
-	if rec == nil {
-		recs, err := l.backend.Records(context.Background(), RecordsRequest{Run: b.run.ID, From: seq, To: seq, HeadersOnly: true, Limit: 1})
-		if err != nil || len(recs) == 0 {
-			return Event{}, false
-		}
-		rec = &recs[0]
-	}
+	rec := &recs[0]
 	ev, err := l.reader(b.run).header(rec)
 	if err != nil {
-		return Event{}, false
+		return Event{}, false, err
 	}
 	parent := p.Parent
 	if parent == 0 && !p.Root {
@@ -377,5 +381,5 @@ func (l *Log) repeated(b *batch, p *pending) (Event, bool) {
 		h.CreatedAt = ev.CreatedAt
 	}
 	header, err := h.marshal()
-	return ev, err == nil && bytes.Equal(header, rec.Header)
+	return ev, err == nil && bytes.Equal(header, rec.Header), nil
 }

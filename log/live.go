@@ -20,6 +20,18 @@ func (s *snapshot) of(r *Run) bool {
 	return s != nil && s.life == r.Life && s.rewrites == r.row.Rewrites
 }
 
+// size is what the snapshot takes, in bytes.
+func (s *snapshot) size() int64 {
+	size := 1<<10 + len(s.event.State)
+	if e := s.event.Envelope; e != nil {
+		size += len(e.Prefix) + len(e.Suffix)
+	}
+	for k, v := range s.event.Metadata.Labels {
+		size += len(k) + len(v)
+	}
+	return int64(size)
+}
+
 // liveRun is what is remembered of a run that is being written or read.
 type liveRun struct {
 	run    Run
@@ -28,8 +40,9 @@ type liveRun struct {
 	stale  bool      // run has moved on, or may have: look again
 }
 
-// liveRuns remembers the runs used most recently, bounded in bytes. All in it is
-// a cache: forgetting a run costs a read.
+// liveRuns remembers the runs used most recently: where they stand, bounded in
+// number, and their newest states, bounded in bytes. Forgetting a state costs a
+// read.
 type liveRuns struct {
 	mu    sync.Mutex
 	max   int64
@@ -44,8 +57,10 @@ type liveEntry struct {
 	bytes int64
 }
 
-// liveOverhead is roughly what an entry takes beside its state, in bytes.
-const liveOverhead = 2 << 10
+// maxLive bounds the runs that are remembered, each of about a kilobyte beside its
+// state. Of a run that was not touched for that many others it is forgotten what
+// was seen of it: see Append.Parent.
+const maxLive = 1 << 16
 
 func newLiveRuns(max int64) *liveRuns {
 	return &liveRuns{max: max, runs: map[string]*list.Element{}, order: list.New()}
@@ -68,6 +83,9 @@ func (c *liveRuns) saw(r Run) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	el, ok := c.runs[r.ID]
+	if ok && r.revision < el.Value.(*liveEntry).run.revision {
+		return // it was read before what is known
+	}
 	if !ok || el.Value.(*liveEntry).run.Life != r.Life {
 		c.put(r.ID, liveRun{run: r, seen: r.Last})
 		return
@@ -128,18 +146,37 @@ func (c *liveRuns) put(id string, lr liveRun) {
 		c.runs[id] = el
 	}
 	e := el.Value.(*liveEntry)
-	size := int64(liveOverhead)
+	size := int64(0)
 	if lr.newest != nil {
-		if n := int64(len(lr.newest.event.State)); n > c.max {
-			lr.newest = nil
-		} else {
-			size += n
+		if size = lr.newest.size(); size > c.max {
+			lr.newest, size = nil, 0
 		}
 	}
 	c.bytes += size - e.bytes
 	e.liveRun, e.bytes = lr, size
-	for c.bytes > c.max && c.order.Len() > 1 {
+	for old := c.order.Back(); c.bytes > c.max && old != c.order.Front(); old = old.Prev() {
+		c.dropState(old.Value.(*liveEntry))
+	}
+	for c.order.Len() > maxLive {
 		c.remove(c.order.Back().Value.(*liveEntry).id)
+	}
+}
+
+// dropState wants the lock held. Where the run stands is kept: it is small, and
+// what was seen can't be found out again.
+func (c *liveRuns) dropState(e *liveEntry) {
+	c.bytes -= e.bytes
+	e.newest, e.bytes = nil, 0
+}
+
+// unload forgets the state of a run that was written anew.
+func (c *liveRuns) unload(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.runs[id]; ok {
+		e := el.Value.(*liveEntry)
+		c.dropState(e)
+		e.stale = true
 	}
 }
 

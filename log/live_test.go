@@ -15,6 +15,9 @@ func liveSnapshot(r Run, state int) *snapshot {
 
 func liveRunAt(id string, last uint64) Run { return Run{ID: id, Life: "life of " + id, Last: last} }
 
+// overhead is what a snapshot of liveSnapshot takes beside its state.
+var overhead = liveSnapshot(Run{}, 0).size()
+
 // check holds the sums to what is there.
 func (c *liveRuns) check(t *testing.T) {
 	t.Helper()
@@ -23,27 +26,36 @@ func (c *liveRuns) check(t *testing.T) {
 	for el := c.order.Front(); el != nil; el = el.Next() {
 		e := el.Value.(*liveEntry)
 		require.Same(t, c.runs[e.id], el)
-		want := int64(liveOverhead)
+		want := int64(0)
 		if e.newest != nil {
-			want += int64(len(e.newest.event.State))
+			want = overhead + int64(len(e.newest.event.State))
 		}
 		require.Equal(t, want, e.bytes)
 		bytes += e.bytes
 	}
 	require.Equal(t, bytes, c.bytes)
-	// The one in use stays, whatever the bound is.
-	if len(c.runs) > 1 {
-		require.LessOrEqual(t, c.bytes, c.max)
-	}
-	require.LessOrEqual(t, c.bytes, c.max+liveOverhead)
+	require.LessOrEqual(t, c.bytes, c.max)
+	require.LessOrEqual(t, len(c.runs), maxLive)
 }
 
+// states returns those of ids whose states are remembered.
+func (c *liveRuns) states(ids ...string) (known []string) {
+	for _, id := range ids {
+		if el, ok := c.runs[id]; ok && el.Value.(*liveEntry).newest != nil {
+			known = append(known, id)
+		}
+	}
+	return known
+}
+
+// TestLiveForgetsTheLeastRecentlyUsed: of the others it forgets the states, and not
+// what was seen.
 func TestLiveForgetsTheLeastRecentlyUsed(t *testing.T) {
 	t.Parallel()
-	c := newLiveRuns(3 * (liveOverhead + 1000))
-	known := func(id string) bool { _, ok := c.runs[id]; return ok }
+	c := newLiveRuns(3 * (overhead + 1000))
+	all := []string{"a", "b", "c", "d", "e"}
 	write := func(id string, state int) {
-		r := liveRunAt(id, 1)
+		r := liveRunAt(id, 7)
 		c.wrote(r, liveSnapshot(r, state))
 		c.check(t)
 	}
@@ -51,57 +63,92 @@ func TestLiveForgetsTheLeastRecentlyUsed(t *testing.T) {
 	write("b", 1000)
 	write("c", 1000)
 	require.Equal(t, c.max, c.bytes)
+	require.Equal(t, []string{"a", "b", "c"}, c.states(all...))
 	_, ok := c.get("a") // used: now b is the oldest
 	require.True(t, ok)
 	write("d", 1000)
-	require.False(t, known("b"))
-	require.True(t, known("a") && known("c") && known("d"))
+	require.Equal(t, []string{"a", "c", "d"}, c.states(all...))
 	write("c", 900) // used, and smaller
 	write("e", 100)
-	require.False(t, known("a"))
-	require.True(t, known("c") && known("d") && known("e"))
+	require.Equal(t, []string{"c", "d", "e"}, c.states(all...))
+	for _, id := range all {
+		lr, ok := c.get(id)
+		require.True(t, ok)
+		require.EqualValues(t, 7, lr.seen)
+	}
 	_, ok = c.get("never")
 	require.False(t, ok)
+
 	c.forget("c")
 	c.forget("c")
+	c.unload("d")
+	c.unload("d")
+	c.unload("never")
 	c.check(t)
-	require.False(t, known("c"))
-	require.Len(t, c.runs, 2)
+	require.Equal(t, []string{"e"}, c.states(all...))
+	lr, ok := c.get("d")
+	require.True(t, ok)
+	require.True(t, lr.stale)
+	require.EqualValues(t, 7, lr.seen)
+	_, ok = c.get("c")
+	require.False(t, ok)
 }
 
 func TestLiveKeepsNoStateOverItsBound(t *testing.T) {
 	t.Parallel()
-	c := newLiveRuns(10_000)
+	const most = 10_000
+	c := newLiveRuns(most + overhead)
 	small := liveRunAt("small", 1)
 	c.wrote(small, liveSnapshot(small, 10))
 	large := liveRunAt("large", 1)
-	c.wrote(large, liveSnapshot(large, 10_001))
+	c.wrote(large, liveSnapshot(large, most+1))
 	c.check(t)
+	require.Equal(t, []string{"small"}, c.states("small", "large"))
 	lr, ok := c.get("large")
 	require.True(t, ok, "where it stands is remembered all the same")
-	require.Nil(t, lr.newest)
 	require.EqualValues(t, 1, lr.seen)
-	lr, ok = c.get("small")
-	require.True(t, ok)
-	require.NotNil(t, lr.newest)
 
 	// A state that is just small enough displaces all others.
-	c.wrote(large, liveSnapshot(large, 10_000))
+	c.wrote(large, liveSnapshot(large, most))
 	c.check(t)
-	require.Len(t, c.runs, 1)
-	lr, _ = c.get("large")
-	require.NotNil(t, lr.newest)
+	require.Equal(t, []string{"large"}, c.states("small", "large"))
 
 	// One that was read is no exception.
 	c.wrote(large, nil)
-	c.loaded(large, liveSnapshot(large, 10_001))
+	c.loaded(large, liveSnapshot(large, most+1))
 	c.check(t)
-	lr, _ = c.get("large")
-	require.Nil(t, lr.newest)
+	require.Empty(t, c.states("large"))
 	c.loaded(large, liveSnapshot(large, 100))
 	c.check(t)
-	lr, _ = c.get("large")
-	require.NotNil(t, lr.newest)
+	require.Equal(t, []string{"large"}, c.states("large"))
+}
+
+// TestLiveSize: what an event holds beside its state counts too.
+func TestLiveSize(t *testing.T) {
+	t.Parallel()
+	s := liveSnapshot(liveRunAt("run", 1), 100)
+	require.Equal(t, overhead+100, s.size())
+	s.event.Envelope = &Envelope{Prefix: "12345", Suffix: "123"}
+	s.event.Metadata.Labels = map[string]string{"a": "bc", "": "d"}
+	require.Equal(t, overhead+100+8+4, s.size())
+}
+
+// TestLiveNumber: of so many runs nothing is remembered but of those used last.
+func TestLiveNumber(t *testing.T) {
+	t.Parallel()
+	c := newLiveRuns(1 << 20)
+	for i := range maxLive {
+		c.saw(liveRunAt(fmt.Sprint(i), 1))
+	}
+	require.Len(t, c.runs, maxLive)
+	c.get("0")
+	c.saw(liveRunAt("one more", 1))
+	c.saw(liveRunAt("another", 1))
+	require.Len(t, c.runs, maxLive)
+	for id, want := range map[string]bool{"0": true, "1": false, "2": false, "3": true, "one more": true, "another": true} {
+		_, ok := c.get(id)
+		require.Equal(t, want, ok, id)
+	}
 }
 
 // TestLiveSnapshots: a state is only remembered for the event that is the newest,
@@ -139,10 +186,16 @@ func TestLiveSeen(t *testing.T) {
 	require.EqualValues(t, 5, seen())
 	c.saw(liveRunAt("run", 8))
 	require.EqualValues(t, 8, seen())
+	before := liveRunAt("run", 9) // read before a rewrite that is known of
+	known := liveRunAt("run", 8)
+	known.revision = 2
+	c.wrote(known, nil)
+	c.saw(before)
+	require.EqualValues(t, 8, seen())
 	c.doubt("run")
 	require.EqualValues(t, 8, seen())
 	next := liveRunAt("run", 2)
-	next.Life = "the next"
+	next.Life, next.revision = "the next", 3
 	c.saw(next)
 	require.EqualValues(t, 2, seen())
 	c.check(t)
@@ -151,12 +204,14 @@ func TestLiveSeen(t *testing.T) {
 // TestLiveBound does anything, many times over.
 func TestLiveBound(t *testing.T) {
 	t.Parallel()
-	for _, max := range []int64{1, liveOverhead, 20_000, 100_000} {
+	for _, max := range []int64{1, 2_000, 20_000, 100_000} {
 		c := newLiveRuns(max)
 		r := rand.New(rand.NewPCG(7, uint64(max)))
 		for range 3000 {
 			run := liveRunAt(fmt.Sprint("run ", r.IntN(40)), r.Uint64N(3))
-			switch r.IntN(6) {
+			switch r.IntN(7) {
+			case 6:
+				c.unload(run.ID)
 			case 0:
 				c.forget(run.ID)
 			case 1:

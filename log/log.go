@@ -33,8 +33,13 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
 	}
+	o.MaxState = min(o.MaxState, mostState)
 	return o
 }
+
+// mostState is the largest limit for states, in bytes: SQLite holds values of up
+// to a billion bytes, and a delta may be a little larger than its state.
+const mostState = 1_000_000_000 - 1<<20
 
 // Log is a set of runs on one backend. It is safe for concurrent use. It must be
 // closed.

@@ -73,7 +73,14 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 		Header: Header{RunID: id + noteSuffix, NodeID: n.Kind, CreatedAt: n.At, Kind: JSON},
 		State:  state,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if gone := l.gone(ctx, run); gone != nil {
+		// The run was deleted meanwhile, and its notes with it, but for this.
+		return errors.Join(gone, l.drop(ctx, id+noteSuffix))
+	}
+	return nil
 }
 
 // Notes streams the notes of a run as it lives now, oldest first. A run without

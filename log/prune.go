@@ -29,6 +29,9 @@ type pruneData struct {
 //
 // Errors: ErrNotFound if there is no such run, and as [Log.Append].
 func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string) (int, error) {
+	if err := checkOptionalID("reason", policy); err != nil {
+		return 0, err
+	}
 	run, err := l.look(ctx, id)
 	if err != nil {
 		return 0, err
@@ -37,8 +40,8 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s == 0 || s > run.Last })
-	if len(seqs) == 0 {
-		return 0, nil
+	if seqs, err = l.unpruned(ctx, run, seqs); err != nil || len(seqs) == 0 {
+		return 0, err
 	}
 	data, err := json.Marshal(pruneData{Policy: policy})
 	if err != nil {
@@ -56,6 +59,23 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 		}
 	}
 	return dropped, nil
+}
+
+// unpruned returns those of ascending seqs whose states are there.
+func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, error) {
+	if len(seqs) == 0 {
+		return nil, nil
+	}
+	var there []uint64
+	for rec, err := range l.scan(ctx, run, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1], HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if _, named := slices.BinarySearch(seqs, rec.Seq); named && rec.Encoding != Pruned {
+			there = append(there, rec.Seq)
+		}
+	}
+	return there, nil
 }
 
 // pruneSome drops a slice of states in one change.
@@ -76,7 +96,7 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error
 		if err != nil || n == 0 {
 			return 0, err
 		}
-		l.live.forget(run.ID)
+		l.live.unload(run.ID)
 		results, err := l.apply([]Change{change})
 		if err != nil {
 			return 0, err
@@ -90,10 +110,10 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error
 // planPrune makes the change that drops the states of seqs: it goes through the
 // run from the first of them on and stores anew whatever leans on them.
 func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, int, error) {
-	change := Change{Run: run.ID, Revision: run.revision}
+	change := Change{Run: run.ID, Revision: run.revision, Last: run.Last}
 	r := l.reader(*run)
 	dropped := 0
-	for rec, err := range l.scan(ctx, *run, HistoryOptions{From: seqs[0]}) {
+	for rec, err := range l.scan(ctx, *run, HistoryOptions{From: seqs[0], HeadersOnly: true}) {
 		if err != nil {
 			return Change{}, 0, err
 		}
@@ -111,6 +131,12 @@ func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, i
 			run.row.PrunedBytes += ev.Size
 			dropped++
 		case rec.Base != 0 && slices.Contains(seqs, rec.Base):
+			// The scan read no states: few records lean on what is dropped.
+			recs, err := l.records(ctx, *run, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+			if err != nil {
+				return Change{}, 0, err
+			}
+			rec = &recs[0]
 			if err := r.rebase(ctx, rec, seqs); err != nil {
 				return Change{}, 0, err
 			}
@@ -172,7 +198,7 @@ func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
 		var d pruneData
 		json.Unmarshal(n.Data, &d) // without a policy it is still pruned
 		e.Policy, e.At = d.Policy, n.At
-		return false
+		return true // a later one finished what this one began
 	})
 	if err != nil {
 		return err

@@ -96,8 +96,11 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ev.Pruned {
-			return l.at(ctx, run, ev.Seq)
+		if ev.Pruned {
+			continue
+		}
+		if ev, err := l.at(ctx, run, ev.Seq); !errors.Is(err, ErrPruned) {
+			return ev, err // else it was pruned just now
 		}
 	}
 	return nil, err
@@ -174,8 +177,11 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 			return nil, err
 		}
 		visits, newest = visits+1, max(newest, ev.Seq)
-		if visits == n || n == 0 && !ev.Pruned {
-			return l.at(ctx, run, ev.Seq)
+		if visits != n && (n != 0 || ev.Pruned) {
+			continue
+		}
+		if ev, err := l.at(ctx, run, ev.Seq); n > 0 || !errors.Is(err, ErrPruned) {
+			return ev, err // else it was pruned just now
 		}
 	}
 	if n == 0 && visits > 0 {

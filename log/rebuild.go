@@ -10,16 +10,30 @@ import (
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
+// What the deltas of a chain may take together in memory: so many times the state,
+// and so many bytes more for small ones.
+const (
+	inflatedFactor = 32
+	inflatedSlack  = 64 << 20
+)
+
 // rebuild returns the state of a record that holds a delta, unchecked, and the
-// stored bytes that were read for it.
-func (r *reader) rebuild(ctx context.Context, rec *Record) ([]byte, int64, error) {
+// what was read for it, as chainCost has it. size is the state's, in bytes.
+func (r *reader) rebuild(ctx context.Context, rec *Record, size int64) ([]byte, int64, error) {
 	chain, err := r.chain(ctx, rec)
 	if err != nil {
 		return nil, 0, err
 	}
-	var read int64
+	var read, inflated int64
 	for _, c := range chain {
-		read += int64(len(c.State))
+		n := inflatedSize(c)
+		inflated += n
+		read += chainCost(len(c.State), int(n))
+	}
+	// Writers keep this at about eight times the state. More is no honest chain, and
+	// would only take memory.
+	if inflated > inflatedFactor*size+inflatedSlack {
+		return nil, 0, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("the deltas that its state of %d bytes rests on take %d bytes", size, inflated))
 	}
 	deltas, whole, err := r.decode(chain)
 	if err != nil {
@@ -59,30 +73,21 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 	return chain, nil
 }
 
-// around reads the record that rec's delta rests on and those that follow it, up
-// to rec: in a run without branches these are its whole chain but for what lies
-// further back than Links reaches, so that a few reads get all of it.
+// around reads the record that rec's delta rests on and those before it, as far as
+// Links reaches: in a run without branches that is its whole chain, in a page or a
+// few. Where the run branches just there, it reads the one record.
 func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
 	from := rec.Base
 	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
 		from = rec.Seq - n
 	}
-	for next := from; next <= rec.Base; {
-		recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: next, To: rec.Base, Limit: maxLinks + 1, MaxBytes: pageBytes})
-		if err != nil {
-			return err
-		}
-		if len(recs) == 0 {
-			return nil
-		}
-		for i := range recs {
-			page[recs[i].Seq] = &recs[i]
-		}
-		last := recs[len(recs)-1].Seq
-		if last < next || last > rec.Base {
-			return nil // that is not what was asked for
-		}
-		next = last + 1
+	recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: from, To: rec.Base, Reverse: true, Limit: maxLinks + 1, MaxBytes: pageBytes})
+	if err != nil {
+		return err
+	}
+	clear(page)
+	for i := range recs {
+		page[recs[i].Seq] = &recs[i]
 	}
 	return nil
 }

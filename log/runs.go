@@ -65,7 +65,7 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 				return
 			}
 			if opts.Limit > 0 {
-				req.Limit = min(pageHeaders, 2*left) // companions are among them
+				req.Limit = 2 * min(left, pageHeaders/2) // companions are among them
 			}
 			heads, err := l.backend.Heads(ctx, req)
 			if err != nil {
@@ -80,7 +80,7 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 				if err == nil {
 					err = run.lastErr
 				}
-				run.ID = h.Run
+				run.ID, run.recency = h.Run, h.Recency
 				if !yield(run, err) {
 					return
 				}

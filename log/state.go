@@ -130,9 +130,9 @@ func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, in
 			return nil, 0, err
 		}
 		b, err := d.Apply(make([]byte, 0, size), base.event.State)
-		return b, base.chain + int64(len(rec.State)), err
+		return b, base.chain + chainCost(len(rec.State), int(inflatedSize(rec))), err
 	}
-	return r.rebuild(ctx, rec)
+	return r.rebuild(ctx, rec, size)
 }
 
 // remembered returns a state that is already in memory.

@@ -207,6 +207,9 @@ func (b *Backend) change(c *log.Change) log.Result {
 		return log.Result{}
 	}
 	last := r.last()
+	if c.Last != 0 && c.Last != last {
+		return log.Result{Err: log.ErrConflict}
+	}
 	if c.Head != nil { // the segments that it adds count, too
 		last = max(last, max(c.Head.Tail, 1)-1)
 	}

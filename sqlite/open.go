@@ -103,15 +103,24 @@ func (b *Backend) checkPath() error {
 	}
 	info, err := os.Stat(b.path)
 	switch {
+	case err == nil && !info.IsDir() && !info.Mode().IsRegular():
+		return fmt.Errorf("%w path %s: it is not a regular file", log.ErrInvalid, b.path)
+	case err == nil && info.Size() == 1: // SQLite would take it for empty
+		return fmt.Errorf("%w file %s: it is not a SQLite database; it was not changed; give flowlog a path of its own", log.ErrInvalid, b.path)
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w path %s: it is a folder; give the name of a file in it, such as %s", log.ErrInvalid, b.path, filepath.Join(b.path, "checkpoints.db"))
 	case err == nil, b.opts.ReadOnly:
 		if err != nil {
-			return fmt.Errorf("open %s: %w", b.path, err)
+			return fmt.Errorf("open: %w", err)
 		}
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("open %s: %w", b.path, err)
+		return fmt.Errorf("open: %w", err)
+	}
+	if wal, err := os.Stat(b.path + "-wal"); err == nil && wal.Size() > 0 {
+		if _, err := os.Stat(b.path); errors.Is(err, fs.ErrNotExist) { // else another process made it just now
+			return fmt.Errorf("%w file %s: it is missing, but its newest events are still in %s-wal; put the file back beside it, or move that away too", log.ErrInvalid, b.path, b.path)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(b.path), 0o755); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", b.path, err)
@@ -158,6 +167,15 @@ func (b *Backend) openWriter(dsn string) error {
 		return b.explain(err)
 	}
 	b.writers.SetMaxOpenConns(1)
+	if b.path != memoryPath {
+		// The path may be relative, and the process may change its folder.
+		if b.path, err = filepath.Abs(b.path); err != nil {
+			return err
+		}
+		if b.file, err = os.Stat(b.path); err != nil {
+			return fmt.Errorf("open: %w", err)
+		}
+	}
 	ctx := context.Background()
 	if b.conn, err = b.writers.Conn(ctx); err != nil {
 		return b.refuse(err)
@@ -253,7 +271,7 @@ func (b *Backend) initialize(ctx context.Context) error {
 		if code(err) != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) // a change to WAL does not wait by itself
 	}
 }
 
@@ -285,7 +303,7 @@ func (b *Backend) initializeOnce(ctx context.Context) error {
 		b.conn.ExecContext(ctx, rollbackSQL)
 		return b.refuse(err)
 	}
-	b.emptyWAL(ctx) // so that others can tell from the file's first bytes whose it is
+	b.emptyWAL() // so that others can tell from the file's first bytes whose it is
 	return nil
 }
 

@@ -29,14 +29,14 @@ func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes
 
 func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 	var h log.Head
-	var rk, changes, sum int64
+	var rk, changes, recency, tail, sum int64
 	var some bool
 	var last nullRecord
-	err := row.Scan(append([]any{&rk, &changes, &h.Run, &h.Recency, &h.Tail, &sum, &h.Data, &some}, last.dest()...)...)
+	err := row.Scan(append([]any{&rk, &changes, &h.Run, &recency, &tail, &sum, &h.Data, &some}, last.dest()...)...)
 	if err != nil {
 		return log.Head{}, err
 	}
-	h.Revision, h.Sum = revision(rk, changes), uint32(sum)
+	h.Revision, h.Recency, h.Tail, h.Sum = revision(rk, changes), uint64(recency), uint64(tail), uint32(sum)
 	if some {
 		r := last.record()
 		h.Last = &r

@@ -115,7 +115,8 @@ const (
 	insertRunSQL = `INSERT INTO runs (run, changes, minute, recency, tail, sum, head) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT (run) DO NOTHING`
 	updateRunSQL = `UPDATE runs SET changes = changes + 1, minute = max(minute, ?4), recency = ?5, tail = ?6, sum = ?7, head = ?8
-		WHERE rk = ?1 AND changes = ?2 AND run = ?3`
+		WHERE rk = ?1 AND changes = ?2 AND run = ?3 AND (?9 = 0 OR ?9 = ifnull(
+			(SELECT max(id) FROM events WHERE id BETWEEN (?1 << 32) + runs.tail AND (?1 << 32) + 4294967295) & 4294967295, runs.tail - 1))`
 	touchRunSQL  = `UPDATE runs SET minute = ?2 WHERE rk = ?1 AND minute < ?2`
 	deleteRunSQL = `DELETE FROM runs WHERE rk = ?1 AND changes = ?2 AND run = ?3`
 
@@ -161,7 +162,7 @@ const (
 		LEFT JOIN bodies b ON b.n = e.body `
 
 	headSQL       = headSelect + `WHERE r.run = ?`
-	headsByIDSQL  = headSelect + `WHERE r.run > ?1 AND ` + prefixed + ` ORDER BY r.run LIMIT ?3`
+	headsByIDSQL  = headSelect + `WHERE r.run > ?1 AND r.run >= ?2 AND ` + prefixed + ` ORDER BY r.run LIMIT ?3`
 	headsByAgeSQL = headSelect + `WHERE r.minute <= ?3 / 60000000000 AND (?1 = '' OR at < ?3 OR at = ?3 AND r.run < ?1) AND ` + prefixed + `
 		ORDER BY r.minute DESC, at DESC, r.run DESC LIMIT ?4`
 

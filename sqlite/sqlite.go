@@ -21,6 +21,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -74,6 +75,7 @@ const maxReaders = 4
 type Backend struct {
 	path string
 	opts Options
+	file os.FileInfo // the file that was opened; nil in memory and when ReadOnly
 
 	readers *sql.DB
 	reads   map[string]*sql.Stmt // by text; immutable after Open
@@ -85,6 +87,7 @@ type Backend struct {
 	writes  map[string]*statement
 	minutes map[int64]int64 // runs.minute by rk, at least: a cache
 	shared  bool            // the events of the transaction go to bodies
+	erased  bool            // what was erased may still be in the WAL
 
 	// use is held for reading by calls under way and for writing by Close.
 	use    sync.RWMutex
@@ -135,6 +138,18 @@ func (b *Backend) release() error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close %s: %w", b.path, err)
+	}
+	return nil
+}
+
+// stillThere finds out whether the file was moved, removed or replaced since it
+// was opened: SQLite would not, and write into nothing.
+func (b *Backend) stillThere() error {
+	if b.file == nil {
+		return nil
+	}
+	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, b.file) || info.Size() == 0 {
+		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, log.ErrReadOnly)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -32,6 +31,9 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
+	if err := b.stillThere(); err != nil {
+		return nil, &log.NotAppliedError{Err: err}
+	}
 	results, err := b.transaction(ctx, changes)
 	var bad *errChange
 	if !errors.As(err, &bad) {
@@ -107,13 +109,18 @@ func (b *Backend) undo(err error, committing bool) error {
 	if check != nil {
 		return fmt.Errorf("%w (and the rollback is not confirmed: %w)", explained, check)
 	}
+	if !committing {
+		return &log.NotAppliedError{Err: explained}
+	}
 	// When writing or syncing the WAL fails during a commit, SQLite reports the
 	// failure and hides the changes, but they may be on the disk and show up
-	// when the file is opened again.
-	if c := code(err); committing && c != sqlite3.SQLITE_FULL && c != sqlite3.SQLITE_BUSY {
-		return explained
+	// when the file is opened again. These failures come before that.
+	switch code(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_TOOBIG,
+		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY:
+		return &log.NotAppliedError{Err: explained}
 	}
-	return &log.NotAppliedError{Err: explained}
+	return explained
 }
 
 func (b *Backend) exec(ctx context.Context, text string, args ...driver.Value) (driver.Result, error) {
@@ -175,7 +182,7 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 		changes = 0
 	case c.Head != nil:
 		h := c.Head
-		n, err := b.affected(ctx, updateRunSQL, rk, changes, c.Run, minute(h.Recency), int64(h.Recency), int64(h.Tail), int64(h.Sum), string(h.Data))
+		n, err := b.affected(ctx, updateRunSQL, rk, changes, c.Run, minute(h.Recency), int64(h.Recency), int64(h.Tail), int64(h.Sum), string(h.Data), int64(c.Last))
 		if err != nil {
 			return err
 		}
@@ -317,80 +324,4 @@ func eventRow(rk int64, r *log.Record) []driver.Value {
 		rk<<32 | int64(r.Seq), int64(r.Recency), int64(r.Encoding), int64(r.Base), int64(r.Links), r.Bytes, r.Stored,
 		int64(r.Sum), r.Hash[:], string(r.Header), r.State,
 	}
-}
-
-// purgeSlice is how many rows one transaction of Purge erases, at most.
-const purgeSlice = 256
-
-// Purge implements [log.Backend].
-func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
-	leave, err := b.enter(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer leave()
-	if b.writers == nil {
-		return false, log.ErrReadOnly
-	}
-	b.writing.Lock()
-	defer b.writing.Unlock()
-	if _, err := b.exec(ctx, beginSQL); err != nil {
-		return false, b.explain(err)
-	}
-	worked, err := b.purgeOne(ctx)
-	if err == nil {
-		err = b.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM dead)`).Scan(&more)
-	}
-	if err == nil {
-		_, err = b.exec(ctx, commitSQL)
-	}
-	if err != nil {
-		b.exec(context.Background(), rollbackSQL)
-		return false, b.explain(err)
-	}
-	if worked && !more {
-		b.emptyWAL(ctx)
-	}
-	return more, nil
-}
-
-// emptyWAL writes the WAL back and cuts it to nothing, so that what was erased
-// does not live on in it. While others read or write that can't be done; it then
-// happens when the WAL is next written back, and is no error.
-func (b *Backend) emptyWAL(ctx context.Context) {
-	b.exec(ctx, `PRAGMA busy_timeout = 100`)
-	b.exec(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	b.exec(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, b.opts.BusyTimeout.Milliseconds()))
-}
-
-// purgeOne erases a slice of the first thing that is dead.
-func (b *Backend) purgeOne(ctx context.Context) (worked bool, err error) {
-	var id, rk, below, segment int64
-	var all bool
-	err = b.conn.QueryRowContext(ctx, `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`).Scan(&id, &rk, &below, &all, &segment)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	n := int64(0)
-	if below > 0 {
-		const slice = ` FROM events WHERE id >= ?1 << 32 AND id < (?1 << 32) + ?2 ORDER BY id LIMIT ?3`
-		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n IN (SELECT body`+slice+`)`, rk, below, int64(purgeSlice))
-		if err == nil {
-			n, err = b.affected(ctx, `DELETE FROM events WHERE id IN (SELECT id`+slice+`)`, rk, below, int64(purgeSlice))
-		}
-	}
-	if err == nil && n < purgeSlice && all {
-		n, err = b.affected(ctx, `DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE rk = ? LIMIT 1)`, rk)
-		n *= purgeSlice
-	}
-	if err == nil && segment > 0 {
-		_, err = b.exec(ctx, `DELETE FROM segments WHERE id = ?`, segment)
-	}
-	if err == nil && n < purgeSlice {
-		_, err = b.exec(ctx, `DELETE FROM dead WHERE id = ?`, id)
-	}
-	return true, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -43,13 +44,19 @@ as they are stored, headers included.`,
 
 func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
 	limit := opts.Limit
-	if limit > 0 {
+	if limit > 0 && limit < math.MaxInt {
 		opts.Limit++ // to see whether there are more
 	}
 	list, more := []checkpoint.Run{}, false
+	var damaged error
 	for run, err := range l.store.Runs(l.ctx, opts) {
-		if err != nil {
+		if err != nil && run.ID == "" {
 			return err
+		}
+		if err != nil { // one run is no reason to keep quiet about the others
+			c.say("%v", err)
+			damaged = err
+			continue
 		}
 		if limit > 0 && len(list) == limit {
 			more = true
@@ -68,7 +75,7 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
 	case more:
 		c.say("there are more; `flowlog runs --limit 0` lists them all")
 	}
-	return nil
+	return damaged
 }
 
 func (c *cli) writeRuns(list []checkpoint.Run, f format) error {
