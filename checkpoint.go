@@ -23,8 +23,9 @@ type Checkpoint struct {
 	NodeID string
 	// State is one JSON value, kept byte for byte.
 	State json.RawMessage
-	// CreatedAt is when the checkpoint was made, in UTC. If it is zero, the
-	// stored event gets the time of Save; the struct does not.
+	// CreatedAt is when the checkpoint was made, in UTC. If it is zero, or still
+	// that of the event that was loaded, the stored event gets the time of Save;
+	// the struct does not.
 	CreatedAt time.Time
 	Metadata  Metadata
 
@@ -51,6 +52,10 @@ type Checkpoint struct {
 	// Envelope is what an engine wrapped around State, kept for it byte for
 	// byte.
 	Envelope *Envelope
+
+	// loaded is the CreatedAt of the event that this was loaded from: one that
+	// is saved on from there is a new event, with a time of its own.
+	loaded time.Time
 }
 
 // What checkpoints are made of, as package log defines it.
@@ -175,9 +180,17 @@ func (c *Checkpoint) header() log.Header {
 	}
 	return log.Header{
 		RunID: c.RunID, NodeID: c.NodeID, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
-		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, CreatedAt: c.CreatedAt, Metadata: c.Metadata,
+		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, CreatedAt: c.newTime(), Metadata: c.Metadata,
 		Origin: c.Origin, Envelope: c.Envelope, Kind: kind,
 	}
+}
+
+// newTime returns the time that the caller gave the event, zero if it gave none.
+func (c *Checkpoint) newTime() time.Time {
+	if c.CreatedAt.Equal(c.loaded) {
+		return time.Time{}
+	}
+	return c.CreatedAt
 }
 
 // fromEvent returns an event as the user knows it.
@@ -186,6 +199,7 @@ func fromEvent(ev *log.Event) Checkpoint {
 		RunID: ev.RunID, NodeID: ev.NodeID, State: ev.State, CreatedAt: ev.CreatedAt, Metadata: ev.Metadata,
 		Seq: ev.Seq, Parent: ev.Parent, PrevNodeID: ev.PrevNodeID, NextNode: ev.NextNode, Attempt: ev.Attempt,
 		BranchID: ev.BranchID, ForkNodeID: ev.ForkNodeID, Origin: ev.Origin, Kind: ev.Kind, Envelope: ev.Envelope,
+		loaded: ev.CreatedAt,
 	}
 }
 

@@ -89,8 +89,9 @@ func ExampleEventStore_LoadSeq() {
 	if err != nil {
 		panic(err)
 	}
-	cp.NodeID, cp.State = "write", json.RawMessage(`{"another":"way"}`)
-	if err := store.Save(ctx, cp); err != nil { // continues from seq 1
+	again := &checkpoint.Checkpoint{RunID: "run-123", Seq: cp.Seq, // continues from there
+		NodeID: "write", State: json.RawMessage(`{"another":"way"}`), NextNode: "review"}
+	if err := store.Save(ctx, again); err != nil {
 		panic(err)
 	}
 

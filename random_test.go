@@ -30,7 +30,6 @@ type model struct {
 	r     *rand.Rand
 	st    storage
 	s     *checkpoint.EventStore
-	opts  []checkpoint.Option
 	runs  map[string][]*modelEvent
 	order []string // runs by their last event, oldest first
 }

@@ -109,7 +109,9 @@ func NewSQLiteStore(path string, opts ...Option) (*SQLiteStore, error) {
 //
 // Errors: ErrInvalid for ids and states that can't be stored; ErrTooLarge;
 // ErrNotFound for a Seq that the run doesn't have; ErrReadOnly; ErrClosed;
-// ctx.Err() if ctx was done before the event's turn came.
+// ErrLocked; ctx.Err() if ctx was done before the event's turn came. Once its turn
+// has come, Save waits for the outcome whatever ctx says: on SQLite, if another
+// process holds the lock, up to WithBusyTimeout.
 func (s *EventStore) Save(ctx context.Context, checkpoint *Checkpoint) error {
 	return s.Append(ctx, checkpoint)
 }
@@ -126,7 +128,9 @@ type appendConfig struct {
 // AfterSeq makes Append fail with ErrConflict unless n is the run's last seq; 0
 // stands for a run that doesn't exist. The event continues from n unless its Seq
 // says otherwise. Repeating an identical Append, because its answer was lost, is
-// no conflict and answers like the first time.
+// no conflict and answers like the first time. Two writers whose events are equal
+// can't be told from one that repeats: to claim something, put the claimant's name
+// into the state or a label.
 func AfterSeq(n uint64) AppendOption { return func(c *appendConfig) { c.after = &n } }
 
 // AsRoot makes the event continue from none, whatever its Seq says: the beginning
@@ -193,8 +197,9 @@ func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int)
 }
 
 // Delete erases a run: no event of it is found from then on, and nothing of it is
-// left in the storage when Delete returns nil. A run that doesn't exist is no
-// error. The same id can be used again and begins at seq 1.
+// left in the storage when Delete returns nil, but for SQLite's WAL while others
+// read: the next Delete clears that. A run that doesn't exist is no error. The same
+// id can be used again and begins at seq 1.
 func (s *EventStore) Delete(ctx context.Context, runID string) error {
 	return s.log.Delete(ctx, runID)
 }

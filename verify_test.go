@@ -148,3 +148,39 @@ func TestVerifyStopsWhenItsContextIsDone(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
+
+// TestReadersWhilePruning holds that states which go away under a reader's eyes
+// are pruned to it, and never damage.
+func TestReadersWhilePruning(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		ctx := context.Background()
+		s, pruner := st.open(t, checkpoint.WithPlainUpTo(1000), checkpoint.WithCacheBytes(1)), st.open(t)
+		states := loop(t, s, "run", 80)
+		done := make(chan error)
+		go func() {
+			var err error
+			for seq := uint64(79); seq > 40 && err == nil; seq-- {
+				_, err = pruner.Prune(ctx, "run", []uint64{seq}, "meanwhile")
+			}
+			done <- err
+		}()
+		for under := true; under; {
+			select {
+			case err := <-done:
+				require.NoError(t, err)
+				under = false // once more, now that all is quiet
+			default:
+			}
+			requireIntact(t, s, "run")
+			for _, seq := range []uint64{80, 60, 50, 40, 1} {
+				c, err := s.LoadSeq(ctx, "run", seq)
+				if err != nil {
+					require.ErrorIs(t, err, checkpoint.ErrPruned)
+					continue
+				}
+				require.True(t, states[seq] == string(c.State))
+			}
+		}
+		require.EqualValues(t, 39, requireIntact(t, s, "run").Pruned)
+	})
+}

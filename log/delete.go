@@ -7,7 +7,7 @@ import (
 )
 
 // Delete erases a run and its notes: no event of it is found from then on, and
-// when Delete returns nil nothing of it is left in the storage. A run that
+// when Delete returns nil the backend has erased what it took. A run that
 // doesn't exist is no error. The same id can be used again, for a new life of the
 // run that begins at seq 1.
 //
