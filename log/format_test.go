@@ -256,3 +256,30 @@ func TestParseHeaderRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrCorrupt, text)
 	}
 }
+
+// TestHeaderKeepsItsText: what JSON could only write as something else is refused,
+// wherever it stands.
+func TestHeaderKeepsItsText(t *testing.T) {
+	t.Parallel()
+	const bad = "\xff"
+	for name, change := range map[string]func(*Header){
+		"node":           func(h *Header) { h.NodeID = bad },
+		"previous node":  func(h *Header) { h.PrevNodeID = bad },
+		"next node":      func(h *Header) { h.NextNode = bad },
+		"branch":         func(h *Header) { h.BranchID = bad },
+		"fork":           func(h *Header) { h.ForkNodeID = bad },
+		"graph":          func(h *Header) { h.Metadata.GraphID = bad },
+		"name of label":  func(h *Header) { h.Metadata.Labels = map[string]string{bad: ""} },
+		"value of label": func(h *Header) { h.Metadata.Labels = map[string]string{"a": bad} },
+		"origin":         func(h *Header) { h.Origin = &Origin{RunID: bad} },
+		"prefix":         func(h *Header) { h.Envelope = &Envelope{Prefix: bad} },
+		"suffix":         func(h *Header) { h.Envelope = &Envelope{Suffix: bad} },
+		"kind":           func(h *Header) { h.Kind = bad },
+		"year":           func(h *Header) { h.CreatedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		h := smallHeader()
+		require.NoError(t, checkHeader(&h))
+		change(&h)
+		require.ErrorIs(t, checkHeader(&h), ErrInvalid, name)
+	}
+}

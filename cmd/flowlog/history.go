@@ -17,7 +17,7 @@ func (c *cli) history() *cobra.Command {
 		Example: `  flowlog history essay-x7kq
   flowlog history @last --backward --limit 20
   flowlog history @last --node review
-  flowlog history @last -o jsonl | jq 'select(.stored > 10000)'`,
+  flowlog history @last -o jsonl | jq 'select(.stored > 5000)'`,
 		Short: "Show the events of a run, as a tree.",
 		Long: `History shows the events of a run, oldest first: the visit (review#2 is the second
 event of the node review, over all branches), the event that it continues from if

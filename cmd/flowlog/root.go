@@ -47,7 +47,7 @@ func (c *cli) root() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.store, "store", "", "the store: sqlite:PATH, PATH or a folder with one store in it\n(default $FLOWLOG_STORE, else the one store in ., ./flowlog-demo and ./data)")
+	flags.StringVar(&c.store, "store", "", "sqlite:PATH, PATH, or a folder with one store\n(default $FLOWLOG_STORE, else the one store in\n., ./flowlog-demo and ./data)")
 	flags.StringVar(&c.color, "color", "auto", "auto, always or never; auto honours NO_COLOR")
 	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait for another process's lock")
 	root.SetOut(c.stdout)

@@ -130,6 +130,8 @@ func clock(from, to time.Time) string {
 func ago(t, now time.Time) string {
 	d := now.Sub(t)
 	switch {
+	case now.Year()-t.Year() > 100: // further back than a Duration reaches
+		return t.UTC().Format(time.DateOnly)
 	case d < 0:
 		return "in future"
 	case d < time.Second:
