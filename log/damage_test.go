@@ -612,6 +612,7 @@ func TestBomb(t *testing.T) {
 				"claims 2⁶³ bytes":         frame(-1<<63, 1)[:6], // and ends there
 				"claims 90 MB":             frame(90e6, 1),
 				"holds 90 MB":              frame(90e6, 90e6),
+				"claims 60 MB":             frame(60e6, 1),
 				"holds 200 MB":             frame(200e6, 200e6),
 				"holds 200 MB, not saying": frame(-1, 200e6),
 				"claims the right size":    frame(size, 200e6),

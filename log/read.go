@@ -25,7 +25,8 @@ type HistoryOptions struct {
 	// From and To are the first and the last seq wanted, both included; 0
 	// leaves that end open.
 	From, To uint64
-	// Backward gives the newest first.
+	// Backward gives the newest first. With states this is slower than forward,
+	// where each is made from the one before.
 	Backward bool
 	// Node restricts to events of one node.
 	Node string

@@ -54,7 +54,10 @@ type Options struct {
 	// Default 30 seconds.
 	BusyTimeout time.Duration
 	// ReadOnly opens an existing file for looking only, also while another
-	// process writes it. Nothing is made or changed.
+	// process writes it. The file is not changed; SQLite may make a -shm and an
+	// empty -wal beside it. Where it may not, because the folder can't be
+	// written, and there is no WAL, the file is taken for frozen: open it again
+	// to see what came later.
 	ReadOnly bool
 }
 
