@@ -88,17 +88,21 @@ const parallelMin = 32 << 10
 // digest does all that an append needs of its state before its turn comes.
 func (l *Log) digest(ctx context.Context, p *pending) error {
 	hash := func() { p.Header.SHA256 = sha256.Sum256(p.State) }
+	// The caller may change its state later, and the next is compared with it.
+	keep := func() { p.copied = append([]byte{}, p.State...) }
 	if len(p.State) < parallelMin {
 		if err := p.check(); err != nil {
 			return err
 		}
 		hash()
+		keep()
 		return l.compare(ctx, p)
 	}
 	var wg sync.WaitGroup
 	var bad error
-	wg.Go(func() { bad = p.check() })
 	wg.Go(hash)
+	wg.Go(func() { bad = p.check() })
+	wg.Go(keep)
 	err := l.compare(ctx, p)
 	wg.Wait()
 	if bad != nil {
@@ -114,15 +118,13 @@ func (p *pending) check() error {
 	return p.Check()
 }
 
-// compare chooses how to store the state, and copies it for the next to be
-// compared with, since the caller may change its own.
+// compare chooses how to store the state.
 func (l *Log) compare(ctx context.Context, p *pending) error {
 	base, err := l.base(ctx, &p.Append)
 	if err != nil {
 		return err
 	}
 	p.encoded = l.codec.encode(p.State, base)
-	p.copied = append([]byte{}, p.State...)
 	return nil
 }
 

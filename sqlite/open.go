@@ -161,6 +161,7 @@ func (b *Backend) dsn() (string, error) {
 func (b *Backend) openWriter(dsn string) error {
 	dsn += "&_pragma=" + url.QueryEscape("synchronous("+string(b.opts.Durability)+")") +
 		"&_pragma=" + url.QueryEscape("secure_delete(1)") +
+		"&_pragma=" + url.QueryEscape(fmt.Sprintf("wal_autocheckpoint(%d)", walPages)) +
 		"&_pragma=" + url.QueryEscape(fmt.Sprintf("journal_size_limit(%d)", walLimit))
 	var err error
 	if b.writers, err = sql.Open("sqlite", dsn); err != nil {
@@ -196,10 +197,14 @@ func (b *Backend) openWriter(dsn string) error {
 	return nil
 }
 
-// walLimit is the size in bytes that the WAL is cut to when it was written back.
-// SQLite writes it back at 4 MB, and then overwrites it from its beginning, which
-// syncs faster than growing it; so the limit only takes back what a large
-// transaction or a long reader made of it.
+// walPages is when SQLite writes the WAL back into the file: at 1 MB. It then
+// overwrites the WAL from its beginning, and to sync what was overwritten is faster
+// than to sync a file that has grown. With SQLite's own 4 MB a short run of large
+// states never gets that far.
+const walPages = 250
+
+// walLimit is the size in bytes that the WAL is cut to when it was written back:
+// what a large transaction or a long reader made of it is taken back.
 const walLimit = 16 << 20
 
 func (b *Backend) openReaders(dsn string) error {
