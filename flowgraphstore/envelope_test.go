@@ -42,11 +42,12 @@ func TestEnvelopeIsMapped(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, c.Envelope)
 		c.Envelope = nil
-		require.Equal(t, &checkpoint.Checkpoint{
+		want := &checkpoint.Checkpoint{
 			RunID: "run", NodeID: "a", State: []byte(`{"x":1}`), CreatedAt: at.UTC(), Seq: 1, Kind: checkpoint.KindJSON,
 			Metadata:   checkpoint.Metadata{GraphID: "graph", Version: fgcheckpoint.Version},
 			PrevNodeID: "z", NextNode: "b", Attempt: 2, BranchID: "left", ForkNodeID: "fork",
-		}, c)
+		}
+		require.EqualExportedValues(t, want, c)
 		infos, err := fg.List("run")
 		require.NoError(t, err)
 		require.Equal(t, []fgcheckpoint.Info{{RunID: "run", NodeID: "a", Sequence: 1, Timestamp: at.UTC(), Size: int64(len(data))}}, infos)
