@@ -146,8 +146,9 @@ func (b *Backend) release() error {
 	return nil
 }
 
-// checkEvery bounds what looking after the file costs a fast writer: a look takes
-// 3 µs.
+// checkEvery bounds how often the file is looked after, which a writer of small
+// events would feel. What is written in between, after somebody took the file
+// away, is lost.
 const checkEvery = 5 * time.Millisecond
 
 // stillThere finds out whether the file was moved, removed or replaced since it
