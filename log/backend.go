@@ -38,12 +38,12 @@ type Backend interface {
 	Records(ctx context.Context, req RecordsRequest) ([]Record, error)
 
 	// Segments lists a run's segments in ascending order of First, without
-	// their data.
+	// their contents.
 	Segments(ctx context.Context, run string) ([]Segment, error)
 
-	// Segment returns one segment with its data; ErrNotFound when the run has
-	// none with that id (it may have been replaced by another).
-	Segment(ctx context.Context, run string, id uint64) (Segment, error)
+	// Segment returns one segment with its contents; ErrNotFound when the run
+	// has none with that id (it may have been replaced by another).
+	Segment(ctx context.Context, req SegmentRequest) (Segment, error)
 
 	// Apply makes changes to runs, at most one to each, and returns a result
 	// for each, in the same order.
@@ -70,6 +70,28 @@ type Backend interface {
 	// Close releases the storage. It waits for calls under way. A second Close
 	// does nothing and returns nil.
 	Close() error
+}
+
+// A Reclaimer is a Backend that can give disk space back while it is in use.
+type Reclaimer interface {
+	// Reclaim gives the space of what was erased back to the file system, and
+	// returns by how many bytes the files became smaller. It works in steps
+	// short enough for writers not to wait long, or says in its documentation
+	// how long they wait, and calls progress, if not nil, after each. A done ctx
+	// ends it after the step at hand, with what was reached kept.
+	Reclaim(ctx context.Context, progress func(Reclaimed)) (int64, error)
+}
+
+// Reclaimed is how far a [Reclaimer] has come, in bytes of its file.
+type Reclaimed struct {
+	Done, Total int64
+}
+
+// A Sizer is a Backend that knows what it takes on disk.
+type Sizer interface {
+	// Space returns what the storage's files take, and how much of it is free
+	// for use again, in bytes.
+	Space(ctx context.Context) (size, free int64, err error)
 }
 
 // Head is where a run stands: its one mutable row, and its newest record.
@@ -133,10 +155,21 @@ type Segment struct {
 	ID    uint64
 	First uint64
 	Last  uint64
-	// Size is the length of Data in bytes, given also where Data is not.
+	// Size is the length of Index and Data together in bytes, given also where
+	// they are not.
 	Size int64
-	// Data is never empty.
-	Data []byte
+	// Index and Data are what the segment holds: what is said of its events, and
+	// their states. They are stored apart, so that the one can be read without
+	// the other. Neither is ever empty.
+	Index, Data []byte
+}
+
+// SegmentRequest asks for one segment.
+type SegmentRequest struct {
+	Run string
+	ID  uint64
+	// IndexOnly leaves out the data, unread.
+	IndexOnly bool
 }
 
 // Change is what Apply does to one run.

@@ -154,21 +154,24 @@ func (b *Backend) Segments(ctx context.Context, id string) ([]log.Segment, error
 	}
 	out := slices.Clone(r.segments)
 	for i := range out {
-		out[i].Data = nil
+		out[i].Index, out[i].Data = nil, nil
 	}
 	return out, nil
 }
 
 // Segment implements [log.Backend].
-func (b *Backend) Segment(ctx context.Context, id string, segment uint64) (log.Segment, error) {
+func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
 	if err := b.enter(ctx); err != nil {
 		return log.Segment{}, err
 	}
 	defer b.mu.RUnlock()
-	if r, ok := b.runs[id]; ok {
+	if r, ok := b.runs[req.Run]; ok {
 		for _, s := range r.segments {
-			if s.ID == segment {
-				s.Data = bytes.Clone(s.Data)
+			if s.ID == req.ID {
+				s.Index, s.Data = bytes.Clone(s.Index), bytes.Clone(s.Data)
+				if req.IndexOnly {
+					s.Data = nil
+				}
 				return s, nil
 			}
 		}
@@ -235,7 +238,8 @@ func (b *Backend) change(c *log.Change) log.Result {
 	r.segments = slices.DeleteFunc(r.segments, func(s log.Segment) bool { return slices.Contains(c.Retire, s.ID) })
 	for _, s := range c.Add {
 		b.segment++
-		s.ID, s.Size, s.Data = b.segment, int64(len(s.Data)), bytes.Clone(s.Data)
+		s.ID, s.Size = b.segment, int64(len(s.Index)+len(s.Data))
+		s.Index, s.Data = bytes.Clone(s.Index), bytes.Clone(s.Data)
 		r.segments = append(r.segments, s)
 		res.Added = append(res.Added, s.ID)
 	}

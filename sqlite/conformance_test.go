@@ -215,7 +215,7 @@ func TestBodiesAreErased(t *testing.T) {
 	b.apply(log.Change{Run: "a", Head: row(1), Rewrite: events(2, 3)}) // again
 	b.want(7, 17)
 
-	b.apply(log.Change{Run: "b", Head: row(4), Add: []log.Segment{{First: 1, Last: 3, Data: []byte("sealed")}}})
+	b.apply(log.Change{Run: "b", Head: row(4), Add: []log.Segment{{First: 1, Last: 3, Index: []byte("i"), Data: []byte("sealed")}}})
 	b.purge()
 	b.want(6, 14)
 
@@ -243,7 +243,7 @@ func TestBodiesAreErasedInSlices(t *testing.T) {
 	b.apply(create...)
 	b.want(4*n, 4*n)
 	b.apply(log.Change{Run: "a", Drop: true})
-	b.apply(log.Change{Run: "b", Head: row(n), Add: []log.Segment{{First: 1, Last: n - 1, Data: []byte("sealed")}}})
+	b.apply(log.Change{Run: "b", Head: row(n), Add: []log.Segment{{First: 1, Last: n - 1, Index: []byte("i"), Data: []byte("sealed")}}})
 	require.Greater(t, b.purge(), 2)
 	b.want(2*n+1, 2*n+1)
 	// What comes next does not take the place of what is left.

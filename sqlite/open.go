@@ -219,7 +219,7 @@ func (b *Backend) openReaders(dsn string) error {
 			return err
 		}
 	}
-	texts := []string{headSQL, headsByIDSQL, headsByAgeSQL, segmentsSQL, segmentSQL}
+	texts := []string{headSQL, headsByIDSQL, headsByAgeSQL, segmentsSQL, segmentSQL, indexSQL}
 	for _, states := range []bool{false, true} {
 		texts = append(texts, recordsSQL(states, false), recordsSQL(states, true))
 	}

@@ -163,14 +163,18 @@ func (b *Backend) Segments(ctx context.Context, id string) ([]log.Segment, error
 }
 
 // Segment implements [log.Backend].
-func (b *Backend) Segment(ctx context.Context, id string, segment uint64) (log.Segment, error) {
+func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
 		return log.Segment{}, err
 	}
 	defer leave()
+	text := segmentSQL
+	if req.IndexOnly {
+		text = indexSQL
+	}
 	var s log.Segment
-	err = b.reads[segmentSQL].QueryRowContext(ctx, id, int64(segment)).Scan(&s.ID, &s.First, &s.Last, &s.Size, &s.Data)
+	err = b.reads[text].QueryRowContext(ctx, req.Run, int64(req.ID)).Scan(&s.ID, &s.First, &s.Last, &s.Size, &s.Index, &s.Data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return log.Segment{}, log.ErrNotFound
 	}

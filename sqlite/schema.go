@@ -77,7 +77,8 @@ CREATE TABLE segments (
 	first INTEGER NOT NULL,
 	last  INTEGER NOT NULL,
 	live  INTEGER NOT NULL, -- 0: retired, to be erased
-	data  BLOB    NOT NULL
+	"index" BLOB  NOT NULL, -- of its events, without their states
+	data  BLOB    NOT NULL  -- the states
 );
 CREATE INDEX segments_by_run ON segments (rk, first);
 
@@ -140,7 +141,7 @@ const (
 		hash = ?9, header = ?10, state = ?11 WHERE id = ?1`
 	deleteBodySQL = `DELETE FROM bodies WHERE n = (SELECT body FROM events WHERE id = ?1)`
 
-	insertSegmentSQL = `INSERT INTO segments (rk, first, last, live, data) VALUES (?, ?, ?, 1, ?)`
+	insertSegmentSQL = `INSERT INTO segments (rk, first, last, live, "index", data) VALUES (?, ?, ?, 1, ?, ?)`
 	retireSegmentSQL = `UPDATE segments SET live = 0 WHERE id = ? AND rk = ?`
 	insertDeadSQL    = `INSERT INTO dead (rk, below, "all", segment) VALUES (?, ?, ?, ?)`
 )
@@ -166,9 +167,11 @@ const (
 	headsByAgeSQL = headSelect + `WHERE r.minute <= ?3 / 60000000000 AND (?1 = '' OR at < ?3 OR at = ?3 AND r.run < ?1) AND ` + prefixed + `
 		ORDER BY r.minute DESC, at DESC, r.run DESC LIMIT ?4`
 
-	segmentColumns = `s.id, s.first, s.last, length(s.data)`
+	segmentColumns = `s.id, s.first, s.last, length(s."index") + length(s.data)`
 	segmentsSQL    = `SELECT ` + segmentColumns + ` FROM runs r JOIN segments s ON s.rk = r.rk WHERE r.run = ? AND s.live ORDER BY s.first`
-	segmentSQL     = `SELECT ` + segmentColumns + `, s.data FROM runs r JOIN segments s ON s.rk = r.rk WHERE r.run = ? AND s.id = ? AND s.live`
+	segmentFrom    = ` FROM runs r JOIN segments s ON s.rk = r.rk WHERE r.run = ? AND s.id = ? AND s.live`
+	segmentSQL     = `SELECT ` + segmentColumns + `, s."index", s.data` + segmentFrom
+	indexSQL       = `SELECT ` + segmentColumns + `, s."index", NULL` + segmentFrom
 )
 
 // recordsSQL returns the statement for a page of records.

@@ -289,7 +289,7 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 		}
 	}
 	for _, s := range c.Add {
-		r, err := b.exec(ctx, insertSegmentSQL, rk, int64(s.First), int64(s.Last), s.Data)
+		r, err := b.exec(ctx, insertSegmentSQL, rk, int64(s.First), int64(s.Last), s.Index, s.Data)
 		if err != nil {
 			return err
 		}

@@ -31,8 +31,12 @@ func byteBreakages() []breakage {
 func returnsAliases(b log.Backend) log.Backend {
 	var mu sync.Mutex
 	data := map[uint64][]byte{} // segments never change
-	return &broken{Backend: b, segment: func(ctx context.Context, run string, id uint64) (log.Segment, error) {
-		s, err := b.Segment(ctx, run, id)
+	return &broken{Backend: b, segment: func(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
+		s, err := b.Segment(ctx, req)
+		if req.IndexOnly {
+			return s, err
+		}
+		id := req.ID
 		mu.Lock()
 		defer mu.Unlock()
 		if data[id] == nil {

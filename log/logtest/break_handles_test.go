@@ -72,8 +72,8 @@ func (s storage) open(d *disk) *handle {
 		segments: func(ctx context.Context, run string) ([]log.Segment, error) {
 			return inUse(h, func() ([]log.Segment, error) { return d.b.Segments(ctx, run) })
 		},
-		segment: func(ctx context.Context, run string, id uint64) (log.Segment, error) {
-			return inUse(h, func() (log.Segment, error) { return d.b.Segment(ctx, run, id) })
+		segment: func(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
+			return inUse(h, func() (log.Segment, error) { return d.b.Segment(ctx, req) })
 		},
 		apply: func(ctx context.Context, changes []log.Change) ([]log.Result, error) {
 			return inUse(h, func() ([]log.Result, error) { return d.apply(ctx, changes) })

@@ -13,8 +13,8 @@ import (
 func segmentBreakages() []breakage {
 	return []breakage{
 		{"returns an empty segment for an unknown id", "a run without segments has none, and Segment is then ErrNotFound", func(b log.Backend) log.Backend {
-			return &broken{Backend: b, segment: func(ctx context.Context, run string, id uint64) (log.Segment, error) {
-				s, err := b.Segment(ctx, run, id)
+			return &broken{Backend: b, segment: func(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
+				s, err := b.Segment(ctx, req)
 				if errors.Is(err, log.ErrNotFound) {
 					err = nil
 				}
@@ -34,14 +34,20 @@ func segmentBreakages() []breakage {
 				return res, err
 			})}
 		}},
-		{"lists segments by id", "Segments lists in ascending order of First, without data", listsSegments(func(segs []log.Segment) {
+		{"lists segments by id", "Segments lists in ascending order of First, without contents", listsSegments(func(segs []log.Segment) {
 			slices.SortFunc(segs, func(x, y log.Segment) int { return int(x.ID) - int(y.ID) })
 		})},
-		{"lists segments with data", "Segments lists in ascending order of First, without data", listsSegments(func(segs []log.Segment) {
+		{"lists segments with data", "Segments lists in ascending order of First, without contents", listsSegments(func(segs []log.Segment) {
 			for i := range segs {
 				segs[i].Data = []byte("data")
 			}
 		})},
+		{"reads the data with the index", "with IndexOnly a segment comes without its data", func(b log.Backend) log.Backend {
+			return &broken{Backend: b, segment: func(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
+				req.IndexOnly = false
+				return b.Segment(ctx, req)
+			}}
+		}},
 		{"looks for segments in all runs", "Segment is ErrNotFound for an id of another run's segment", looksEverywhere},
 		{"retires the first only", "Retire takes the segments with these ids out of force, and no others", editing(func(c *log.Change) { c.Retire = c.Retire[:min(len(c.Retire), 1)] })},
 		{"retires segments of any run", "a change leaves the segments of other runs as they are", retiresAny},
@@ -60,13 +66,14 @@ func listsSegments(edit func([]log.Segment)) func(log.Backend) log.Backend {
 }
 
 func looksEverywhere(b log.Backend) log.Backend {
-	return &broken{Backend: b, segment: func(ctx context.Context, run string, id uint64) (log.Segment, error) {
+	return &broken{Backend: b, segment: func(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
 		heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1000})
 		if err != nil {
 			return log.Segment{}, err
 		}
 		for _, h := range heads {
-			if s, err := b.Segment(ctx, h.Run, id); err == nil {
+			req.Run = h.Run
+			if s, err := b.Segment(ctx, req); err == nil {
 				return s, nil
 			}
 		}
@@ -145,10 +152,12 @@ func (r *reuser) segments(ctx context.Context, run string) ([]log.Segment, error
 	return segs, err
 }
 
-func (r *reuser) segment(ctx context.Context, run string, id uint64) (log.Segment, error) {
+func (r *reuser) segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := r.b.Segment(ctx, run, r.real[id])
+	id := req.ID
+	req.ID = r.real[id]
+	s, err := r.b.Segment(ctx, req)
 	s.ID = id
 	return s, err
 }

@@ -13,7 +13,7 @@ type broken struct {
 	heads    func(ctx context.Context, req log.HeadsRequest) ([]log.Head, error)
 	records  func(ctx context.Context, req log.RecordsRequest) ([]log.Record, error)
 	segments func(ctx context.Context, run string) ([]log.Segment, error)
-	segment  func(ctx context.Context, run string, id uint64) (log.Segment, error)
+	segment  func(ctx context.Context, req log.SegmentRequest) (log.Segment, error)
 	apply    func(ctx context.Context, changes []log.Change) ([]log.Result, error)
 	purge    func(ctx context.Context) (bool, error)
 	close    func() error
@@ -47,11 +47,11 @@ func (b *broken) Segments(ctx context.Context, run string) ([]log.Segment, error
 	return b.Backend.Segments(ctx, run)
 }
 
-func (b *broken) Segment(ctx context.Context, run string, id uint64) (log.Segment, error) {
+func (b *broken) Segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
 	if b.segment != nil {
-		return b.segment(ctx, run, id)
+		return b.segment(ctx, req)
 	}
-	return b.Backend.Segment(ctx, run, id)
+	return b.Backend.Segment(ctx, req)
 }
 
 func (b *broken) Apply(ctx context.Context, changes []log.Change) ([]log.Result, error) {

@@ -123,8 +123,13 @@ func diffSegment(want, have log.Segment) string {
 	switch {
 	case want.ID != have.ID, want.First != have.First, want.Last != have.Last, want.Size != have.Size:
 		return fmt.Sprintf("got %s, must be %s", describeSegment(have), describeSegment(want))
+	case want.Index == nil && len(have.Index) > 0:
+		return fmt.Sprintf("it is listed with its index, %d bytes", len(have.Index))
 	case want.Data == nil && len(have.Data) > 0:
-		return fmt.Sprintf("it is listed with its data, %d bytes", len(have.Data))
+		return fmt.Sprintf("it comes with its data, %d bytes", len(have.Data))
+	}
+	if d := diffBytes("Index", want.Index, have.Index); d != "" {
+		return d
 	}
 	return diffBytes("Data", want.Data, have.Data)
 }

@@ -97,13 +97,13 @@ func whole(id string) log.RecordsRequest {
 func (t *tester) wantSegments(id string, want []log.Segment) {
 	listed := slices.Clone(want)
 	for i := range listed {
-		listed[i].Data = nil
+		listed[i].Index, listed[i].Data = nil, nil
 	}
 	if d := diffSegments(listed, t.segments(id)); d != "" {
 		t.errorf("Segments of run %s: %s", quote(id), d)
 	}
 	for _, s := range want {
-		have, err := t.b.Segment(t.ctx, id, s.ID)
+		have, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: id, ID: s.ID})
 		if err != nil {
 			t.errorf("Segment %d of run %s returned the error %w", s.ID, quote(id), err)
 		} else if d := diffSegment(s, have); d != "" {
@@ -114,7 +114,7 @@ func (t *tester) wantSegments(id string, want []log.Segment) {
 
 // wantNoSegment expects that a run has no such segment.
 func (t *tester) wantNoSegment(id string, segment uint64) {
-	s, err := t.b.Segment(t.ctx, id, segment)
+	s, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: id, ID: segment})
 	if !errors.Is(err, log.ErrNotFound) {
 		t.errorf("Segment %d of run %s must be ErrNotFound, got %s, error %v", segment, quote(id), describeSegment(s), err)
 	}
@@ -160,11 +160,11 @@ func (t *tester) dump() []runState {
 	for _, h := range t.heads(log.HeadsRequest{Limit: 1000}) {
 		r := runState{head: cloneHead(h), records: cloneRecords(t.records(whole(h.Run)))}
 		for _, s := range t.segments(h.Run) {
-			s, err := t.b.Segment(t.ctx, h.Run, s.ID)
+			s, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: h.Run, ID: s.ID})
 			if err != nil {
 				t.fatalf("Segment %d of run %s, which is listed, returned the error %w", s.ID, quote(h.Run), err)
 			}
-			s.Data = bytes.Clone(s.Data)
+			s.Index, s.Data = bytes.Clone(s.Index), bytes.Clone(s.Data)
 			r.segments = append(r.segments, s)
 		}
 		all = append(all, r)

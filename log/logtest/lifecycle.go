@@ -50,7 +50,7 @@ func reads() []call {
 		{"Records", func(ctx context.Context, b log.Backend) error { _, err := b.Records(ctx, whole("a")); return err }},
 		{"Segments", func(ctx context.Context, b log.Backend) error { _, err := b.Segments(ctx, "a"); return err }},
 		{"Segment", func(ctx context.Context, b log.Backend) error { // of an id that is in force or not
-			if _, err := b.Segment(ctx, "a", 1); !errors.Is(err, log.ErrNotFound) {
+			if _, err := b.Segment(ctx, log.SegmentRequest{Run: "a", ID: 1}); !errors.Is(err, log.ErrNotFound) {
 				return err
 			}
 			return nil
@@ -174,7 +174,7 @@ func closeClosed(t *tester) {
 		}
 	}
 	// Segment of an id that isn't there is no exception.
-	if _, err := t.b.Segment(t.ctx, "no such run", 1); !errors.Is(err, log.ErrClosed) {
+	if _, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: "no such run", ID: 1}); !errors.Is(err, log.ErrClosed) {
 		t.errorf("Segment of a run that doesn't exist returned the error %v, must be ErrClosed", err)
 	}
 }

@@ -68,8 +68,8 @@ func records(from, to uint64, tag string) []log.Record {
 }
 
 func segment(first, last uint64, tag string) log.Segment {
-	data := fmt.Appendf(nil, "\x00events %d to %d of %s\xff", first, last, tag)
-	return log.Segment{First: first, Last: last, Size: int64(len(data)), Data: data}
+	index, data := fmt.Appendf(nil, "\xfeindex of %d to %d of %s", first, last, tag), fmt.Appendf(nil, "\x00events %d to %d of %s\xff", first, last, tag)
+	return log.Segment{First: first, Last: last, Size: int64(len(index) + len(data)), Index: index, Data: data}
 }
 
 // numbered returns segments with the ids that they were given.
@@ -136,7 +136,7 @@ func cloneChanges(changes []log.Change) []log.Change {
 		c.Retire = slices.Clone(c.Retire)
 		c.Add = slices.Clone(c.Add)
 		for i := range c.Add {
-			c.Add[i].Data = bytes.Clone(c.Add[i].Data)
+			c.Add[i].Index, c.Add[i].Data = bytes.Clone(c.Add[i].Index), bytes.Clone(c.Add[i].Data)
 		}
 	}
 	return changes

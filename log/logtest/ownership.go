@@ -57,10 +57,11 @@ func bytesReturned(t *tester) {
 			}
 		}
 		for _, s := range t.segments("a") {
-			s, err := t.b.Segment(t.ctx, "a", s.ID)
+			s, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: "a", ID: s.ID})
 			if err != nil {
 				t.fatalf("Segment returned the error %w", err)
 			}
+			scribble(s.Index)
 			scribble(s.Data)
 		}
 		clear(t.segments("a"))
@@ -137,6 +138,7 @@ func bytesGiven(t *tester) {
 		scribbleRecords(c.Append)
 		scribbleRecords(c.Rewrite)
 		for i := range c.Add {
+			scribble(c.Add[i].Index)
 			scribble(c.Add[i].Data)
 			c.Add[i] = log.Segment{}
 		}

@@ -12,7 +12,8 @@ func segmentCases() []Case {
 	return []Case{
 		{Name: "segments/none", Rule: "a run without segments has none, and Segment is then ErrNotFound", run: segmentsNone},
 		{Name: "segments/given", Rule: "a segment reads back as it was given, under the id of the result", run: segmentsGiven},
-		{Name: "segments/list", Rule: "Segments lists in ascending order of First, without data", run: segmentsList},
+		{Name: "segments/list", Rule: "Segments lists in ascending order of First, without contents", run: segmentsList},
+		{Name: "segments/index", Rule: "with IndexOnly a segment comes without its data", run: segmentsIndex},
 		{Name: "segments/own", Rule: "Segment is ErrNotFound for an id of another run's segment", run: segmentsOwn},
 		{Name: "segments/retire", Rule: "Retire takes the segments with these ids out of force, and no others", run: segmentsRetire},
 		{Name: "segments/retire-own", Rule: "a change leaves the segments of other runs as they are", run: segmentsRetireOwn},
@@ -34,7 +35,7 @@ func segmentsGiven(t *tester) {
 	var given []log.Segment
 	for i, data := range [][]byte{{0}, []byte("\xff\xfe"), []byte("text"), noise(100_000), noise(1 << 20)} {
 		first := uint64(10*i + 1)
-		given = append(given, log.Segment{First: first, Last: first + 9, Size: int64(len(data)), Data: data})
+		given = append(given, log.Segment{First: first, Last: first + 9, Size: int64(len(data) + len(data)/2 + 1), Index: data[:len(data)/2+1], Data: data})
 	}
 	given[4].Last = log.MaxSeq - 1
 	ignored := slices.Clone(given)
@@ -54,6 +55,20 @@ func segmentsList(t *tester) {
 	want = append(want, numbered(more, res.Added)...)
 	slices.SortFunc(want, func(x, y log.Segment) int { return int(x.First) - int(y.First) })
 	t.wantSegments("a", want)
+}
+
+func segmentsIndex(t *tester) {
+	given := []log.Segment{segment(1, 2, "a"), segment(3, 3, "a")}
+	res := t.apply(log.Change{Run: "a", Head: head(4, 3), Add: given})
+	for _, want := range numbered(given, res.Added) {
+		want.Data = nil
+		have, err := t.b.Segment(t.ctx, log.SegmentRequest{Run: "a", ID: want.ID, IndexOnly: true})
+		if err != nil {
+			t.errorf("Segment %d returned the error %w", want.ID, err)
+		} else if d := diffSegment(want, have); d != "" {
+			t.errorf("Segment %d: %s", want.ID, d)
+		}
+	}
 }
 
 func segmentsOwn(t *tester) {

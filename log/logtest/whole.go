@@ -108,7 +108,7 @@ func readSegments(t *tester, b log.Backend) error {
 			return fmt.Errorf("%s follows one that ends at %d", describeSegment(s), next-1)
 		}
 		next = s.Last + 1
-		have, err := b.Segment(t.ctx, "a", s.ID)
+		have, err := b.Segment(t.ctx, log.SegmentRequest{Run: "a", ID: s.ID})
 		if errors.Is(err, log.ErrNotFound) {
 			continue
 		}
