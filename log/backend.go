@@ -125,8 +125,9 @@ type Record struct {
 	// Recency is what Head says of it.
 	Recency uint64
 	// Encoding says what State holds; Base and Links are those of a delta: the
-	// seq of the event whose state it is to be applied to, and an upper bound
-	// for the number of deltas between this state and one stored whole.
+	// seq of the event whose state it is to be applied to, and how many seqs
+	// back the state that all rests on is stored whole, which is also an upper
+	// bound for the number of deltas in between.
 	Encoding Encoding
 	Base     uint64
 	Links    uint32

@@ -10,11 +10,12 @@ import (
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
-// How far a state may depend on others. A damaged record takes at most maxLinks
-// states with it, and reading a state reads at most chainFactor times its size,
-// plus chainSlack bytes for small ones.
+// How far a state may depend on others. All that rests on a state stored whole is
+// at most maxLinks seqs later, on whatever branch, so a damaged record takes at
+// most 256 states with it; and reading a state reads at most chainFactor times its
+// size, plus chainSlack bytes for small ones.
 const (
-	maxLinks    = 255 // with the state stored whole: 256 states
+	maxLinks    = 255
 	chainFactor = 1
 	chainSlack  = 64 << 10
 )
@@ -53,10 +54,17 @@ func newCodec(opts Options) (codec, error) {
 type encoded struct {
 	encoding Encoding
 	base     uint64
-	links    uint32
 	bytes    []byte // may be the state itself
 	chain    int64  // stored bytes to be read to get at the state
 	from     *snapshot
+}
+
+// links returns Record.Links for the event seq.
+func (e *encoded) links(seq uint64) uint64 {
+	if e.from == nil {
+		return 0
+	}
+	return seq - e.from.event.Seq + uint64(e.from.links)
 }
 
 // chainCost is what a delta adds to a chain: its stored bytes, or an eighth of its
@@ -70,7 +78,7 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 	}
 	if base != nil && base.links < maxLinks {
 		d := delta.Encode(nil, base.event.State, state)
-		e := encoded{encoding: Delta, base: base.event.Seq, links: base.links + 1, bytes: d, from: base}
+		e := encoded{encoding: Delta, base: base.event.Seq, bytes: d, from: base}
 		if z := c.enc.EncodeAll(d, nil); len(z) < len(d) {
 			e.encoding, e.bytes = DeltaZstd, z
 		}

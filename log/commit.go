@@ -188,7 +188,7 @@ func (l *Log) succeed(b *batch) {
 	last := len(b.pending) - 1
 	p, ev := b.pending[last], b.events[last]
 	ev.Header, ev.State = ev.Header.clone(), p.copied
-	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, links: p.links, chain: p.chain})
+	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(ev.Seq)), chain: p.chain})
 	for i, p := range b.pending {
 		p.finish(b.events[i], nil)
 	}
@@ -302,8 +302,8 @@ func (l *Log) place(b *batch, p *pending, next *uint64) (ev Event, done bool, er
 	if run.Last >= MaxSeq {
 		return Event{}, false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run has %d events, the most that a run can have", run.Last), Err: ErrTooLarge}
 	}
-	if p.from != nil && !p.from.of(run) {
-		p.encoded = l.codec.encode(p.State, nil) // its base may be gone
+	if p.from != nil && (!p.from.of(run) || p.links(run.Last+1) > maxLinks) {
+		p.encoded = l.codec.encode(p.State, nil) // its base may be gone, or is too far away
 	}
 	h, rec, err := p.record(run, parent)
 	if err != nil {
@@ -344,7 +344,7 @@ func (p *pending) record(run *Run, parent uint64) (*Header, *Record, error) {
 	if len(header) > MaxHeader {
 		return nil, nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use fewer or shorter labels", len(header), MaxHeader), Err: ErrTooLarge}
 	}
-	rec := &Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: p.links, Header: header, State: p.bytes}
+	rec := &Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), Header: header, State: p.bytes}
 	// The order of runs by age must not depend on clocks alone: of one run it
 	// goes forward whatever they do.
 	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))

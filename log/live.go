@@ -11,13 +11,15 @@ type snapshot struct {
 	event    Event // State is shared and must not be given away
 	life     string
 	rewrites uint64
-	links    uint32 // deltas between this state and one stored whole
+	links    uint32 // Record.Links, or for a sealed event its distance from the first of its segment
+	tail     uint64 // the run's when the snapshot was made
 	chain    int64  // stored bytes to be read to get at it
 }
 
-// of reports whether the snapshot still holds for a run as it is now.
+// of reports whether the snapshot still holds for a run as it is now: what it rests
+// on changes when states are pruned and when it is sealed.
 func (s *snapshot) of(r *Run) bool {
-	return s != nil && s.life == r.Life && s.rewrites == r.row.Rewrites
+	return s != nil && s.life == r.Life && s.rewrites == r.row.Rewrites && (s.tail == r.tail || s.event.Seq >= r.tail)
 }
 
 // size is what the snapshot takes, in bytes.

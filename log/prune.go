@@ -160,7 +160,6 @@ func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
 	if err != nil {
 		return err
 	}
-	links := rec.Links // of those that lean on this one, unchanged: an upper bound
 	var base *snapshot
 	for seq := rec.Base; seq != 0; {
 		b, err := r.l.records(ctx, r.run, RecordsRequest{From: seq, To: seq, Limit: 1})
@@ -176,7 +175,7 @@ func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
 		seq = b[0].Base
 	}
 	e := r.l.codec.encode(s.event.State, base)
-	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, min(e.links, links), e.bytes
+	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, uint32(e.links(rec.Seq)), e.bytes
 	return nil
 }
 

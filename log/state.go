@@ -57,7 +57,7 @@ func (r *reader) read(ctx context.Context, rec *Record) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.row.Rewrites, links: rec.Links}
+	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.row.Rewrites, links: rec.Links, tail: r.run.tail}
 	if ev.Pruned {
 		return s, nil
 	}

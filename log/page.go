@@ -1,0 +1,146 @@
+package log
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+)
+
+// scan streams the records that a history goes through.
+func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: opts.Backward, MaxBytes: pageBytes}
+		var end error // it is not known where the run ends
+		if req.To == 0 || req.To > r.run.Last {
+			req.To, end = r.run.Last, r.run.lastErr
+		}
+		if end != nil && opts.Backward {
+			yield(nil, end)
+			return
+		}
+		req.HeadersOnly = opts.HeadersOnly || opts.Node != ""
+		req.Limit = pageStates
+		if req.HeadersOnly {
+			req.Limit = pageHeaders
+		}
+		if opts.Limit > 0 && opts.Node == "" {
+			req.Limit = min(req.Limit, opts.Limit)
+		}
+		for req.From <= req.To {
+			recs, err := r.records(ctx, req)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range recs {
+				if !yield(&recs[i], nil) {
+					return
+				}
+			}
+			if last := recs[len(recs)-1].Seq; opts.Backward {
+				req.To = last - 1
+			} else {
+				req.From = last + 1
+			}
+		}
+		if end != nil {
+			yield(nil, end)
+		}
+	}
+}
+
+// records reads a page and holds it to what was asked: the records follow each
+// other without a gap from the end that the page begins at. The page has at
+// least one record. It is of the tail or of one segment.
+func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, error) {
+	req.Run = r.run.ID
+	for {
+		if err := r.l.readable(ctx); err != nil {
+			return nil, err
+		}
+		recs, err := r.page(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		want, missing := follow(recs, req)
+		if !missing {
+			// A page is of one life of the run: one record tells.
+			if recordSum(r.run.Life, &recs[0]) != recs[0].Sum {
+				err = r.l.gone(ctx, r.run)
+			}
+			return recs, err
+		}
+		// They may have been sealed, or their segment merged, since the run was
+		// looked at.
+		moved, err := r.refresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !moved {
+			return nil, corrupt(r.run.ID, want, "the event is missing")
+		}
+	}
+}
+
+// page reads what is there of a page.
+func (r *reader) page(ctx context.Context, req RecordsRequest) ([]Record, error) {
+	first := req.From
+	if req.Reverse {
+		first = req.To
+	}
+	if first < r.run.tail {
+		return r.sealedPage(ctx, first, req)
+	}
+	recs, err := r.l.backend.Records(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("%sread events %d to %d: %w", place(r.run.ID, 0), req.From, req.To, err)
+	}
+	return recs, nil
+}
+
+// follow returns the seq that is missing from the beginning of a page or between
+// its records.
+func follow(recs []Record, req RecordsRequest) (seq uint64, missing bool) {
+	want, step := req.From, uint64(1)
+	if req.Reverse {
+		want, step = req.To, math.MaxUint64 // that is, -1
+	}
+	for i := range recs {
+		if recs[i].Seq != want {
+			return want, true
+		}
+		want += step
+	}
+	return want, len(recs) == 0
+}
+
+// refresh looks at the run anew and reports whether it was sealed further since,
+// or its segments changed.
+func (r *reader) refresh(ctx context.Context) (moved bool, err error) {
+	now, err := r.l.run(ctx, r.run.ID)
+	if err != nil {
+		return false, err
+	}
+	if now.Life != r.run.Life {
+		return false, r.l.gone(ctx, r.run)
+	}
+	if now.revision == r.run.revision {
+		return false, nil
+	}
+	r.run.tail, r.run.revision, r.run.row.Rewrites = now.tail, now.revision, now.row.Rewrites
+	r.segs, r.open = nil, nil
+	return true, nil
+}
+
+// gone returns an error if the run has been deleted since it was looked at.
+func (l *Log) gone(ctx context.Context, run Run) error {
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if now.Life != run.Life {
+		return notFound(run.ID, 0, "the run was deleted while it was being read, and its id used again")
+	}
+	return nil
+}
