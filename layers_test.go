@@ -17,7 +17,8 @@ const module = "github.com/flowlog/checkpoint"
 // layers says which of our packages a package may import: arrows point down only.
 var layers = map[string][]string{
 	"log/delta":      nil,
-	"log":            {"log/delta"},
+	"log/segment":    nil,
+	"log":            {"log/delta", "log/segment"},
 	"log/logtest":    {"log"},
 	"memory":         {"log"},
 	"sqlite":         {"log"},

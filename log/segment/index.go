@@ -1,0 +1,66 @@
+package segment
+
+import "math/bits"
+
+// Index is all of a segment but the payloads, checked. It doesn't change, and is
+// safe for concurrent use.
+type Index struct {
+	info    Info
+	entries []Entry
+	spans   []span
+	depth   []uint8
+	blocks  []block
+	size    int64  // of the data
+	sum     uint32 // of the index, which the data repeats
+}
+
+// Info returns what the segment is a part of.
+func (x *Index) Info() Info { return x.info }
+
+// Entries returns the entries by seq: Last - First + 1 of them. They and their
+// headers belong to the index and must not be changed.
+func (x *Index) Entries() []Entry { return x.entries }
+
+// DataLen returns how long the data is that belongs to the index, in bytes.
+func (x *Index) DataLen() int64 { return x.size }
+
+// Depth returns how many bases there are to go through from an entry to one that
+// has none: 0 if the entry itself has none, or is not in the segment.
+func (x *Index) Depth(seq uint64) int {
+	if seq < x.info.First || seq > x.info.Last {
+		return 0
+	}
+	return int(x.depth[seq-x.info.First])
+}
+
+// share divides what is stored among the entries: the index by the headers'
+// lengths, each block by the payloads'.
+func (x *Index) share(index int64) {
+	var headers, sum int64
+	for i := range x.entries {
+		headers += int64(len(x.entries[i].Header)) + 1
+	}
+	for i := range x.entries {
+		e := &x.entries[i]
+		n := int64(len(e.Header)) + 1
+		e.Stored = part(index, sum, n, headers)
+		sum += n
+		if s := x.spans[i]; s.block >= 0 {
+			b := x.blocks[s.block]
+			e.Stored += part(b.stored, s.off, e.Len, b.raw)
+		}
+	}
+}
+
+// part returns the share of total that n at off of all have, so that the shares of
+// neighbours add up.
+func part(total, off, n, all int64) int64 {
+	return scale(total, off+n, all) - scale(total, off, all)
+}
+
+// scale returns total*n/all, for n up to all.
+func scale(total, n, all int64) int64 {
+	hi, lo := bits.Mul64(uint64(total), uint64(n))
+	q, _ := bits.Div64(hi, lo, uint64(all))
+	return int64(q)
+}

@@ -1,0 +1,89 @@
+package segment
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+)
+
+// mostTable returns how long a table can be whose compressed form has n bytes. A
+// table that compresses still better is stored as it is, so that what a reader
+// allocates stays in proportion to what it was given.
+func mostTable(n int) int64 { return min(1<<20+1024*int64(n), MaxTable) }
+
+func format(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// check says whether a segment can be what info says.
+func (info *Info) check() error {
+	switch {
+	case info.Run == "":
+		return invalid("length of the run's id", 0, 1)
+	case info.First == 0:
+		return invalid("first seq", 0, 1)
+	case info.Last < info.First:
+		return invalid("last seq", info.Last, info.First)
+	case info.Last-info.First >= MaxEntries:
+		return invalid("number of entries", info.Last-info.First+1, MaxEntries)
+	case info.First == 1 && info.Prev != [32]byte{}:
+		return invalid("hash before event 1", 1, 0)
+	case info.Bytes < 0:
+		return invalid("bytes before the segment", info.Bytes, math.MaxInt64)
+	case info.Stored < 0:
+		return invalid("stored bytes before the segment", info.Stored, math.MaxInt64)
+	}
+	return nil
+}
+
+// appendTable writes the table, which is compressed, and the tail, which has all
+// that can't be: hashes and checksums.
+func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []int32) (table, tail []byte) {
+	number := func(v uint64) { t = binary.AppendUvarint(t, v) }
+	text := func(s string) {
+		number(uint64(len(s)))
+		t = append(t, s...)
+	}
+	text(info.Run)
+	text(info.Life)
+	number(info.First)
+	number(info.Last - info.First)
+	number(info.Recency)
+	number(uint64(info.Bytes))
+	number(uint64(info.Stored))
+	if info.First > 1 {
+		tail = append(tail, info.Prev[:]...)
+	}
+	tail = append(tail, info.Hash[:]...)
+
+	for _, e := range entries {
+		t = append(t, e.Kind)
+	}
+	for _, e := range entries {
+		if e.Base == 0 {
+			number(0)
+		} else {
+			number(zigzag(int64(e.Base - e.Seq)))
+		}
+	}
+	for _, e := range entries {
+		number(uint64(e.Len))
+	}
+	at := int32(0)
+	for _, i := range order {
+		number(zigzag(int64(i - at)))
+		at = i
+	}
+	number(uint64(len(blocks)))
+	for _, b := range blocks {
+		number(uint64(b.payloads))
+	}
+	for _, b := range blocks {
+		number(uint64(b.stored)<<1 | uint64(b.method))
+	}
+	for _, b := range blocks {
+		tail = binary.LittleEndian.AppendUint32(tail, b.crc)
+	}
+	return appendHeaders(t, tail, entries)
+}
+
+func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
