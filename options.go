@@ -2,8 +2,10 @@ package checkpoint
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/sqlite"
 )
@@ -15,6 +17,8 @@ type config struct {
 	log       log.Options
 	sqlite    sqlite.Options
 	listLimit int64
+	compact   compaction.BackgroundOptions
+	dormant   bool   // nothing is compacted in the background
 	onlyFor   string // an option that only SQLite knows, if one was given
 }
 
@@ -55,6 +59,18 @@ func WithCacheBytes(bytes int64) Option { return func(c *config) { c.log.CacheBy
 // WithListLimit sets how many bytes of states List returns at most. The default
 // is 1 GiB.
 func WithListLimit(bytes int64) Option { return func(c *config) { c.listLimit = bytes } }
+
+// WithoutCompaction keeps the store from sealing events in the background: only
+// [EventStore.Compact] does then.
+func WithoutCompaction() Option { return func(c *config) { c.dormant = true } }
+
+// WithIdle sets how long a run must have had no event until it is sealed whole in
+// the background. The default is 10 minutes.
+func WithIdle(d time.Duration) Option { return func(c *config) { c.compact.Idle = d } }
+
+// WithLogger sets who is told what goes wrong in the background. The default is
+// slog.Default(). Nothing is lost by what goes wrong there.
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logger = l } }
 
 // WithReadOnly opens a store for looking only, also while another process writes
 // it. Nothing is made; every write fails with ErrReadOnly.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,7 +62,7 @@ func TestRandomOperations(t *testing.T) {
 				do     func(run string)
 			}{
 				{60, m.save}, {8, m.appendAfter}, {10, m.load}, {10, m.loadSeq}, {6, m.history}, {3, m.list},
-				{3, m.visit}, {2, m.prune}, {1, m.remove}, {1, m.verify}, {2, m.listRuns}, {1, m.reopen},
+				{3, m.visit}, {2, m.prune}, {1, m.remove}, {1, m.verify}, {2, m.listRuns}, {1, m.reopen}, {3, m.seal},
 			}
 			var lots []func(string)
 			for _, op := range operations {
@@ -279,4 +280,10 @@ func (m *model) reopen(string) {
 	}
 	opts := [][]checkpoint.Option{nil, {checkpoint.WithCacheBytes(1)}, {checkpoint.WithPlainUpTo(100)}, {checkpoint.WithPlainStates()}}
 	m.s = m.st.open(m.t, opts[m.r.IntN(len(opts))]...)
+}
+
+// seal seals a run as it is, in part or whole: nobody may notice.
+func (m *model) seal(run string) {
+	_, err := m.s.Compact(context.Background(), checkpoint.CompactOptions{Idle: time.Duration(m.r.IntN(2)) * time.Hour})
+	require.NoError(m.t, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -29,6 +30,7 @@ type Store interface {
 // other driver, [Open].
 type EventStore struct {
 	log       *log.Log
+	compactor *compaction.Compactor // nil if there is none
 	listLimit int64
 }
 
@@ -47,12 +49,20 @@ func Open(backend log.Backend, opts ...Option) (*EventStore, error) {
 }
 
 func open(backend log.Backend, c config) (*EventStore, error) {
-	l, err := log.Open(backend, c.log)
-	if err != nil {
+	s := &EventStore{listLimit: c.listLimit}
+	if !c.dormant && !c.log.ReadOnly {
+		s.compactor = compaction.New(c.compact)
+		c.log.Grown = s.compactor.Grown
+	}
+	var err error
+	if s.log, err = log.Open(backend, c.log); err != nil {
 		backend.Close()
 		return nil, err
 	}
-	return &EventStore{log: l, listLimit: c.listLimit}, nil
+	if s.compactor != nil {
+		s.compactor.Start(s.log)
+	}
+	return s, nil
 }
 
 // MemoryStore is a store in memory: for tests and for runs that need not survive
@@ -223,9 +233,15 @@ func (s *EventStore) Verify(ctx context.Context, runID string) (*Report, error) 
 	return s.log.Verify(ctx, runID)
 }
 
-// Close waits for the save under way and releases the store. A second Close does
-// nothing; all else gives ErrClosed from then on.
-func (s *EventStore) Close() error { return s.log.Close() }
+// Close waits for the save under way, and for the step at hand in the background,
+// and releases the store. A second Close does nothing; all else gives ErrClosed
+// from then on.
+func (s *EventStore) Close() error {
+	if s.compactor != nil {
+		s.compactor.Close()
+	}
+	return s.log.Close()
+}
 
 func given(ev *log.Event, err error) (*Checkpoint, error) {
 	if err != nil {

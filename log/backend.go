@@ -147,6 +147,11 @@ type Record struct {
 	// StateLen is the length of the stored State in bytes, given also when
 	// the state was not asked for. Backends fill it in; Apply ignores it.
 	StateLen int64
+
+	// Of an event in a segment: what it takes in it, in bytes, and the segment's
+	// first seq. 0 for one of the tail.
+	sealed int64
+	first  uint64
 }
 
 // Segment is a sealed, immutable block of the consecutive events First to Last.

@@ -189,6 +189,9 @@ func (l *Log) succeed(b *batch) {
 	p, ev := b.pending[last], b.events[last]
 	ev.Header, ev.State = ev.Header.clone(), p.copied
 	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(ev.Seq)), chain: p.chain})
+	if l.opts.Grown != nil && b.run.worthSealing() {
+		l.opts.Grown(b.run.ID)
+	}
 	for i, p := range b.pending {
 		p.finish(b.events[i], nil)
 	}
@@ -362,7 +365,7 @@ func (l *Log) repeated(b *batch, p *pending) (Event, bool, error) {
 	if seq > b.run.Last {
 		return Event{}, false, nil
 	}
-	recs, err := l.records(context.Background(), b.run, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	recs, err := l.reader(b.run).records(context.Background(), RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
 	if err != nil {
 		return Event{}, false, err
 	}

@@ -94,7 +94,7 @@ func (c *liveRuns) saw(r Run) {
 	}
 	e := el.Value.(*liveEntry)
 	e.seen = max(e.seen, r.Last)
-	if r.Last > e.run.Last || r.row.Rewrites > e.run.row.Rewrites {
+	if r.Last > e.run.Last || r.revision > e.run.revision {
 		e.run = r // another writer was here
 	}
 }
@@ -114,7 +114,7 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 	if !ok {
 		return
 	}
-	if e := el.Value.(*liveEntry); e.newest == nil && newest.of(&e.run) && newest.event.Seq == e.run.Last {
+	if e := el.Value.(*liveEntry); !e.newest.of(&e.run) && newest.of(&e.run) && newest.event.Seq == e.run.Last {
 		lr := e.liveRun
 		lr.newest = newest
 		c.put(r.ID, lr)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/flowlog/checkpoint/log/delta"
+	"github.com/flowlog/checkpoint/log/segment"
 )
 
 // Options tune a [Log]. The zero value is good.
@@ -21,6 +24,9 @@ type Options struct {
 	CacheBytes int64
 	// ReadOnly makes every write fail with ErrReadOnly.
 	ReadOnly bool
+	// Grown, if not nil, is called after an append to a run whose tail has enough
+	// events to be sealed. It is called with a lock held and must return at once.
+	Grown func(run string)
 }
 
 func (o Options) withDefaults() Options {
@@ -44,10 +50,11 @@ const mostState = 1_000_000_000 - 1<<20
 // Log is a set of runs on one backend. It is safe for concurrent use. It must be
 // closed.
 type Log struct {
-	backend Backend
-	opts    Options
-	codec   codec
-	live    *liveRuns
+	backend  Backend
+	opts     Options
+	codec    codec
+	segments *segment.Codec
+	live     *liveRuns
 
 	// writer is held by whoever changes the backend: it has one slot.
 	writer chan struct{}
@@ -69,8 +76,12 @@ func Open(b Backend, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	segments, err := segment.NewCodec(segment.Options{MaxPayload: opts.MaxState + delta.MaxOverhead})
+	if err != nil {
+		return nil, err
+	}
 	return &Log{
-		backend: b, opts: opts, codec: c,
+		backend: b, opts: opts, codec: c, segments: segments,
 		live:   newLiveRuns(opts.CacheBytes),
 		writer: make(chan struct{}, 1),
 	}, nil

@@ -67,7 +67,7 @@ func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, e
 		return nil, nil
 	}
 	var there []uint64
-	for rec, err := range l.scan(ctx, run, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1], HeadersOnly: true}) {
+	for rec, err := range l.reader(run).scan(ctx, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1], HeadersOnly: true}) {
 		if err != nil {
 			return nil, err
 		}
@@ -78,33 +78,88 @@ func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, e
 	return there, nil
 }
 
-// pruneSome drops a slice of states in one change.
+// pruneSome drops a slice of states: those in segments a segment at a time, then
+// those of the tail in one change.
 func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error) {
+	dropped := 0
+	for len(seqs) > 0 {
+		now, err := l.run(ctx, run.ID)
+		if err != nil {
+			return dropped, err
+		}
+		if now.Life != run.Life {
+			return dropped, l.gone(ctx, run)
+		}
+		n, done := 0, len(seqs)
+		if seqs[0] < now.tail {
+			n, done, err = l.pruneSealed(ctx, now, seqs)
+		} else {
+			n, err = l.pruneTail(ctx, now, seqs)
+		}
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return dropped, err
+		}
+		dropped += n
+		seqs = seqs[done:]
+	}
+	return dropped, nil
+}
+
+// pruneSealed makes the segment that holds the first of seqs anew, without its
+// states of them. It returns how many states went, and how many seqs it is done
+// with.
+func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64) (dropped, done int, err error) {
+	if err := l.writable(ctx); err != nil {
+		return 0, 0, err
+	}
+	r := l.reader(run)
+	s, err := r.segment(ctx, seqs[0], false)
+	if err != nil {
+		return 0, 0, err
+	}
+	if s == nil {
+		if moved, err := r.refresh(ctx); err != nil || moved {
+			return 0, 0, errors.Join(err, ErrConflict)
+		}
+		return 0, 0, corrupt(run.ID, seqs[0], "the event is missing")
+	}
+	done, found := slices.BinarySearch(seqs, s.Last)
+	if found {
+		done++
+	}
+	b, err := r.build(ctx, sealPlan{from: s.First, to: s.Last, retire: []uint64{s.ID}}, seqs[:done])
+	if err != nil || b.pruned == 0 {
+		return 0, done, err
+	}
+	return int(b.pruned), done, l.enforce(ctx, run, b)
+}
+
+// pruneTail drops states of the tail.
+func (l *Log) pruneTail(ctx context.Context, run Run, seqs []uint64) (int, error) {
 	if err := l.acquire(ctx); err != nil {
 		return 0, err
 	}
 	defer l.release()
-	for {
-		if err := l.gone(ctx, run); err != nil {
-			return 0, err
-		}
-		now, err := l.run(ctx, run.ID)
-		if err != nil {
-			return 0, err
-		}
-		change, n, err := l.planPrune(ctx, &now, seqs)
-		if err != nil || n == 0 {
-			return 0, err
-		}
-		l.live.unload(run.ID)
-		results, err := l.apply([]Change{change})
-		if err != nil {
-			return 0, err
-		}
-		if !errors.Is(results[0].Err, ErrConflict) {
-			return n, results[0].Err
-		}
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return 0, err
 	}
+	if now.revision != run.revision {
+		return 0, ErrConflict
+	}
+	change, n, err := l.planPrune(ctx, &now, seqs)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	l.live.unload(run.ID)
+	results, err := l.apply([]Change{change})
+	if err != nil {
+		return 0, err
+	}
+	return n, results[0].Err
 }
 
 // planPrune makes the change that drops the states of seqs: it goes through the
@@ -113,7 +168,7 @@ func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, i
 	change := Change{Run: run.ID, Revision: run.revision, Last: run.Last}
 	r := l.reader(*run)
 	dropped := 0
-	for rec, err := range l.scan(ctx, *run, HistoryOptions{From: seqs[0], HeadersOnly: true}) {
+	for rec, err := range r.scan(ctx, HistoryOptions{From: seqs[0], HeadersOnly: true}) {
 		if err != nil {
 			return Change{}, 0, err
 		}
@@ -132,7 +187,7 @@ func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, i
 			dropped++
 		case rec.Base != 0 && slices.Contains(seqs, rec.Base):
 			// The scan read no states: few records lean on what is dropped.
-			recs, err := l.records(ctx, *run, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+			recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 			if err != nil {
 				return Change{}, 0, err
 			}
@@ -162,7 +217,7 @@ func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
 	}
 	var base *snapshot
 	for seq := rec.Base; seq != 0; {
-		b, err := r.l.records(ctx, r.run, RecordsRequest{From: seq, To: seq, Limit: 1})
+		b, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -174,18 +229,18 @@ func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
 		}
 		seq = b[0].Base
 	}
-	e := r.l.codec.encode(s.event.State, base)
-	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, uint32(e.links(rec.Seq)), e.bytes
+	*rec = r.restore(*rec, s, base)
 	return nil
 }
 
 // pruned returns the error for a state that was dropped.
 func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
-	recs, err := l.records(ctx, run, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	r := l.reader(run)
+	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
 	if err != nil {
 		return err
 	}
-	ev, err := l.reader(run).header(&recs[0])
+	ev, err := r.header(&recs[0])
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -149,11 +148,12 @@ func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, err
 	if seq == 0 || seq > run.Last {
 		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))
 	}
-	recs, err := l.records(ctx, run, RecordsRequest{From: seq, To: seq, Limit: 1})
+	r := l.reader(run)
+	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	return l.reader(run).event(ctx, &recs[0])
+	return r.event(ctx, &recs[0])
 }
 
 // Visit returns the nth event of a node in a run, counted from 1 by seq over all
@@ -222,7 +222,7 @@ func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Se
 	return func(yield func(*Event, error) bool) {
 		r := l.reader(run)
 		node, left := nodeFilter(opts.Node), opts.Limit
-		for rec, err := range l.scan(ctx, run, opts) {
+		for rec, err := range r.scan(ctx, opts) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -270,7 +270,7 @@ func (r *reader) selected(ctx context.Context, rec *Record, opts HistoryOptions)
 		return &ev, true, nil
 	}
 	if opts.Node != "" { // the scan read headers only
-		recs, err := r.l.records(ctx, r.run, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if err != nil {
 			return nil, false, err
 		}

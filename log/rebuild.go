@@ -24,8 +24,8 @@ func (r *reader) rebuild(ctx context.Context, rec *Record, size int64) ([]byte, 
 	if err != nil {
 		return nil, 0, err
 	}
-	var read, inflated int64
-	for _, c := range chain {
+	read, inflated := stored(chain[len(chain)-1]), int64(0)
+	for _, c := range chain[:len(chain)-1] {
 		n := inflatedSize(c)
 		inflated += n
 		read += chainCost(len(c.State), int(n))
@@ -52,16 +52,13 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 		if rec.Encoding != Delta && rec.Encoding != DeltaZstd {
 			return nil, corrupt(r.run.ID, chain[0].Seq, fmt.Sprintf("its state rests on that of seq %d, which is %s", rec.Seq, rec.Encoding))
 		}
-		base, ok := page[rec.Base]
-		if !ok {
-			if err := r.around(ctx, rec, page); err != nil {
-				return nil, err
-			}
-			if base, ok = page[rec.Base]; !ok {
-				return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state is a delta on that of seq %d, which is not there", rec.Base))
-			}
+		base, err := r.base(ctx, rec, page)
+		if err != nil {
+			return nil, err
 		}
-		if base.Seq >= rec.Seq || base.Links >= rec.Links {
+		// So it comes to an end. A tail's deltas rest on older states, a segment's
+		// on newer ones.
+		if base.Links >= rec.Links && (rec.first != 0 || base.first == 0) || rec.first == 0 && base.Seq >= rec.Seq {
 			return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
 		}
 		if err := checkSum(r.run.ID, r.run.Life, base); err != nil {
@@ -73,13 +70,51 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 	return chain, nil
 }
 
-// around reads the record that rec's delta rests on and those before it, as far as
-// Links reaches: in a run without branches that is its whole chain, in a page or a
-// few. Where the run branches just there, it reads the one record.
+// base returns the record that rec's delta rests on. page holds those of the tail
+// that were read before.
+func (r *reader) base(ctx context.Context, rec *Record, page map[uint64]*Record) (*Record, error) {
+	for {
+		if rec.Base < r.run.tail {
+			s, err := r.segment(ctx, rec.Base, false)
+			if err != nil {
+				return nil, err
+			}
+			if s != nil {
+				base, err := s.at(rec.Base, false)
+				if err != nil {
+					return nil, r.damagedSegment(s.Segment, err)
+				}
+				return &base, nil
+			}
+		} else {
+			if base, ok := page[rec.Base]; ok {
+				return base, nil
+			}
+			if err := r.around(ctx, rec, page); err != nil {
+				return nil, err
+			}
+			if base, ok := page[rec.Base]; ok {
+				return base, nil
+			}
+		}
+		moved, err := r.refresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !moved {
+			return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its state is a delta on that of seq %d, which is not there", rec.Base))
+		}
+	}
+}
+
+// around reads the record that rec's delta rests on and those before it in the
+// tail, as far as Links reaches: in a run without branches that is its whole
+// chain, in a page or a few. Where the run branches just there, it reads the one
+// record.
 func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
 	from := rec.Base
 	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
-		from = rec.Seq - n
+		from = max(rec.Seq-n, r.run.tail)
 	}
 	recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: from, To: rec.Base, Reverse: true, Limit: maxLinks + 1, MaxBytes: pageBytes})
 	if err != nil {

@@ -59,6 +59,22 @@ type row struct {
 	// Rewrites counts the changes to stored states. A delta that was made
 	// before a rewrite may lean on a state that is no longer there.
 	Rewrites uint64 `json:"rewrites,omitempty"`
+	// Sealed is the last event that is in a segment: where the run stands when
+	// its tail is empty.
+	Sealed *sealedLast `json:"sealed,omitempty"`
+}
+
+// sealedLast is what a head must know of an event whose record is gone.
+type sealedLast struct {
+	Seq       uint64    `json:"seq"`
+	Hash      Digest    `json:"hash"`
+	GraphID   string    `json:"graph_id,omitempty"`
+	NodeID    string    `json:"node_id"`
+	NextNode  string    `json:"next_node,omitempty"`
+	Size      int64     `json:"size"`
+	CreatedAt time.Time `json:"created_at"`
+	Bytes     int64     `json:"bytes"` // the record's running totals
+	Stored    int64     `json:"stored"`
 }
 
 // newRun returns the summary of a run without events, which is never stored.
@@ -97,7 +113,13 @@ func parseHead(h Head) (Run, error) {
 	}
 	r.Life, r.CreatedAt = r.row.Life, r.row.CreatedAt
 	if h.Last == nil {
-		return Run{}, corrupt(h.Run, 0, "head of a run without events")
+		s := r.row.Sealed
+		if s == nil || s.Seq != r.tail-1 {
+			return Run{}, corrupt(h.Run, 0, "head of a run without events")
+		}
+		r.stand(s.Seq, s.Hash, s.Bytes, s.Stored)
+		r.GraphID, r.NodeID, r.NextNode, r.Size, r.UpdatedAt = s.GraphID, s.NodeID, s.NextNode, s.Size, s.CreatedAt
+		return r, nil
 	}
 	// A damaged record takes its own event with it and no other.
 	hdr, err := checkRecord(h.Run, r.Life, h.Last)
@@ -114,12 +136,23 @@ func (r *Run) setLast(h *Header, rec *Record) {
 	if r.Last == 0 && h.Seq == 1 {
 		r.CreatedAt, r.row.CreatedAt = h.CreatedAt, h.CreatedAt
 	}
-	r.Last, r.Hash, r.recency = h.Seq, rec.Hash, max(r.recency, rec.Recency)
+	r.stand(h.Seq, rec.Hash, rec.Bytes, rec.Stored)
+	r.recency = max(r.recency, rec.Recency)
 	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
 	r.UpdatedAt = h.CreatedAt
+}
+
+// stand puts the summary at an event; bytes and stored are its running totals.
+func (r *Run) stand(seq uint64, hash Digest, bytes, stored int64) {
+	r.Last, r.Hash = seq, hash
 	r.Pruned = r.row.Pruned
-	r.Bytes, r.Stored = rec.Bytes-r.row.PrunedBytes, rec.Stored-r.row.Freed
+	r.Bytes, r.Stored = bytes-r.row.PrunedBytes, stored-r.row.Freed
 }
 
 // stored is what a record takes, in bytes, but for the database's own overhead.
-func stored(r *Record) int64 { return int64(len(r.Header)) + max(r.StateLen, int64(len(r.State))) }
+func stored(r *Record) int64 {
+	if r.sealed > 0 {
+		return r.sealed
+	}
+	return int64(len(r.Header)) + max(r.StateLen, int64(len(r.State)))
+}

@@ -73,7 +73,7 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 				return
 			}
 			for _, h := range heads {
-				if strings.HasSuffix(h.Run, noteSuffix) {
+				if strings.Contains(h.Run, "\x00") {
 					continue
 				}
 				run, err := parseHead(h)

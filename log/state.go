@@ -15,6 +15,8 @@ import (
 type reader struct {
 	l      *Log
 	run    Run
+	segs   []Segment    // the run's, nil if not listed yet
+	open   *sealed      // the one that was read last
 	recent [3]*snapshot // newest use first
 }
 
@@ -38,14 +40,15 @@ func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 		case now.Life != r.run.Life:
 			return nil, r.l.gone(ctx, r.run)
 		}
-		recs, again := r.l.records(ctx, now, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		fresh := r.l.reader(now)
+		recs, again := fresh.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if again != nil {
 			return nil, again
 		}
-		if now.row.Rewrites == r.run.row.Rewrites && recs[0].Sum == rec.Sum {
+		if now.revision == r.run.revision && recs[0].Sum == rec.Sum {
 			return nil, err
 		}
-		r.run, rec = now, &recs[0]
+		*r, rec = *fresh, &recs[0]
 		s, err = r.read(ctx, rec)
 	}
 	return s, err
@@ -53,20 +56,36 @@ func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 
 // read is event without a second look.
 func (r *reader) read(ctx context.Context, rec *Record) (*snapshot, error) {
+	s, err := r.load(ctx, rec)
+	if err != nil || s.event.Pruned {
+		return s, err
+	}
+	if sum := Digest(sha256.Sum256(s.event.State)); sum != s.event.SHA256 {
+		r.recent[0] = nil
+		return nil, mismatch(r.run.ID, rec.Seq, s.event.SHA256, sum)
+	}
+	return s, nil
+}
+
+func mismatch(run string, seq uint64, want, have Digest) error {
+	return &Error{Run: run, Seq: seq, Reason: "state does not match its SHA-256", Want: want.String(), Have: have.String(), Err: ErrCorrupt}
+}
+
+// load is read without holding the state to its hash.
+func (r *reader) load(ctx context.Context, rec *Record) (*snapshot, error) {
 	ev, err := r.header(rec)
 	if err != nil {
 		return nil, err
 	}
 	s := &snapshot{event: ev, life: r.run.Life, rewrites: r.run.row.Rewrites, links: rec.Links, tail: r.run.tail}
+	if rec.sealed > 0 { // whatever damages its segment takes it along
+		s.links = uint32(rec.Seq - rec.first)
+	}
 	if ev.Pruned {
 		return s, nil
 	}
 	if s.event.State, s.chain, err = r.state(ctx, rec, ev.Size); err != nil {
 		return nil, r.damaged(rec.Seq, err)
-	}
-	if sum := Digest(sha256.Sum256(s.event.State)); sum != ev.SHA256 {
-		return nil, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: "state does not match its SHA-256",
-			Want: ev.SHA256.String(), Have: sum.String(), Err: ErrCorrupt}
 	}
 	r.recent[2], r.recent[1], r.recent[0] = r.recent[1], r.recent[0], s
 	return s, nil
@@ -120,7 +139,7 @@ func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, in
 	switch {
 	case rec.Encoding.whole():
 		b, err := r.l.codec.whole(rec, size)
-		return b, int64(len(rec.State)), err
+		return b, stored(rec), err
 	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
 		return nil, 0, fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
 	}
@@ -131,6 +150,11 @@ func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, in
 		}
 		b, err := d.Apply(make([]byte, 0, size), base.event.State)
 		return b, base.chain + chainCost(len(rec.State), int(inflatedSize(rec))), err
+	}
+	if rec.sealed > 0 {
+		if b, err := r.unfolded(ctx, rec, size); b != nil || err != nil {
+			return b, rec.sealed, err
+		}
 	}
 	return r.rebuild(ctx, rec, size)
 }

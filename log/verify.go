@@ -80,14 +80,18 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes}
 	limit := pageStates
 	for from := uint64(1); from <= run.Last; {
-		recs, err := l.records(ctx, run, RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
+		recs, err := v.r.records(ctx, RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
 		if errors.Is(err, ErrCorrupt) && limit > 1 {
 			limit = 1 // it is somewhere on the page: go up to it
 			continue
 		}
-		if errors.Is(err, ErrCorrupt) {
+		if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
 			rep.problem(from, err)
-			return rep, nil
+			if from, err = v.skip(ctx, from); err != nil {
+				return nil, err
+			}
+			limit = pageStates
+			continue
 		}
 		if err != nil {
 			return nil, err
@@ -124,14 +128,38 @@ type verifier struct {
 	rep   *Report
 	notes []Note
 	prev  Digest
+	gap   bool  // the event before could not be read: prev and total are not known
 	total int64 // bytes of all states, the pruned included
 	bytes int64 // without the pruned
+}
+
+// skip returns the seq to go on with behind what can't be read at seq: a record,
+// or a segment.
+func (v *verifier) skip(ctx context.Context, seq uint64) (uint64, error) {
+	v.gap = true
+	if seq >= v.r.run.tail {
+		return seq + 1, nil
+	}
+	if s, err := v.r.segment(ctx, seq, true); err == nil && s != nil {
+		return seq + 1, nil // the index is sound
+	}
+	segs, err := v.r.segments(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range segs {
+		if s.Last >= seq {
+			return max(s.Last, seq) + 1, nil
+		}
+	}
+	return v.r.run.tail, nil
 }
 
 // check looks at one event. Its error says that it could not.
 func (v *verifier) check(ctx context.Context, rec *Record) error {
 	v.rep.Events++
-	defer func() { v.prev = rec.Hash }()
+	gap := v.gap
+	defer func() { v.prev, v.gap = rec.Hash, false }()
 	s, err := v.r.event(ctx, rec)
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
 		v.rep.problem(rec.Seq, err)
@@ -142,7 +170,10 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 		return err
 	}
 	ev := &s.event
-	if hash := chainAfter(rec.Seq-1, v.prev, rec.Header, ev.SHA256); hash != rec.Hash {
+	if gap {
+		v.total = rec.Bytes - ev.Size
+	}
+	if hash := chainAfter(rec.Seq-1, v.prev, rec.Header, ev.SHA256); hash != rec.Hash && !gap {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
 			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
 	}

@@ -1,0 +1,24 @@
+package checkpoint
+
+import (
+	"context"
+
+	"github.com/flowlog/checkpoint/compaction"
+)
+
+// CompactOptions say what Compact does; CompactReport says what it did.
+type (
+	CompactOptions  = compaction.Options
+	CompactReport   = compaction.Report
+	CompactProgress = compaction.Progress
+)
+
+// Compact seals runs that have had no event for opts.Idle, erases what that
+// replaced and gives the disk space back, now rather than in the background. Nothing
+// is lost: every checkpoint answers as before. Saving and loading go on meanwhile.
+//
+// ctx stops it between two steps, with what was reached kept. It waits while
+// another process compacts the same file.
+func (s *EventStore) Compact(ctx context.Context, opts CompactOptions) (CompactReport, error) {
+	return compaction.Compact(ctx, s.log, opts)
+}

@@ -1,0 +1,239 @@
+// Package compaction decides when the events of a run are sealed, and does so: on
+// request with [Compact], or by itself while a store is open with a [Compactor].
+// How it is done, without losing anything, is the engine's: see [log.Log.Seal].
+//
+// Sealing loses nothing, so it needs nobody's leave.
+package compaction
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Options say what Compact does.
+type Options struct {
+	// Idle is how long a run must have had no event to be sealed whole. Of other
+	// runs only what fills a segment is sealed. 0 takes all runs.
+	Idle time.Duration
+	// Progress, if not nil, is called now and then, from the goroutine that
+	// called Compact.
+	Progress func(Progress)
+}
+
+// Step is what Compact is at.
+type Step string
+
+// The steps, in order.
+const (
+	Waiting    Step = "waiting" // for another process that compacts
+	Sealing    Step = "sealing"
+	Purging    Step = "purging"
+	Reclaiming Step = "reclaiming"
+)
+
+// Progress is how far Compact has come in a step. Done and Total are events when
+// sealing, and bytes of the file when reclaiming; Total is 0 where it is not known.
+type Progress struct {
+	Step        Step
+	Done, Total int64
+	Sealed      log.SealStats // so far
+}
+
+// Report is what Compact did.
+type Report struct {
+	Sealed log.SealStats
+	// Runs were sealed, or some of their events.
+	Runs int
+	// Skipped are the runs that could not be sealed, because something in them
+	// is damaged: with why. They are as they were.
+	Skipped []Skipped
+	// Before and After are what the storage took on disk, in bytes; 0 where it
+	// takes none. Reclaimed is by how much it became smaller in the last step.
+	Before, After, Reclaimed int64
+}
+
+// Skipped is a run that could not be sealed, and why.
+type Skipped struct {
+	Run string
+	Err error
+}
+
+// How long a lease is, and how often it is asked for while another has it.
+const (
+	leaseTime  = 30 * time.Second
+	leaseRetry = 100 * time.Millisecond
+)
+
+// Compact seals what can be, erases what that replaced, and gives the disk space
+// back. While another process compacts the same storage, it waits.
+//
+// It can be stopped by ctx at any time, and called again to go on: each step is
+// durable and complete in itself. Reading and writing go on meanwhile.
+func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
+	w := &worker{log: l, holder: rand.Text(), progress: opts.Progress}
+	var err error
+	if w.report.Before, _, err = l.Space(ctx); err != nil {
+		return w.report, err
+	}
+	if err := w.wait(ctx); err != nil {
+		return w.report, err
+	}
+	defer w.giveBack()
+	if err := w.seal(ctx, time.Now().Add(-opts.Idle)); err != nil {
+		return w.report, err
+	}
+	if err := w.purge(ctx, 0); err != nil {
+		return w.report, err
+	}
+	w.say(Reclaiming, 0, 0)
+	w.report.Reclaimed, err = l.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
+	if err != nil {
+		return w.report, fmt.Errorf("reclaim disk space: %w", err)
+	}
+	w.report.After, _, err = l.Space(ctx)
+	return w.report, err
+}
+
+// worker is one who compacts.
+type worker struct {
+	log      *log.Log
+	holder   string
+	until    time.Time // of the lease
+	progress func(Progress)
+	report   Report
+}
+
+func (w *worker) say(step Step, done, total int64) {
+	if w.progress != nil {
+		w.progress(Progress{Step: step, Done: done, Total: total, Sealed: w.report.Sealed})
+	}
+}
+
+// lease takes the lease, or extends it when half of it is over.
+func (w *worker) lease(ctx context.Context) (bool, error) {
+	now := time.Now()
+	if w.until.Sub(now) > leaseTime/2 {
+		return true, nil
+	}
+	ok, err := w.log.Lease(ctx, w.holder, leaseTime)
+	if ok {
+		w.until = now.Add(leaseTime)
+	}
+	return ok, err
+}
+
+// wait waits for the lease.
+func (w *worker) wait(ctx context.Context) error {
+	for {
+		ok, err := w.lease(ctx)
+		if ok || err != nil {
+			return err
+		}
+		w.say(Waiting, 0, 0)
+		select {
+		case <-time.After(leaseRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// giveBack gives the lease back, if it is held.
+func (w *worker) giveBack() {
+	if !w.until.IsZero() {
+		// It ends by itself if this fails.
+		w.log.Lease(context.Background(), w.holder, -time.Second)
+		w.until = time.Time{}
+	}
+}
+
+// seal seals runs whose last event came before idle whole, of others what fills a
+// segment.
+func (w *worker) seal(ctx context.Context, idle time.Time) error {
+	var tails []log.Tail
+	var total, done int64
+	for t, err := range w.log.Tails(ctx) {
+		switch {
+		case err != nil && t.Run != "":
+			w.skip(t.Run, err)
+		case err != nil:
+			return err
+		default:
+			tails = append(tails, t)
+			total += int64(t.Events)
+		}
+	}
+	for _, t := range tails {
+		w.say(Sealing, done, total)
+		err := w.sealRun(ctx, t.Run, !t.At.After(idle), func(events int64) { w.say(Sealing, done+events, total) })
+		if err != nil {
+			return err
+		}
+		done += int64(t.Events)
+	}
+	w.say(Sealing, total, total)
+	return nil
+}
+
+// sealRun seals one run. Damage in it is noted, and no reason to stop.
+func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress func(events int64)) error {
+	if ok, err := w.lease(ctx); err != nil || !ok {
+		return errors.Join(err, ctx.Err()) // somebody else is at it
+	}
+	before := w.report.Sealed
+	stats, err := w.log.Seal(ctx, run, whole, func(s log.SealStats) {
+		w.report.Sealed = before
+		w.report.Sealed.Add(s)
+		if progress != nil {
+			progress(int64(s.Events))
+		}
+	})
+	w.report.Sealed = before
+	w.report.Sealed.Add(stats)
+	if stats.Segments > 0 {
+		w.report.Runs++
+	}
+	switch {
+	case errors.Is(err, log.ErrNotFound): // it was deleted
+		return nil
+	case errors.Is(err, log.ErrCorrupt), errors.Is(err, log.ErrUnsupportedVersion), errors.Is(err, log.ErrTooLarge):
+		w.skip(run, err)
+		return nil
+	}
+	return err
+}
+
+// maxSkipped bounds what a report lists.
+const maxSkipped = 100
+
+func (w *worker) skip(run string, err error) {
+	if len(w.report.Skipped) < maxSkipped {
+		w.report.Skipped = append(w.report.Skipped, Skipped{run, err})
+	}
+}
+
+// purge erases what is dead, slice by slice, and rests after each for as many
+// times as long as it took.
+func (w *worker) purge(ctx context.Context, rest int) error {
+	for {
+		w.say(Purging, 0, 0)
+		start := time.Now()
+		more, err := w.log.Purge(ctx)
+		if err != nil || !more {
+			return err
+		}
+		if rest == 0 {
+			continue
+		}
+		select {
+		case <-time.After(time.Duration(rest) * time.Since(start)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

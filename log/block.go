@@ -1,0 +1,258 @@
+package log
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/flowlog/checkpoint/log/delta"
+	"github.com/flowlog/checkpoint/log/segment"
+)
+
+// In a segment a state is a delta on a newer one: of its first child if that is in
+// the segment, else of the next event. The newest is stored whole. So the state
+// that a recovery wants needs no other; and since states mostly grow, the older is
+// nearly all copies from the newer, while a delta the other way holds all that was
+// new, beside the newest state that holds it too. Of 200 states of an agent that
+// grow to 650 KB, newest whole and the others on it take 0.33 of the last state;
+// the oldest whole, the others on it and the newest whole again 0.66.
+
+// What of states is held in memory while a block is made, in bytes; beyond it, a
+// state's delta is on the next event's that comes, and not on its child's.
+const blockHeld = 64 << 20
+
+// plainBlock is the size of states up to which they are stored whole: they lie side
+// by side, compressed together, which finds what they share.
+const plainBlock = 4 << 10
+
+// block is a segment before it is in force.
+type block struct {
+	Segment
+	retire []uint64
+	last   sealedLast
+	stats  SealStats
+	// What of it was dropped while it was made.
+	pruned      uint64
+	prunedBytes int64
+}
+
+// build makes a segment of consecutive events, with the states of those in prune
+// dropped. It may end before plan.to, when it has grown large; not if it replaces
+// segments.
+func (r *reader) build(ctx context.Context, plan sealPlan, prune []uint64) (*block, error) {
+	bases, err := r.bases(ctx, plan, prune)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{r: r, w: r.l.segments.NewWriter(), prune: prune, bases: bases, block: &block{retire: plan.retire}}
+	info := segment.Info{Run: r.run.ID, Life: r.run.Life, First: plan.from}
+	if plan.from > 1 {
+		before, err := r.records(ctx, RecordsRequest{From: plan.from - 1, To: plan.from - 1, HeadersOnly: true, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		info.Prev, info.Bytes, info.Stored = before[0].Hash, before[0].Bytes, before[0].Stored
+	}
+	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to}) {
+		if err != nil {
+			return nil, err
+		}
+		if err := b.add(ctx, rec); err != nil {
+			return nil, err
+		}
+		info.Last, info.Hash, info.Recency = rec.Seq, rec.Hash, rec.Recency
+		if len(plan.retire) == 0 && (b.w.Size() >= sealBytes || b.deltas >= sealDeltas) {
+			break
+		}
+	}
+	return b.finish(ctx, info)
+}
+
+// bases chooses what each event's delta is to be on: the seqs of the first child,
+// or of the next event, that has a state; 0 for the last of them.
+func (r *reader) bases(ctx context.Context, plan sealPlan, prune []uint64) (map[uint64]uint64, error) {
+	bases := make(map[uint64]uint64, plan.to-plan.from+1)
+	var last uint64 // with a state, of those seen
+	childless := map[uint64]bool{}
+	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		h, err := r.header(rec)
+		if err != nil {
+			return nil, err
+		}
+		if h.Pruned || slices.Contains(prune, rec.Seq) {
+			continue
+		}
+		if last != 0 {
+			bases[last] = rec.Seq
+		}
+		if childless[h.Parent] {
+			bases[h.Parent] = rec.Seq
+			delete(childless, h.Parent)
+		}
+		last, childless[rec.Seq] = rec.Seq, true
+	}
+	return bases, nil
+}
+
+// builder makes a block.
+type builder struct {
+	*block
+	r      *reader
+	w      *segment.Writer
+	prune  []uint64
+	bases  map[uint64]uint64
+	held   []heldState // that wait for their base, ascending
+	bytes  int64       // of held
+	deltas int64
+}
+
+type heldState struct {
+	entry segment.Entry
+	state []byte
+}
+
+// add takes the next event.
+func (b *builder) add(ctx context.Context, rec *Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s, err := b.r.load(ctx, rec)
+	if err != nil {
+		return err
+	}
+	ev := &s.event
+	b.stats.Events++
+	b.stats.States += ev.Size
+	b.stats.Before += stored(rec)
+	b.last = sealedLast{
+		Seq: rec.Seq, Hash: rec.Hash, GraphID: ev.Metadata.GraphID, NodeID: ev.NodeID, NextNode: ev.NextNode,
+		Size: ev.Size, CreatedAt: ev.CreatedAt, Bytes: rec.Bytes, Stored: rec.Stored,
+	}
+	e := segment.Entry{Seq: rec.Seq, Header: rec.Header}
+	if !ev.Pruned && slices.Contains(b.prune, rec.Seq) {
+		ev.Pruned = true
+		b.pruned++
+		b.prunedBytes += ev.Size
+	}
+	if ev.Pruned {
+		e.Kind = uint8(Pruned)
+		return b.w.Add(e, nil)
+	}
+	h := heldState{entry: e, state: ev.State}
+	if err := b.base(h, false); err != nil {
+		return err
+	}
+	b.held = append(b.held, h)
+	b.bytes += int64(len(h.state))
+	return nil
+}
+
+// base writes the states that wait for this one; all of them, if there comes no
+// other.
+func (b *builder) base(on heldState, all bool) error {
+	var err error
+	b.held = slices.DeleteFunc(b.held, func(h heldState) bool {
+		if err != nil || !all && b.bases[h.entry.Seq] != on.entry.Seq && b.bytes <= blockHeld {
+			return false
+		}
+		b.bytes -= int64(len(h.state))
+		err = b.write(h, &on)
+		return true
+	})
+	return err
+}
+
+// write writes a state, as a delta if that is much smaller.
+func (b *builder) write(h heldState, on *heldState) error {
+	e := h.entry
+	// Who wants a small state should not have to read a huge one for it.
+	if on != nil && len(h.state) > plainBlock && len(on.state)/64 <= len(h.state) {
+		d := delta.Encode(nil, on.state, h.state)
+		if len(d) <= len(h.state)/2 {
+			b.deltas += int64(len(d))
+			e.Kind, e.Base = uint8(Delta), on.entry.Seq
+			return b.w.Add(e, d)
+		}
+	}
+	e.Kind = uint8(Plain)
+	return b.w.Add(e, h.state)
+}
+
+// finish ends the segment and reads it back.
+func (b *builder) finish(ctx context.Context, info segment.Info) (*block, error) {
+	if n := len(b.held); n > 0 {
+		newest := b.held[n-1]
+		b.held = b.held[:n-1]
+		if err := b.base(newest, true); err != nil {
+			return nil, err
+		}
+		if err := b.write(newest, nil); err != nil {
+			return nil, err
+		}
+	}
+	b.Segment = Segment{First: info.First, Last: info.Last}
+	var err error
+	if b.Index, b.Data, err = b.w.Finish(info); err != nil {
+		return nil, err
+	}
+	b.Size = int64(len(b.Index) + len(b.Data))
+	b.stats.Segments, b.stats.After = 1, b.Size
+	return b.block, b.r.readBack(ctx, b.Segment)
+}
+
+// readBack makes every state of a segment from its bytes and holds it to its hash.
+func (r *reader) readBack(ctx context.Context, seg Segment) error {
+	s, err := r.unseal(seg, false)
+	if err != nil {
+		return r.damagedSegment(seg, err)
+	}
+	uses := map[uint64]int{}
+	for i := range s.records {
+		uses[s.records[i].Base]++
+	}
+	states := map[uint64][]byte{} // that others are still to be made of
+	for i := len(s.records) - 1; i >= 0; i-- {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rec, err := s.at(s.records[i].Seq, false)
+		if err != nil {
+			return r.damagedSegment(seg, err)
+		}
+		if rec.Encoding == Pruned {
+			continue
+		}
+		h, err := parseHeader(r.run.ID, rec.Seq, rec.Header)
+		if err != nil {
+			return err
+		}
+		state := rec.State
+		if rec.Encoding == Delta {
+			base, ok := states[rec.Base]
+			if !ok {
+				return corrupt(r.run.ID, rec.Seq, fmt.Sprintf("the segment's delta rests on seq %d, which is not there", rec.Base))
+			}
+			d, err := delta.Parse(rec.State, int(h.Size))
+			if err != nil {
+				return r.damaged(rec.Seq, err)
+			}
+			if state, err = d.Apply(make([]byte, 0, h.Size), base); err != nil {
+				return r.damaged(rec.Seq, err)
+			}
+			if uses[rec.Base]--; uses[rec.Base] == 0 {
+				delete(states, rec.Base)
+			}
+		}
+		if sum := Digest(sha256.Sum256(state)); sum != h.SHA256 {
+			return mismatch(r.run.ID, rec.Seq, h.SHA256, sum)
+		}
+		if uses[rec.Seq] > 0 {
+			states[rec.Seq] = state
+		}
+	}
+	return nil
+}

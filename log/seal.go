@@ -1,0 +1,247 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// How much a segment holds. All that a segment holds may be lost with it, so it has
+// at most 256 events; and it is written in one transaction and read as a whole, so
+// it ends early when its events take much.
+const (
+	sealEvents = 256
+	sealBytes  = 8 << 20  // compressed
+	sealDeltas = 32 << 20 // of deltas, before compression
+)
+
+// A tail shorter than a segment is sealed on its way only if it takes this much.
+const (
+	heavyEvents = 32
+	heavyBytes  = 32 << 20
+)
+
+// SealStats is what sealing did.
+type SealStats struct {
+	// Events were sealed, or moved to a larger segment, and are in Segments new
+	// ones.
+	Events   uint64
+	Segments int
+	// States is the size of these events' states, as they were given; Before and
+	// After are what headers and states took and take, all in bytes.
+	States, Before, After int64
+}
+
+// Add adds what another sealing did.
+func (s *SealStats) Add(o SealStats) {
+	s.Events += o.Events
+	s.Segments += o.Segments
+	s.States += o.States
+	s.Before += o.Before
+	s.After += o.After
+}
+
+// Seal moves events from a run's tail to segments: each up to 256 of them,
+// compressed together. Without whole it takes what fills a segment, and leaves
+// the rest of the tail for later; with whole it takes all, together with the last
+// segment if that is small.
+//
+// Nothing is lost or altered: a segment is read back and each state held to its
+// hash before it is put in force, by one transaction per segment. Then the records
+// that it replaces are dead, and [Log.Purge] erases them. Reading and appending go
+// on meanwhile; an append waits for that transaction at most.
+//
+// When another process seals the same run, one of the two stops, with a nil error.
+// progress, if not nil, is called after each segment with what was done so far.
+//
+// Errors: ErrNotFound if there is no such run; ErrCorrupt if an event can't be
+// read, which leaves the tail from there on as it is; else as [Log.Append]. A
+// done ctx stops between segments, or before one is written.
+func (l *Log) Seal(ctx context.Context, id string, whole bool, progress func(SealStats)) (SealStats, error) {
+	var sum SealStats
+	for conflicts := 0; conflicts < 3; {
+		done, err := l.sealNext(ctx, id, whole)
+		switch {
+		case errors.Is(err, ErrConflict):
+			conflicts++
+			continue
+		case err != nil:
+			return sum, fmt.Errorf("%sseal: %w", place(id, 0), err)
+		case done.Segments == 0:
+			return sum, nil
+		}
+		conflicts = 0
+		sum.Add(done)
+		if progress != nil {
+			progress(sum)
+		}
+	}
+	return sum, nil
+}
+
+// sealNext makes the next segment of a run, if there is one to be made.
+func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, error) {
+	if err := l.writable(ctx); err != nil {
+		return SealStats{}, err
+	}
+	run, err := l.run(ctx, id)
+	if err == nil {
+		err = run.lastErr
+	}
+	if err != nil {
+		return SealStats{}, err
+	}
+	r := l.reader(run)
+	plan, err := r.planSeal(ctx, whole)
+	if err != nil || plan.to < plan.from {
+		return SealStats{}, err
+	}
+	block, err := r.build(ctx, plan, nil)
+	if err != nil {
+		return SealStats{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return SealStats{}, err
+	}
+	return block.stats, l.enforce(ctx, run, block)
+}
+
+// sealPlan is what to make a segment of: events, and the segments among them.
+type sealPlan struct {
+	from, to uint64
+	retire   []uint64
+}
+
+// planSeal chooses the events for the next segment; to is below from if there are
+// none.
+func (r *reader) planSeal(ctx context.Context, whole bool) (sealPlan, error) {
+	run := &r.run
+	p := sealPlan{from: run.tail}
+	if run.Last < run.tail || !whole && !run.worthSealing() {
+		return p, nil
+	}
+	segs, err := r.segments(ctx)
+	if err != nil {
+		return p, err
+	}
+	if n := len(segs); n > 0 {
+		if last := segs[n-1]; last.Last == run.tail-1 && run.Last-last.First < sealEvents && last.Size+run.tailBytes() <= sealBytes {
+			p.from, p.retire = last.First, []uint64{last.ID}
+		}
+	}
+	p.to = min(p.from+sealEvents-1, run.Last)
+	if p.to == run.Last {
+		return p, nil
+	}
+	// What follows should not rest on the segment: it would have to be stored anew.
+	for rec, err := range r.scan(ctx, HistoryOptions{From: run.tail + 1, To: p.to + 1, Backward: true, HeadersOnly: true}) {
+		if err != nil {
+			return p, err
+		}
+		if rec.Base == 0 {
+			p.to = rec.Seq - 1
+			break
+		}
+	}
+	return p, nil
+}
+
+// worthSealing reports whether the tail fills a segment, or takes much.
+func (r *Run) worthSealing() bool {
+	events := r.Last + 1 - r.tail
+	return events > sealEvents || events >= heavyEvents && r.tailBytes() >= heavyBytes
+}
+
+// tailBytes is what the records of the tail take.
+func (r *Run) tailBytes() int64 {
+	stored := r.Stored + r.row.Freed
+	if r.row.Sealed != nil {
+		stored -= r.row.Sealed.Stored
+	}
+	return stored
+}
+
+// enforce puts a segment in the place of the events that it holds, if the run is
+// as it was when the segment was made but for new events: else it is ErrConflict.
+func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
+	if err := l.acquire(ctx); err != nil {
+		return err
+	}
+	defer l.release()
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if now.revision != run.revision || now.lastErr != nil {
+		return ErrConflict
+	}
+	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Add: []Segment{b.Segment}, Retire: b.retire}
+	// What leans on it from outside would make a damage of it spread; what leans on
+	// a dropped state could not be read.
+	if b.pruned > 0 || b.Last >= now.tail {
+		if change.Rewrite, err = l.reader(now).leaning(ctx, b.First, b.Last); err != nil {
+			return err
+		}
+	}
+	if b.Last >= now.tail {
+		now.tail, now.row.Sealed = b.Last+1, &b.last
+	}
+	for i := range change.Rewrite {
+		now.row.Freed -= int64(len(change.Rewrite[i].State)) // about: the delta was small
+	}
+	now.row.Freed += b.stats.Before - b.stats.After
+	now.row.Pruned += b.pruned
+	now.row.PrunedBytes += b.prunedBytes
+	if b.pruned > 0 {
+		now.row.Rewrites++
+	}
+	if change.Head, err = now.head(); err != nil {
+		return err
+	}
+	results, err := l.apply([]Change{change})
+	if err != nil {
+		return err
+	}
+	if b.pruned > 0 {
+		l.live.unload(run.ID)
+	}
+	l.live.doubt(run.ID)
+	return results[0].Err
+}
+
+// leaning stores anew, whole, the records of the tail behind last whose deltas are
+// on events from first to last.
+func (r *reader) leaning(ctx context.Context, first, last uint64) ([]Record, error) {
+	var anew []Record
+	from, to := max(last+1, r.run.tail), last+maxLinks
+	if from > min(to, r.run.Last) {
+		return nil, nil
+	}
+	for rec, err := range r.scan(ctx, HistoryOptions{From: from, To: to, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Base < first || rec.Base > last {
+			continue
+		}
+		recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		s, err := r.event(ctx, &recs[0])
+		if err != nil {
+			return nil, err
+		}
+		anew = append(anew, r.restore(recs[0], s, nil))
+	}
+	return anew, nil
+}
+
+// restore returns a record with its state stored anew, on base or whole.
+func (r *reader) restore(rec Record, s *snapshot, base *snapshot) Record {
+	e := r.l.codec.encode(s.event.State, base)
+	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, uint32(e.links(rec.Seq)), e.bytes
+	rec.StateLen = int64(len(rec.State))
+	rec.Sum = recordSum(r.run.Life, &rec)
+	return rec
+}
