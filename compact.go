@@ -22,3 +22,9 @@ type (
 func (s *EventStore) Compact(ctx context.Context, opts CompactOptions) (CompactReport, error) {
 	return compaction.Compact(ctx, s.log, opts)
 }
+
+// Space returns what the store's file takes on disk, and how much of that is free
+// for use again, in bytes; zeros for a store in memory.
+func (s *EventStore) Space(ctx context.Context) (size, free int64, err error) {
+	return s.log.Space(ctx)
+}

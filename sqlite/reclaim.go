@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// reclaimPages is how many pages one transaction of Reclaim gives back: 1 MiB. A
+// page at the end of the file is moved into the free one, so that many are written.
+const reclaimPages = 256
+
+var (
+	_ log.Reclaimer = (*Backend)(nil)
+	_ log.Sizer     = (*Backend)(nil)
+)
+
+// Reclaim implements [log.Reclaimer] by SQLite's incremental vacuum. Others write
+// between its slices, each of which takes about as long as writing a megabyte.
+func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+	before, free, err := b.Space(ctx)
+	if err != nil || free == 0 {
+		return 0, err
+	}
+	total := free
+	for free > 0 {
+		if err := b.vacuum(ctx); err != nil {
+			return 0, err
+		}
+		left := free
+		if _, free, err = b.Space(ctx); err != nil {
+			return 0, err
+		}
+		if progress != nil {
+			progress(log.Reclaimed{Done: max(0, total-free), Total: total})
+		}
+		if free >= left { // others free pages as fast, or need them
+			break
+		}
+	}
+	if err := b.shrink(ctx); err != nil {
+		return 0, err
+	}
+	after, _, err := b.Space(ctx)
+	return max(0, before-after), err
+}
+
+// vacuum gives a slice of free pages back.
+func (b *Backend) vacuum(ctx context.Context) error {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if b.writers == nil {
+		return log.ErrReadOnly
+	}
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	// It gives back a page a step, so all its steps must be made.
+	rows, err := b.conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, reclaimPages))
+	if err != nil {
+		return b.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return b.explain(rows.Err())
+}
+
+// shrink writes the WAL back, which cuts the file to its new length. While others
+// read what was there before it can't be: then it is left to a later checkpoint.
+func (b *Backend) shrink(ctx context.Context) error {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for range 20 {
+		b.writing.Lock()
+		done := b.emptyWAL()
+		b.writing.Unlock()
+		if done {
+			break
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Space implements [log.Sizer], without the WAL.
+func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer leave()
+	var page, pages, unused int64
+	err = b.readers.QueryRowContext(ctx, `SELECT p.page_size, c.page_count, f.freelist_count
+		FROM pragma_page_size p, pragma_page_count c, pragma_freelist_count f`).Scan(&page, &pages, &unused)
+	return page * pages, page * unused, b.explain(err)
+}
