@@ -37,8 +37,8 @@ func editText(r *rand.Rand, state string) string {
 func TestLongRuns(t *testing.T) {
 	const n = 620
 	tunings := map[string][]checkpoint.Option{
-		"default":      nil,
-		"tiny cache":   {checkpoint.WithCacheBytes(1)},
+		"default":      {checkpoint.WithoutCompaction()},
+		"tiny cache":   {checkpoint.WithoutCompaction(), checkpoint.WithCacheBytes(1)},
 		"plain states": {checkpoint.WithPlainStates()},
 	}
 	for name, opts := range tunings {

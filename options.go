@@ -36,8 +36,8 @@ func newConfig(opts []Option) config {
 // WithMaxState sets the largest state accepted, in bytes. The default is 100 MiB.
 func WithMaxState(bytes int64) Option { return func(c *config) { c.log.MaxState = bytes } }
 
-// WithPlainStates stores every state as it is, readable with the database's own
-// tools. History then costs what its states take together.
+// WithPlainStates stores every state as it is, and seals none: readable with the
+// database's own tools. History then costs what its states take together.
 func WithPlainStates() Option { return func(c *config) { c.log.AllPlain = true } }
 
 // WithPlainUpTo sets the size in bytes up to which a state is stored as it is.

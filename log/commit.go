@@ -189,7 +189,7 @@ func (l *Log) succeed(b *batch) {
 	p, ev := b.pending[last], b.events[last]
 	ev.Header, ev.State = ev.Header.clone(), p.copied
 	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(ev.Seq)), chain: p.chain})
-	if l.opts.Grown != nil && b.run.worthSealing() {
+	if l.opts.Grown != nil && !l.opts.AllPlain && b.run.worthSealing() {
 		l.opts.Grown(b.run.ID)
 	}
 	for i, p := range b.pending {
@@ -257,8 +257,8 @@ func (l *Log) position(b *batch, id string) error {
 		run = newRun(id)
 	case err != nil:
 		return err
-	case run.lastErr != nil:
-		return run.lastErr
+	case run.damage() != nil:
+		return run.damage()
 	}
 	switch {
 	case b.tries > 0 && before == run.Life: // seen stays

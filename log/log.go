@@ -17,7 +17,8 @@ type Options struct {
 	// PlainMax is the size in bytes up to which a state is stored as it is,
 	// readable with the database's own tools. Default 4 KiB; below 0 for none.
 	PlainMax int
-	// AllPlain stores every state as it is: readable, and as large as it is.
+	// AllPlain stores every state as it is, and seals none: readable, and as large
+	// as it is.
 	AllPlain bool
 	// CacheBytes bounds the newest states of live runs that are kept in memory
 	// so that the next one can be compared with them. Default 64 MiB.

@@ -33,6 +33,9 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 		return 0, err
 	}
 	run, err := l.look(ctx, id)
+	if err == nil {
+		err = run.headErr
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -40,9 +40,17 @@ type HistoryOptions struct {
 func (l *Log) Run(ctx context.Context, id string) (Run, error) {
 	run, err := l.look(ctx, id)
 	if err == nil {
-		err = run.lastErr
+		err = run.damage()
 	}
 	return run, err
+}
+
+// damage says what is damaged of the run's summary.
+func (r *Run) damage() error {
+	if r.headErr != nil {
+		return r.headErr
+	}
+	return r.lastErr
 }
 
 // look is Run for readers of events, whom a damaged newest one does not stop.
@@ -54,7 +62,7 @@ func (l *Log) look(ctx context.Context, id string) (Run, error) {
 		return Run{}, err
 	}
 	run, err := l.run(ctx, id)
-	if err == nil && run.lastErr == nil {
+	if err == nil && run.damage() == nil {
 		l.live.saw(run)
 	}
 	return run, err
@@ -69,7 +77,11 @@ func (l *Log) run(ctx context.Context, id string) (Run, error) {
 	if err != nil {
 		return Run{}, fmt.Errorf("%sread head: %w", place(id, 0), err)
 	}
-	return parseHead(h)
+	r, err := parseHead(h)
+	if errors.Is(err, ErrCorrupt) {
+		return l.derive(ctx, h, err)
+	}
+	return r, err
 }
 
 // Newest returns the newest event of a run whose state is there: the one that a

@@ -38,6 +38,7 @@ type Run struct {
 	Stored int64 `json:"stored"`
 
 	row      row
+	headErr  error // the head is damaged: what it says was made up from the events
 	lastErr  error // the newest record is damaged: what is said of it is not to be trusted
 	revision uint64
 	recency  uint64
@@ -121,14 +122,19 @@ func parseHead(h Head) (Run, error) {
 		r.GraphID, r.NodeID, r.NextNode, r.Size, r.UpdatedAt = s.GraphID, s.NodeID, s.NextNode, s.Size, s.CreatedAt
 		return r, nil
 	}
-	// A damaged record takes its own event with it and no other.
-	hdr, err := checkRecord(h.Run, r.Life, h.Last)
-	if err != nil {
-		r.Last, r.lastErr = h.Last.Seq, err
-		return r, nil
-	}
-	r.setLast(&hdr, h.Last)
+	r.standAt(h.Last)
 	return r, nil
+}
+
+// standAt puts the summary at its newest record. A damaged one takes its own event
+// with it and no other.
+func (r *Run) standAt(last *Record) {
+	hdr, err := checkRecord(r.ID, r.Life, last)
+	if err != nil {
+		r.Last, r.lastErr = last.Seq, err
+		return
+	}
+	r.setLast(&hdr, last)
 }
 
 // setLast makes an event the newest of the summary.

@@ -51,6 +51,8 @@ func (s *SealStats) Add(o SealStats) {
 // that it replaces are dead, and [Log.Purge] erases them. Reading and appending go
 // on meanwhile; an append waits for that transaction at most.
 //
+// With Options.AllPlain there is nothing to seal.
+//
 // When another process seals the same run, one of the two stops, with a nil error.
 // progress, if not nil, is called after each segment with what was done so far.
 //
@@ -86,7 +88,7 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 	}
 	run, err := l.run(ctx, id)
 	if err == nil {
-		err = run.lastErr
+		err = run.damage()
 	}
 	if err != nil {
 		return SealStats{}, err
@@ -117,7 +119,7 @@ type sealPlan struct {
 func (r *reader) planSeal(ctx context.Context, whole bool) (sealPlan, error) {
 	run := &r.run
 	p := sealPlan{from: run.tail}
-	if run.Last < run.tail || !whole && !run.worthSealing() {
+	if run.Last < run.tail || !whole && !run.worthSealing() || r.l.opts.AllPlain {
 		return p, nil
 	}
 	segs, err := r.segments(ctx)
@@ -172,7 +174,7 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	if err != nil {
 		return err
 	}
-	if now.revision != run.revision || now.lastErr != nil {
+	if now.revision != run.revision || now.damage() != nil {
 		return ErrConflict
 	}
 	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Add: []Segment{b.Segment}, Retire: b.retire}

@@ -87,6 +87,9 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 		}
 		if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
 			rep.problem(from, err)
+			if len(rep.Problems) == maxProblems {
+				return rep, nil // more would say nothing new
+			}
 			if from, err = v.skip(ctx, from); err != nil {
 				return nil, err
 			}
@@ -103,8 +106,8 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 		}
 		from = recs[len(recs)-1].Seq + 1
 	}
-	if run.lastErr != nil && rep.Intact() {
-		rep.problem(run.Last, run.lastErr)
+	if err := run.damage(); err != nil && rep.Intact() {
+		rep.problem(run.Last, err)
 	}
 	v.finish(run)
 	return rep, nil

@@ -1,0 +1,72 @@
+package log
+
+import (
+	"context"
+	"errors"
+)
+
+// derive makes the summary of a run whose head is damaged from its events, as far
+// as reading them needs it: everything in a head is there a second time, in the
+// first event, the segments and the newest record. What was pruned is not counted,
+// and nothing is written to the run.
+func (l *Log) derive(ctx context.Context, h Head, damage error) (Run, error) {
+	r := l.reader(Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: 1, headErr: damage})
+	segs, err := r.segments(ctx)
+	if err != nil {
+		return Run{}, err
+	}
+	if n := len(segs); n > 0 {
+		return r.deriveSealed(ctx, h, segs[0], segs[n-1])
+	}
+	recs, err := l.backend.Records(ctx, RecordsRequest{Run: h.Run, From: 1, To: 1, HeadersOnly: true, Limit: 1})
+	if err != nil {
+		return Run{}, err
+	}
+	if len(recs) == 0 || h.Last == nil {
+		return Run{}, damage
+	}
+	first, err := parseHeader(h.Run, 1, recs[0].Header)
+	if err != nil || checkSum(h.Run, first.Life, &recs[0]) != nil {
+		return Run{}, errors.Join(damage, err)
+	}
+	r.run.Life, r.run.CreatedAt = first.Life, first.CreatedAt
+	r.run.standAt(h.Last)
+	return r.run, nil
+}
+
+// deriveSealed is derive for a run with segments.
+func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) (Run, error) {
+	for _, s := range []Segment{last, first} { // one of them may be damaged as well
+		life, err := r.lifeOf(ctx, s)
+		if err != nil {
+			continue
+		}
+		r.run.Life = life
+		r.run.tail = last.Last + 1
+		if h.Last != nil && h.Last.Seq >= r.run.tail {
+			r.run.standAt(h.Last)
+			return r.run, nil
+		}
+		newest, err := r.segment(ctx, last.Last, true)
+		if err != nil {
+			r.run.Last, r.run.lastErr = last.Last, err
+			return r.run, nil
+		}
+		r.run.standAt(&newest.records[len(newest.records)-1])
+		return r.run, nil
+	}
+	return Run{}, r.run.headErr
+}
+
+// lifeOf returns the incarnation that a segment is of.
+func (r *reader) lifeOf(ctx context.Context, s Segment) (string, error) {
+	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: s.ID, IndexOnly: true})
+	if err != nil {
+		return "", err
+	}
+	x, err := r.l.segments.ParseIndex(seg.Index)
+	if err != nil {
+		return "", err
+	}
+	return x.Info().Life, nil
+}
