@@ -37,7 +37,7 @@ func (c *Codec) ParseIndex(b []byte) (*Index, error) {
 	if err := r.end(); err != nil {
 		return nil, err
 	}
-	x.share(int64(len(b)))
+	x.share(int64(len(b)) + dataStart)
 	return x, nil
 }
 
@@ -87,8 +87,8 @@ func (c *Codec) table(r *reader) ([]byte, error) {
 		}
 		return append([]byte(nil), b...), nil
 	}
-	if int64(raw) > mostTable(len(b)) {
-		return nil, tooLarge("index: table's length for its compressed length", at, int64(raw), mostTable(len(b)))
+	if int64(raw) > most(len(b)) {
+		return nil, tooLarge("index: table's length for its compressed length", at, int64(raw), most(len(b)))
 	}
 	table, err := c.inflate(nil, b, int64(raw))
 	if err != nil {
@@ -113,7 +113,7 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 	if err := x.parseBlocks(c, t, tail); err != nil {
 		return err
 	}
-	return readHeaders(t, tail, x.entries)
+	return readHeaders(t, tail, x.entries, most(len(tail.b)))
 }
 
 func (x *Index) parseInfo(t, tail *reader) error {

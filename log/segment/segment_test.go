@@ -45,5 +45,5 @@ func TestRoundTrip(t *testing.T) {
 		require.Equal(t, n-k-1, x.Depth(seq))
 		total += e.Stored
 	}
-	require.Equal(t, int64(len(index)+len(data)), total+9)
+	require.Equal(t, int64(len(index)+len(data)), total)
 }
