@@ -37,7 +37,7 @@ func digest(rng *rand.Rand) (d [32]byte) {
 
 // headers returns n headers as package log makes them, of a run that goes round a
 // graph of four nodes.
-func headers(rng *rand.Rand, runID string, n int) [][]byte {
+func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
 	nodes := []string{"plan", "call_model", "run_tool", "review"}
 	at := time.Date(2025, 1, 15, 10, 30, 0, rng.IntN(1e9), time.UTC)
 	hs := make([][]byte, n)
@@ -50,7 +50,7 @@ func headers(rng *rand.Rand, runID string, n int) [][]byte {
 			Kind:     log.JSON, Size: int64(30_000 + 2800*k + rng.IntN(500)), SHA256: digest(rng),
 		}
 		if k == 0 {
-			h.Life = fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64())
+			h.Life = life
 		} else {
 			h.PrevNodeID = nodes[(k+3)%4]
 		}
@@ -82,7 +82,7 @@ func transcript(n int, seed uint64) run {
 	}
 	runID := fmt.Sprintf("run-%06d", seed)
 	r := run{info: infoOf(rng, runID, 1, n)}
-	hs := headers(rng, runID, n)
+	hs := headers(rng, runID, r.info.Life, n)
 	for k := n - 1; k >= 0; k-- {
 		it := item{Entry: segment.Entry{Seq: uint64(k + 1), Kind: 1, Header: hs[k]}, payload: states[k]}
 		if k < n-1 {

@@ -15,8 +15,26 @@ const (
 	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 24, and those in the tail
 	opDigest = 4   // a digest: 32 bytes in the tail
 	opAdd    = 4   // up to 127: a number that is larger by the operation minus opAdd
-	opKnown  = 128 // up to 255: the text of the opText with that number, counted from 0
+	opKnown  = 128 // up to 255: a known text, by its number from 0
 )
+
+// A text is known, up to maxKnown of them, once it has been in an opText or, if
+// it isn't a number or a time, in the first header of one of the first seeding
+// forms.
+const (
+	maxKnown = 256 - opKnown
+	seeding  = 4
+)
+
+// seeds says whether a value of a form's first header becomes a known text.
+func seeds(form int, value []byte) bool {
+	if form >= seeding || len(value) == 0 {
+		return false
+	}
+	_, number := parseDigits(value)
+	_, time := parseTime(value)
+	return !number && !time
+}
 
 // form is what headers have in common that differ in values only.
 type form struct {
@@ -30,7 +48,7 @@ type form struct {
 type headerWriter struct {
 	forms  []*form
 	byKey  map[string]int
-	texts  map[string]int // opText's so far
+	texts  map[string]int // known ones
 	spans  []place
 	key    []byte
 	which  []byte // of the forms
@@ -93,6 +111,9 @@ func (w *headerWriter) first(h []byte) {
 	for k, p := range w.spans {
 		d, ok := parseDigest(h[p.off:p.end])
 		if !ok {
+			if seeds(len(w.forms), h[p.off:p.end]) {
+				w.known(h[p.off:p.end])
+			}
 			continue
 		}
 		marks = binary.AppendUvarint(marks, uint64(k-v))
@@ -138,10 +159,15 @@ func (w *headerWriter) op(was, is []byte) byte {
 	if k, ok := w.texts[string(is)]; ok {
 		return byte(opKnown + k)
 	}
-	if k := len(w.texts); k < 256-opKnown {
-		w.texts[string(is)] = k
-	}
+	w.known(is)
 	w.rest = binary.AppendUvarint(w.rest, uint64(len(is)))
 	w.rest = append(w.rest, is...)
 	return opText
+}
+
+func (w *headerWriter) known(text []byte) {
+	k := len(w.texts)
+	if _, ok := w.texts[string(text)]; !ok && k < maxKnown {
+		w.texts[string(text)] = k
+	}
 }

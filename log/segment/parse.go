@@ -90,7 +90,7 @@ func (c *Codec) table(r *reader) ([]byte, error) {
 	if int64(raw) > most(len(b)) {
 		return nil, tooLarge("index: table's length for its compressed length", at, int64(raw), most(len(b)))
 	}
-	table, err := c.inflate(nil, b, int64(raw))
+	table, err := c.inflate(nil, b, int64(raw), dictionaryID)
 	if err != nil {
 		return nil, &Error{Err: ErrCorrupt, What: "index: table", Offset: int64(r.pos - len(b)), Cause: err}
 	}

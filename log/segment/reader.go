@@ -102,7 +102,7 @@ func (r *Reader) load(dst []byte, k int32) ([]byte, error) {
 	if b.method == methodStored {
 		return stored, nil
 	}
-	raw, err := r.c.inflate(dst, stored, b.raw)
+	raw, err := r.c.inflate(dst, stored, b.raw, 0)
 	if err != nil {
 		return nil, &Error{Err: ErrCorrupt, What: "data: block", Offset: b.off, Cause: err}
 	}

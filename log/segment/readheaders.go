@@ -1,8 +1,10 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math"
+	"slices"
 )
 
 // headerReader reads what a headerWriter wrote.
@@ -70,7 +72,7 @@ func (r *headerReader) readForms(n int) (which []int32, err error) {
 	r.forms = make([]readForm, len(rows))
 	r.out = make([]byte, 0, min(r.most, 4*len(r.t.b)))
 	for k := range r.forms {
-		if err := r.first(&r.forms[k]); err != nil {
+		if err := r.first(k); err != nil {
 			return nil, err
 		}
 		r.forms[k].rows = rows[k]
@@ -88,7 +90,8 @@ func (r *headerReader) readForms(n int) (which []int32, err error) {
 }
 
 // first reads the first header of a form.
-func (r *headerReader) first(f *readForm) error {
+func (r *headerReader) first(k int) error {
+	f := &r.forms[k]
 	n, err := r.t.number("header's length", uint64(r.t.left()))
 	if err != nil {
 		return err
@@ -135,6 +138,9 @@ func (r *headerReader) first(f *readForm) error {
 	shift := f.off
 	for v := range places {
 		p := &places[v]
+		if value := text[p.off:p.end]; seeds(k, value) {
+			r.known(value)
+		}
 		p.off += shift
 		if len(marks) > 0 && marks[0] == v {
 			marks = marks[1:]
@@ -214,9 +220,7 @@ func (r *headerReader) value(op byte, was []byte) error {
 		if err != nil {
 			return err
 		}
-		if len(r.texts) < 256-opKnown {
-			r.texts = append(r.texts, b)
-		}
+		r.known(b)
 		return r.put(b)
 	case op == opDigest:
 		return r.digest()
@@ -266,4 +270,11 @@ func (r *headerReader) time(was []byte) error {
 	u := high<<24 | uint64(low[2])<<16 | uint64(low[1])<<8 | uint64(low[0])
 	var b [64]byte
 	return r.put(appendTime(b[:0], n+unzigzag(u)))
+}
+
+func (r *headerReader) known(text []byte) {
+	same := func(b []byte) bool { return bytes.Equal(b, text) }
+	if len(r.texts) < maxKnown && !slices.ContainsFunc(r.texts, same) {
+		r.texts = append(r.texts, text)
+	}
 }

@@ -19,7 +19,7 @@ func TestSizes(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(k), 4))
 			id := fmt.Sprintf("run-%06d", k)
 			r := run{info: infoOf(rng, id, 1, n)}
-			for i, h := range headers(rng, id, n) {
+			for i, h := range headers(rng, id, r.info.Life, n) {
 				r.items = append(r.items, item{Entry: segment.Entry{Seq: uint64(i + 1), Header: h}})
 				plain += len(h)
 			}

@@ -85,7 +85,7 @@ func (w *Writer) flush() {
 func (w *Writer) write(raw []byte, whose []int32) {
 	at := len(w.data)
 	b := block{payloads: len(whose), off: int64(at), raw: int64(len(raw))}
-	w.data, b.method = w.c.deflate(w.data, raw)
+	w.data, b.method = deflate(w.c.enc, w.data, raw)
 	b.stored = int64(len(w.data) - at)
 	b.crc = crc32.Checksum(w.data[at:], castagnoli)
 	w.blocks = append(w.blocks, b)
@@ -172,7 +172,7 @@ func (c *Codec) appendIndex(info Info, entries []Entry, blocks []block, order []
 }
 
 func (c *Codec) packIndex(table, tail []byte) []byte {
-	stored, method := c.deflate(nil, table)
+	stored, method := deflate(c.tab, nil, table)
 	if method == methodZstd && int64(len(table)) > most(len(stored)) {
 		stored, method = table, methodStored
 	}
