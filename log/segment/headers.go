@@ -40,8 +40,8 @@ func seeds(form int, value []byte) bool {
 type form struct {
 	last   []byte  // the header of this form that was written last
 	places []place // its values
-	rows   []int32 // the headers behind the first, by position
-	ops    []byte  // by row, when writing
+	rows   int     // headers behind the first
+	ops    []byte  // by row
 }
 
 // headerWriter writes headers as forms and what their values are.
@@ -49,22 +49,29 @@ type headerWriter struct {
 	forms  []*form
 	byKey  map[string]int
 	texts  map[string]int // known ones
-	spans  []place
+	spans  []place        // of the header at hand
 	key    []byte
-	which  []byte // of the forms
 	firsts []byte // the first header of each form
 	rest   []byte // what the operations need
 	tail   []byte
 }
 
 // appendHeaders writes the headers of all entries: those behind the first of a form
-// as operations, or every header in full.
+// as operations, or every header in full. All first headers come before all
+// operations, as in the table so in the tail.
 func appendHeaders(t, tail []byte, entries []Entry, full bool) (table, rest []byte) {
 	w := headerWriter{byKey: map[string]int{}, texts: map[string]int{}, tail: tail}
+	which := make([]int, len(entries))
 	for i := range entries {
-		w.add(int32(i), entries[i].Header, full)
+		which[i] = w.form(entries[i].Header, full)
+		t = binary.AppendUvarint(t, uint64(which[i]))
 	}
-	t = append(append(t, w.which...), w.firsts...)
+	for i, k := range which {
+		if k > 0 {
+			w.next(w.forms[k-1], entries[i].Header)
+		}
+	}
+	t = append(t, w.firsts...)
 	for _, f := range w.forms {
 		for v := range f.places {
 			for row := range f.rows {
@@ -75,9 +82,11 @@ func appendHeaders(t, tail []byte, entries []Entry, full bool) (table, rest []by
 	return append(t, w.rest...), w.tail
 }
 
-func (w *headerWriter) add(i int32, h []byte, full bool) {
+// form returns the number of a header's form, counted from 1, or 0 if it is the
+// first of its form and has been written.
+func (w *headerWriter) form(h []byte, full bool) int {
 	w.spans = values(h, w.spans[:0])
-	w.key = w.key[:0]
+	w.key = binary.AppendUvarint(w.key[:0], uint64(len(w.spans)))
 	end := 0
 	for _, p := range w.spans {
 		w.key = binary.AppendUvarint(w.key, uint64(int(p.off)-end))
@@ -85,21 +94,23 @@ func (w *headerWriter) add(i int32, h []byte, full bool) {
 		end = int(p.end)
 	}
 	w.key = append(w.key, h[end:]...)
-	k, known := w.byKey[string(w.key)]
-	if !known || full {
-		w.byKey[string(w.key)] = len(w.forms)
-		w.which = append(w.which, 0)
-		w.first(h)
-		w.forms = append(w.forms, &form{last: h, places: slices.Clone(w.spans)})
-		return
+	if k, ok := w.byKey[string(w.key)]; ok && !full {
+		return k
 	}
-	w.which = binary.AppendUvarint(w.which, uint64(k)+1)
-	f := w.forms[k]
+	w.first(h)
+	w.forms = append(w.forms, &form{last: h, places: slices.Clone(w.spans)})
+	w.byKey[string(w.key)] = len(w.forms)
+	return 0
+}
+
+// next writes a header as what differs from the one before of its form.
+func (w *headerWriter) next(f *form, h []byte) {
+	w.spans = values(h, w.spans[:0])
 	for v, p := range w.spans {
 		was := f.places[v]
 		f.ops = append(f.ops, w.op(f.last[was.off:was.end], h[p.off:p.end]))
 	}
-	f.rows = append(f.rows, i)
+	f.rows++
 	f.last = h
 	copy(f.places, w.spans)
 }
@@ -110,7 +121,8 @@ func (w *headerWriter) first(h []byte) {
 	digests, from, v := 0, 0, 0
 	for k, p := range w.spans {
 		d, ok := parseDigest(h[p.off:p.end])
-		if !ok {
+		// A number that looks like one stays: without it, it would be no value.
+		if !ok || h[p.off-1] != '"' {
 			if seeds(len(w.forms), h[p.off:p.end]) {
 				w.known(h[p.off:p.end])
 			}

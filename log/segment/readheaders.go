@@ -120,8 +120,11 @@ func (r *headerReader) first(k int) error {
 	places := values(text, nil)
 	from := 0
 	for _, v := range marks {
-		if v >= len(places) || places[v].off != places[v].end {
-			return corrupt("table: digest's place", at, v, len(places))
+		if v >= len(places) {
+			return corrupt("table: number of a header's values", at, len(places), v+1)
+		}
+		if n := places[v].end - places[v].off; n > 0 {
+			return corrupt("table: bytes in a digest's place", at, int(n), 0)
 		}
 		if err := r.put(text[from:places[v].off]); err != nil {
 			return err
@@ -208,7 +211,7 @@ func (r *headerReader) value(op byte, was []byte) error {
 	case op >= opKnown:
 		k := int(op) - opKnown
 		if k >= len(r.texts) {
-			return corrupt("table: known text", r.t.pos, k, len(r.texts))
+			return corrupt("table: number of known texts", r.t.pos, len(r.texts), k+1)
 		}
 		return r.put(r.texts[k])
 	case op == opText:

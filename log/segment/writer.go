@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"slices"
 )
 
 // Writer builds one segment. It is not safe for concurrent use.
@@ -153,7 +152,7 @@ func (w *Writer) sorted(info Info) ([]Entry, error) {
 	if _, bad, ok := depths(bases); !ok {
 		return nil, invalid("bases to go through from seq "+format(info.First+uint64(bad)), MaxDepth+1, MaxDepth)
 	}
-	return slices.Clip(entries), nil
+	return entries, nil
 }
 
 // appendIndex writes the index. order is the payloads' order in the blocks, as
