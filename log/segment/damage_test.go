@@ -24,11 +24,7 @@ func damageRuns() []run {
 		}
 		mixed.items = append(mixed.items, it)
 	}
-	noise := make([]byte, 300)
-	for k := range noise {
-		noise[k] = byte(rng.Uint32())
-	}
-	mixed.items[4].payload = noise
+	mixed.items[4].payload = []byte(noise(rng, 300))
 	one := run{info: infoOf(rng, "r", 1, 1), items: []item{{segment.Entry{Seq: 1, Header: []byte("header")}, []byte("payload")}}}
 	none := run{info: infoOf(rng, "r", 1, 1), items: []item{{segment.Entry{Seq: 1}, nil}}}
 	return []run{mixed, one, none}
@@ -140,9 +136,7 @@ func twins() (a, b run) {
 		}
 		rng = rand.New(rand.NewPCG(seed, 5))
 		for k := range r.items {
-			for range 100 {
-				r.items[k].payload = append(r.items[k].payload, byte(rng.Uint32()))
-			}
+			r.items[k].payload = []byte(noise(rng, 100))
 		}
 		return r
 	}

@@ -22,7 +22,7 @@ func requireBounded(t testing.TB, c *segment.Codec, index []byte) *segment.Index
 	in, es := x.Info(), x.Entries()
 	require.NotZero(t, in.First)
 	require.NotEmpty(t, in.Run)
-	require.LessOrEqual(t, len(es), min(len(index)*1024+1<<20, segment.MaxEntries))
+	require.LessOrEqual(t, len(es), min(len(index)*1024+4<<20, segment.MaxEntries))
 	require.Equal(t, in.Last-in.First, uint64(len(es)-1))
 	headers := 0
 	stored := int64(0)
@@ -36,7 +36,7 @@ func requireBounded(t testing.TB, c *segment.Codec, index []byte) *segment.Index
 		headers += len(e.Header)
 		stored += e.Stored
 	}
-	require.LessOrEqual(t, headers, min(len(index)*1024+1<<20, segment.MaxTable))
+	require.LessOrEqual(t, headers, min(len(index)*1024+4<<20, segment.MaxTable))
 	require.Equal(t, int64(len(index))+x.DataLen(), stored)
 	return x
 }

@@ -9,7 +9,7 @@ import (
 // ParseIndex checks all of an index and returns what is in it: its version, its
 // checksum, each number against its bounds, that payloads and blocks add up, and
 // that bases end somewhere. It allocates in proportion to the index's length, but
-// for at most 1 MiB; see the package's documentation for the factors. It doesn't
+// for at most 4 MiB; see the package's documentation for the factors. It doesn't
 // keep b.
 //
 // Errors are ErrCorrupt, ErrUnsupportedVersion and ErrTooLarge, in an *Error.
@@ -258,13 +258,19 @@ func (x *Index) parseOrder(t *reader) ([]int32, error) {
 	i := int64(0)
 	for k := range order {
 		at := t.pos
-		v, err := t.number("payload's place", 2*MaxEntries)
+		v, err := t.number("payload's entry", 2*MaxEntries)
 		if err != nil {
 			return nil, err
 		}
 		i += unzigzag(v)
-		if i < 0 || i >= int64(len(x.entries)) || x.spans[i].block != unset {
-			return nil, corrupt("table: payload's place", at, i, len(x.entries)-1)
+		if i < 0 || i >= int64(len(x.entries)) {
+			return nil, corrupt("table: payload's entry", at, i, len(x.entries)-1)
+		}
+		if x.spans[i].block != unset {
+			if x.entries[i].Len == 0 {
+				return nil, corrupt("table: bytes of a payload that has a place", at, 0, 1)
+			}
+			return nil, corrupt("table: places of a payload", at, 2, 1)
 		}
 		x.spans[i].block = 0
 		order[k] = int32(i)

@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -233,11 +234,16 @@ func (r *headerReader) value(op byte, was []byte) error {
 	return r.digits(op, was)
 }
 
+// unfit says that an operation can't be done with the value before.
+func unfit(what string, at int, was []byte) error {
+	return &Error{Err: ErrCorrupt, What: what, Offset: int64(at), Cause: fmt.Errorf("none before it, but %q", was[:min(len(was), 40)])}
+}
+
 func (r *headerReader) digits(op byte, was []byte) error {
 	at := r.t.pos
 	n, ok := parseDigits(was)
 	if !ok {
-		return corrupt("table: digits of the number before", at, len(was), maxDigits)
+		return unfit("table: number", at, was)
 	}
 	if op > opAdd {
 		n += int64(op) - opAdd
@@ -260,7 +266,7 @@ func (r *headerReader) time(was []byte) error {
 	at := r.t.pos
 	n, ok := parseTime(was)
 	if !ok {
-		return corrupt("table: length of the time before", at, len(was), 0)
+		return unfit("table: time", at, was)
 	}
 	high, err := r.t.number("time", math.MaxUint64>>24)
 	if err != nil {

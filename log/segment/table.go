@@ -9,7 +9,7 @@ import (
 // most returns how long what is made of n bytes can be: a table of its compressed
 // form, and the headers of an index. What would be longer isn't compressed, so that
 // what a reader allocates stays in proportion to what it was given.
-func most(n int) int64 { return min(1<<20+1024*int64(n), MaxTable) }
+func most(n int) int64 { return min(4<<20+1024*int64(n), MaxTable) }
 
 func format(n uint64) string { return strconv.FormatUint(n, 10) }
 
