@@ -91,10 +91,10 @@ func TestRandomSegments(t *testing.T) {
 	for _, size := range []int{1, 100, 4 << 10, 0, 1 << 20} {
 		codecs = append(codecs, newCodec(t, segment.Options{BlockSize: size}))
 	}
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		c := codecs[rng.IntN(len(codecs))]
-		r := randomRun(rng, 1+rng.IntN(300))
+		r := randomRun(rng, 1+rng.IntN(200))
 		index, data, err := r.write(c)
 		require.NoError(t, err, "seed %d", seed)
 		requireIs(t, c, r, index, data)

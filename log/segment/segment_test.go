@@ -181,12 +181,12 @@ func TestReaderFromManySides(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
 	rng := rand.New(rand.NewPCG(2, 2))
-	r := run{info: infoOf(rng, "run", 1, 24)}
-	for k := range uint64(24) {
+	r := run{info: infoOf(rng, "run", 1, 12)}
+	for k := range uint64(12) {
 		r.items = append(r.items, item{segment.Entry{Seq: k + 1}, bytes.Repeat([]byte{byte(k)}, 1<<20)})
 	}
 	index, data := mustWrite(t, c, r)
-	require.Less(t, len(data), 64<<10)
+	require.Less(t, len(data), 32<<10)
 	x, err := c.ParseIndex(index)
 	require.NoError(t, err)
 	rd, err := c.NewReader(x, data)
@@ -195,8 +195,8 @@ func TestReaderFromManySides(t *testing.T) {
 	for g := range uint64(4) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(g, 3))
-			for range 60 {
-				it := r.items[rng.IntN(24)]
+			for range 30 {
+				it := r.items[rng.IntN(12)]
 				p, err := rd.Payload(it.Seq)
 				if err != nil || !bytes.Equal(it.payload, p) {
 					t.Errorf("payload of %d: %v", it.Seq, err)
@@ -207,7 +207,7 @@ func TestReaderFromManySides(t *testing.T) {
 	wg.Wait()
 	_, err = rd.Payload(0)
 	require.ErrorIs(t, err, segment.ErrInvalid)
-	_, err = rd.Payload(25)
+	_, err = rd.Payload(13)
 	require.ErrorIs(t, err, segment.ErrInvalid)
 
 	small := newCodec(t, segment.Options{MaxPayload: 1 << 19})
@@ -220,7 +220,7 @@ func TestReaderFromManySides(t *testing.T) {
 func TestOldBlocksLeaveTheCache(t *testing.T) {
 	c := newCodec(t, segment.Options{})
 	w := c.NewWriter()
-	const n = 40
+	const n = 6
 	for k := range uint64(n) {
 		require.NoError(t, w.Add(segment.Entry{Seq: k + 1}, make([]byte, 4<<20)))
 	}
@@ -237,19 +237,11 @@ func TestOldBlocksLeaveTheCache(t *testing.T) {
 		}
 	})
 	require.Zero(t, per)
-	for seq := range uint64(n) {
-		_, err := r.Payload(seq + 1)
-		require.NoError(t, err)
-	}
-	per = testing.AllocsPerRun(1, func() {
-		_, err := r.Payload(1)
-		require.NoError(t, err)
-		_, err = r.Payload(5)
-		require.NoError(t, err)
-		_, err = r.Payload(9)
-		require.NoError(t, err)
-		_, err = r.Payload(13)
-		require.NoError(t, err)
+	per = testing.AllocsPerRun(3, func() {
+		for seq := range uint64(n) { // more than that
+			_, err := r.Payload(seq + 1)
+			require.NoError(t, err)
+		}
 	})
-	require.Positive(t, per)
+	require.GreaterOrEqual(t, per, float64(n))
 }
