@@ -125,8 +125,8 @@ func (m made) bytes(s string) made {
 	return m
 }
 
-// TestHeadersAreBounded is of an index of some hundred bytes whose headers would
-// take 6 MiB.
+// TestHeadersAreBounded is of an index of less than 2 KB whose headers would
+// take 240 MB.
 func TestHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})

