@@ -30,7 +30,8 @@ const (
 // safe for concurrent use, and is made once, as compressors are large.
 type Codec struct {
 	opts Options
-	enc  *zstd.Encoder
+	enc  *zstd.Encoder // of blocks
+	tab  *zstd.Encoder // of tables
 	dec  *zstd.Decoder
 }
 
@@ -52,9 +53,14 @@ func NewCodec(opts Options) (*Codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zstd encoder: %w", err)
 	}
+	c.tab, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(min(4, runtime.GOMAXPROCS(0))),
+		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithEncoderDictRaw(dictionaryID, []byte(dictionary)))
+	if err != nil {
+		return nil, fmt.Errorf("zstd encoder: %w", err)
+	}
 	limit := uint64(max(opts.MaxPayload, MaxTable))
 	c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithDecoderMaxMemory(limit),
-		zstd.WithDecoderMaxWindow(limit), zstd.WithDecodeAllCapLimit(true))
+		zstd.WithDecoderMaxWindow(limit), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderDictRaw(dictionaryID, []byte(dictionary)))
 	if err != nil {
 		return nil, fmt.Errorf("zstd decoder: %w", err)
 	}
@@ -62,8 +68,8 @@ func NewCodec(opts Options) (*Codec, error) {
 }
 
 // deflate appends raw to dst, compressed if that makes it shorter.
-func (c *Codec) deflate(dst, raw []byte) (out []byte, method byte) {
-	out = c.enc.EncodeAll(raw, dst)
+func deflate(enc *zstd.Encoder, dst, raw []byte) (out []byte, method byte) {
+	out = enc.EncodeAll(raw, dst)
 	if len(out)-len(dst) < len(raw) {
 		return out, methodZstd
 	}
@@ -73,8 +79,8 @@ func (c *Codec) deflate(dst, raw []byte) (out []byte, method byte) {
 // inflate decompresses b, which has to be exactly one zstd frame of exactly n
 // bytes, and uses dst if there is room. Only the caller's n, which is checked
 // against its bounds, is ever allocated.
-func (c *Codec) inflate(dst, b []byte, n int64) ([]byte, error) {
-	if err := checkFrame(b, n); err != nil {
+func (c *Codec) inflate(dst, b []byte, n int64, dict uint32) ([]byte, error) {
+	if err := checkFrame(b, n, dict); err != nil {
 		return nil, err
 	}
 	if int64(cap(dst)) < n {
@@ -92,12 +98,12 @@ func (c *Codec) inflate(dst, b []byte, n int64) ([]byte, error) {
 
 // checkFrame walks a zstd frame's blocks (RFC 8878, section 3.1.1): the decoder by
 // itself also takes several frames in a row, skippable ones, and none.
-func checkFrame(b []byte, n int64) error {
+func checkFrame(b []byte, n int64, dict uint32) error {
 	var h zstd.Header
 	if err := h.Decode(b); err != nil {
 		return err
 	}
-	if h.Skippable || !h.SingleSegment || !h.HasFCS || h.HasCheckSum || h.DictionaryID != 0 {
+	if h.Skippable || !h.SingleSegment || !h.HasFCS || h.HasCheckSum || h.DictionaryID != dict {
 		return errors.New("frame of another kind than are written here")
 	}
 	if h.FrameContentSize != uint64(n) {

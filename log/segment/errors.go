@@ -34,7 +34,7 @@ type Error struct {
 	Offset int64
 	Have   uint64 // the value found
 	Want   uint64 // the value, or the bound, that it was held against
-	Cause  error  // what zstd said, or nil
+	Cause  error  // instead of Have and Want, what zstd said or what can't be said in numbers
 }
 
 // Error names the sentinel, the field, the place and both values.

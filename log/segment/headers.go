@@ -1,34 +1,185 @@
 package segment
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
 
-// appendHeaders writes the headers' lengths and their bytes.
-func appendHeaders(t, tail []byte, entries []Entry) (table, rest []byte) {
-	for _, e := range entries {
-		t = binary.AppendUvarint(t, uint64(len(e.Header)))
+// What happens to a value, compared with the same value of the header before of
+// the same form.
+const (
+	opSame   = 0
+	opText   = 1   // other text: its length and itself
+	opNumber = 2   // a number that differs by a zigzag varint
+	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 24, and those in the tail
+	opDigest = 4   // a digest: 32 bytes in the tail
+	opAdd    = 4   // up to 127: a number that is larger by the operation minus opAdd
+	opKnown  = 128 // up to 255: a known text, by its number from 0
+)
+
+// A text is known, up to maxKnown of them, once it has been in an opText or, if
+// it isn't a number or a time, in the first header of one of the first seeding
+// forms.
+const (
+	maxKnown = 256 - opKnown
+	seeding  = 4
+)
+
+// seeds says whether a value of a form's first header becomes a known text.
+func seeds(form int, value []byte) bool {
+	if form >= seeding || len(value) == 0 {
+		return false
 	}
-	for _, e := range entries {
-		t = append(t, e.Header...)
-	}
-	return t, tail
+	_, number := parseDigits(value)
+	_, time := parseTime(value)
+	return !number && !time
 }
 
-// readHeaders reads what appendHeaders wrote. The headers alias the table.
-func readHeaders(t, tail *reader, entries []Entry) error {
+// form is what headers have in common that differ in values only.
+type form struct {
+	last   []byte  // the header of this form that was written last
+	places []place // its values
+	rows   int     // headers behind the first
+	ops    []byte  // by row
+}
+
+// headerWriter writes headers as forms and what their values are.
+type headerWriter struct {
+	forms  []*form
+	byKey  map[string]int
+	texts  map[string]int // known ones
+	spans  []place        // of the header at hand
+	key    []byte
+	firsts []byte // the first header of each form
+	rest   []byte // what the operations need
+	tail   []byte
+}
+
+// appendHeaders writes the headers of all entries: those behind the first of a form
+// as operations, or every header in full. All first headers come before all
+// operations, as in the table so in the tail.
+func appendHeaders(t, tail []byte, entries []Entry, full bool) (table, rest []byte) {
+	w := headerWriter{byKey: map[string]int{}, texts: map[string]int{}, tail: tail}
+	which := make([]int, len(entries))
 	for i := range entries {
-		n, err := t.number("header's length", uint64(len(t.b)))
-		if err != nil {
-			return err
-		}
-		entries[i].Header = make([]byte, 0)[:0:0]
-		entries[i].Stored = int64(n)
+		which[i] = w.form(entries[i].Header, full)
+		t = binary.AppendUvarint(t, uint64(which[i]))
 	}
-	for i := range entries {
-		b, err := t.bytes("header", int(entries[i].Stored))
-		if err != nil {
-			return err
+	for i, k := range which {
+		if k > 0 {
+			w.next(w.forms[k-1], entries[i].Header)
 		}
-		entries[i].Header = b
 	}
-	return nil
+	t = append(t, w.firsts...)
+	for _, f := range w.forms {
+		for v := range f.places {
+			for row := range f.rows {
+				t = append(t, f.ops[row*len(f.places)+v])
+			}
+		}
+	}
+	return append(t, w.rest...), w.tail
+}
+
+// form returns the number of a header's form, counted from 1, or 0 if it is the
+// first of its form and has been written.
+func (w *headerWriter) form(h []byte, full bool) int {
+	w.spans = values(h, w.spans[:0])
+	w.key = binary.AppendUvarint(w.key[:0], uint64(len(w.spans)))
+	end := 0
+	for _, p := range w.spans {
+		w.key = binary.AppendUvarint(w.key, uint64(int(p.off)-end))
+		w.key = append(w.key, h[end:p.off]...)
+		end = int(p.end)
+	}
+	w.key = append(w.key, h[end:]...)
+	if k, ok := w.byKey[string(w.key)]; ok && !full {
+		return k
+	}
+	w.first(h)
+	w.forms = append(w.forms, &form{last: h, places: slices.Clone(w.spans)})
+	w.byKey[string(w.key)] = len(w.forms)
+	return 0
+}
+
+// next writes a header as what differs from the one before of its form.
+func (w *headerWriter) next(f *form, h []byte) {
+	w.spans = values(h, w.spans[:0])
+	for v, p := range w.spans {
+		was := f.places[v]
+		f.ops = append(f.ops, w.op(f.last[was.off:was.end], h[p.off:p.end]))
+	}
+	f.rows++
+	f.last = h
+	copy(f.places, w.spans)
+}
+
+// first writes a header in full but for its digests, which go to the tail.
+func (w *headerWriter) first(h []byte) {
+	var marks, text []byte
+	digests, from, v := 0, 0, 0
+	for k, p := range w.spans {
+		d, ok := parseDigest(h[p.off:p.end])
+		// A number that looks like one stays: without it, it would be no value.
+		if !ok || h[p.off-1] != '"' {
+			if seeds(len(w.forms), h[p.off:p.end]) {
+				w.known(h[p.off:p.end])
+			}
+			continue
+		}
+		marks = binary.AppendUvarint(marks, uint64(k-v))
+		v = k + 1
+		digests++
+		w.tail = append(w.tail, d[:]...)
+		text = append(text, h[from:p.off]...)
+		from = int(p.end)
+	}
+	text = append(text, h[from:]...)
+	w.firsts = binary.AppendUvarint(w.firsts, uint64(len(text)))
+	w.firsts = binary.AppendUvarint(w.firsts, uint64(digests))
+	w.firsts = append(append(w.firsts, marks...), text...)
+}
+
+// op chooses an operation that makes is of was, and writes what it needs.
+func (w *headerWriter) op(was, is []byte) byte {
+	if bytes.Equal(was, is) {
+		return opSame
+	}
+	if d, ok := parseDigest(is); ok {
+		w.tail = append(w.tail, d[:]...)
+		return opDigest
+	}
+	var b [64]byte
+	if a, ok := parseDigits(was); ok {
+		if n, ok := parseDigits(is); ok && bytes.Equal(appendDigits(b[:0], n, len(was)), is) {
+			if n > a && n-a < opKnown-opAdd-1 {
+				return byte(opAdd + n - a)
+			}
+			w.rest = binary.AppendVarint(w.rest, n-a)
+			return opNumber
+		}
+	}
+	if a, ok := parseTime(was); ok {
+		if n, ok := parseTime(is); ok && bytes.Equal(appendTime(b[:0], n), is) {
+			u := zigzag(n - a)
+			w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16))
+			w.rest = binary.AppendUvarint(w.rest, u>>24)
+			return opTime
+		}
+	}
+	if k, ok := w.texts[string(is)]; ok {
+		return byte(opKnown + k)
+	}
+	w.known(is)
+	w.rest = binary.AppendUvarint(w.rest, uint64(len(is)))
+	w.rest = append(w.rest, is...)
+	return opText
+}
+
+func (w *headerWriter) known(text []byte) {
+	k := len(w.texts)
+	if _, ok := w.texts[string(text)]; !ok && k < maxKnown {
+		w.texts[string(text)] = k
+	}
 }

@@ -9,7 +9,7 @@ import (
 // ParseIndex checks all of an index and returns what is in it: its version, its
 // checksum, each number against its bounds, that payloads and blocks add up, and
 // that bases end somewhere. It allocates in proportion to the index's length, but
-// for at most 1 MiB; see the package's documentation for the factors. It doesn't
+// for at most 4 MiB; see the package's documentation for the factors. It doesn't
 // keep b.
 //
 // Errors are ErrCorrupt, ErrUnsupportedVersion and ErrTooLarge, in an *Error.
@@ -37,7 +37,7 @@ func (c *Codec) ParseIndex(b []byte) (*Index, error) {
 	if err := r.end(); err != nil {
 		return nil, err
 	}
-	x.share(int64(len(b)))
+	x.share(int64(len(b)) + dataStart)
 	return x, nil
 }
 
@@ -87,10 +87,10 @@ func (c *Codec) table(r *reader) ([]byte, error) {
 		}
 		return append([]byte(nil), b...), nil
 	}
-	if int64(raw) > mostTable(len(b)) {
-		return nil, tooLarge("index: table's length for its compressed length", at, int64(raw), mostTable(len(b)))
+	if int64(raw) > most(len(b)) {
+		return nil, tooLarge("index: table's length for its compressed length", at, int64(raw), most(len(b)))
 	}
-	table, err := c.inflate(nil, b, int64(raw))
+	table, err := c.inflate(nil, b, int64(raw), dictionaryID)
 	if err != nil {
 		return nil, &Error{Err: ErrCorrupt, What: "index: table", Offset: int64(r.pos - len(b)), Cause: err}
 	}
@@ -113,7 +113,7 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 	if err := x.parseBlocks(c, t, tail); err != nil {
 		return err
 	}
-	return readHeaders(t, tail, x.entries)
+	return readHeaders(t, tail, x.entries, most(len(tail.b)))
 }
 
 func (x *Index) parseInfo(t, tail *reader) error {
@@ -197,99 +197,5 @@ func (x *Index) parseEntries(c *Codec, t *reader) error {
 		}
 		x.entries[i].Len = int64(n)
 	}
-	return nil
-}
-
-// parseBlocks reads in which order the payloads lie, and which blocks they are in.
-func (x *Index) parseBlocks(c *Codec, t, tail *reader) error {
-	order, err := x.parseOrder(t)
-	if err != nil {
-		return err
-	}
-	n, err := t.number("number of blocks", uint64(len(order)))
-	if err != nil {
-		return err
-	}
-	x.blocks = make([]block, n)
-	x.size = dataStart
-	for k := range x.blocks {
-		b := &x.blocks[k]
-		at := t.pos
-		payloads, err := t.number("number of a block's payloads", uint64(len(order)))
-		if err != nil {
-			return err
-		}
-		if payloads == 0 {
-			return corrupt("table: number of a block's payloads", at, 0, 1)
-		}
-		b.payloads = int(payloads)
-		for _, i := range order[:payloads] {
-			x.spans[i] = span{block: int32(k), off: b.raw}
-			b.raw += x.entries[i].Len
-			if b.raw > c.opts.MaxPayload {
-				return tooLarge("table: block's length", at, b.raw, c.opts.MaxPayload)
-			}
-		}
-		order = order[payloads:]
-	}
-	if len(order) > 0 {
-		return corrupt("table: payloads without a block", t.pos, len(order), 0)
-	}
-	for k := range x.blocks {
-		if err := x.parseBlock(&x.blocks[k], t, tail); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// parseOrder returns the entries with payloads in the order of those.
-func (x *Index) parseOrder(t *reader) ([]int32, error) {
-	x.spans = make([]span, len(x.entries))
-	order := make([]int32, 0, len(x.entries))
-	const unset = -2
-	for i := range x.entries {
-		x.spans[i].block = -1
-		if x.entries[i].Len > 0 {
-			x.spans[i].block = unset
-			order = append(order, 0)
-		}
-	}
-	i := int64(0)
-	for k := range order {
-		at := t.pos
-		v, err := t.number("payload's place", 2*MaxEntries)
-		if err != nil {
-			return nil, err
-		}
-		i += unzigzag(v)
-		if i < 0 || i >= int64(len(x.entries)) || x.spans[i].block != unset {
-			return nil, corrupt("table: payload's place", at, i, len(x.entries)-1)
-		}
-		x.spans[i].block = 0
-		order[k] = int32(i)
-	}
-	return order, nil
-}
-
-func (x *Index) parseBlock(b *block, t, tail *reader) error {
-	at := t.pos
-	v, err := t.number("block's stored length", math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	b.method, b.stored, b.off = byte(v&1), int64(v>>1), x.size
-	if b.method == methodStored && b.stored != b.raw {
-		return corrupt("table: length of a block stored as it is", at, b.stored, b.raw)
-	}
-	if b.method == methodZstd && b.stored >= b.raw {
-		return corrupt("table: length of a compressed block", at, b.stored, b.raw-1)
-	}
-	x.size += b.stored
-	sum, err := tail.bytes("block's checksum", 4)
-	if err != nil {
-		return err
-	}
-	b.crc = binary.LittleEndian.Uint32(sum)
 	return nil
 }

@@ -27,7 +27,8 @@ type Reader struct {
 // belong together, as far as can be seen without looking at the blocks. The data
 // must not change while the reader, or a payload that it gave out, is in use.
 //
-// Errors are ErrCorrupt and ErrUnsupportedVersion, in an *Error.
+// Errors are ErrCorrupt and ErrUnsupportedVersion, and ErrTooLarge if the index
+// was parsed by a codec that allows longer payloads, in an *Error.
 func (c *Codec) NewReader(x *Index, data []byte) (*Reader, error) {
 	if err := checkPrologue("data: ", dataMagic, data); err != nil {
 		return nil, err
@@ -37,6 +38,11 @@ func (c *Codec) NewReader(x *Index, data []byte) (*Reader, error) {
 	}
 	if int64(len(data)) != x.size {
 		return nil, corrupt("data: length", len(data), len(data), x.size)
+	}
+	for k := range x.blocks {
+		if b := &x.blocks[k]; b.raw > c.opts.MaxPayload { // another codec's index
+			return nil, tooLarge("data: block's length", int(b.off), b.raw, c.opts.MaxPayload)
+		}
 	}
 	return &Reader{c: c, x: x, data: data, cached: make([][]byte, len(x.blocks))}, nil
 }
@@ -102,7 +108,7 @@ func (r *Reader) load(dst []byte, k int32) ([]byte, error) {
 	if b.method == methodStored {
 		return stored, nil
 	}
-	raw, err := r.c.inflate(dst, stored, b.raw)
+	raw, err := r.c.inflate(dst, stored, b.raw, 0)
 	if err != nil {
 		return nil, &Error{Err: ErrCorrupt, What: "data: block", Offset: b.off, Cause: err}
 	}

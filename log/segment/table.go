@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// mostTable returns how long a table can be whose compressed form has n bytes. A
-// table that compresses still better is stored as it is, so that what a reader
-// allocates stays in proportion to what it was given.
-func mostTable(n int) int64 { return min(1<<20+1024*int64(n), MaxTable) }
+// most returns how long what is made of n bytes can be: a table of its compressed
+// form, and the headers of an index. What would be longer isn't compressed, so that
+// what a reader allocates stays in proportion to what it was given.
+func most(n int) int64 { return min(4<<20+1024*int64(n), MaxTable) }
 
 func format(n uint64) string { return strconv.FormatUint(n, 10) }
 
@@ -36,7 +36,7 @@ func (info *Info) check() error {
 
 // appendTable writes the table, which is compressed, and the tail, which has all
 // that can't be: hashes and checksums.
-func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []int32) (table, tail []byte) {
+func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []int32, full bool) (table, tail []byte) {
 	number := func(v uint64) { t = binary.AppendUvarint(t, v) }
 	text := func(s string) {
 		number(uint64(len(s)))
@@ -82,7 +82,7 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 	for _, b := range blocks {
 		tail = binary.LittleEndian.AppendUint32(tail, b.crc)
 	}
-	return appendHeaders(t, tail, entries)
+	return appendHeaders(t, tail, entries, full)
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }

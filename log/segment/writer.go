@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"slices"
 )
 
 // Writer builds one segment. It is not safe for concurrent use.
@@ -85,7 +84,7 @@ func (w *Writer) flush() {
 func (w *Writer) write(raw []byte, whose []int32) {
 	at := len(w.data)
 	b := block{payloads: len(whose), off: int64(at), raw: int64(len(raw))}
-	w.data, b.method = w.c.deflate(w.data, raw)
+	w.data, b.method = deflate(w.c.enc, w.data, raw)
 	b.stored = int64(len(w.data) - at)
 	b.crc = crc32.Checksum(w.data[at:], castagnoli)
 	w.blocks = append(w.blocks, b)
@@ -115,7 +114,7 @@ func (w *Writer) Finish(info Info) (index, data []byte, err error) {
 	for k, i := range w.order {
 		order[k] = w.added[i].place
 	}
-	index = w.c.appendIndex(nil, info, entries, w.blocks, order)
+	index = w.c.appendIndex(info, entries, w.blocks, order)
 	copy(w.data, dataMagic)
 	w.data[len(dataMagic)] = Version
 	copy(w.data[sumAt:sumEnd], index[sumAt:sumEnd])
@@ -153,22 +152,33 @@ func (w *Writer) sorted(info Info) ([]Entry, error) {
 	if _, bad, ok := depths(bases); !ok {
 		return nil, invalid("bases to go through from seq "+format(info.First+uint64(bad)), MaxDepth+1, MaxDepth)
 	}
-	return slices.Clip(entries), nil
+	return entries, nil
 }
 
 // appendIndex writes the index. order is the payloads' order in the blocks, as
 // places in entries.
-func (c *Codec) appendIndex(dst []byte, info Info, entries []Entry, blocks []block, order []int32) []byte {
-	table, tail := appendTable(nil, info, entries, blocks, order)
-	stored, method := c.deflate(nil, table)
-	if method == methodZstd && int64(len(table)) > mostTable(len(stored)) {
+func (c *Codec) appendIndex(info Info, entries []Entry, blocks []block, order []int32) []byte {
+	headers := int64(0)
+	for i := range entries {
+		headers += int64(len(entries[i].Header))
+	}
+	table, tail := appendTable(nil, info, entries, blocks, order, false)
+	index := c.packIndex(table, tail)
+	if len(table) > MaxTable || headers > most(len(index)) {
+		index = c.packIndex(appendTable(nil, info, entries, blocks, order, true))
+	}
+	return index
+}
+
+func (c *Codec) packIndex(table, tail []byte) []byte {
+	stored, method := deflate(c.tab, nil, table)
+	if method == methodZstd && int64(len(table)) > most(len(stored)) {
 		stored, method = table, methodStored
 	}
-	at := len(dst)
-	dst = append(append(dst, indexMagic...), Version, 0, 0, 0, 0)
-	dst = binary.AppendUvarint(dst, uint64(len(table)))
-	dst = binary.AppendUvarint(dst, uint64(len(stored))<<1|uint64(method))
-	dst = append(append(dst, stored...), tail...)
-	binary.LittleEndian.PutUint32(dst[at+sumAt:], crc32.Checksum(dst[at+sumEnd:], castagnoli))
-	return dst
+	index := append([]byte(indexMagic), Version, 0, 0, 0, 0)
+	index = binary.AppendUvarint(index, uint64(len(table)))
+	index = binary.AppendUvarint(index, uint64(len(stored))<<1|uint64(method))
+	index = append(append(index, stored...), tail...)
+	binary.LittleEndian.PutUint32(index[sumAt:], crc32.Checksum(index[sumEnd:], castagnoli))
+	return index
 }

@@ -1,0 +1,4 @@
+package segment
+
+// Dictionary is for a test that decompresses tables by itself.
+const Dictionary = dictionary

@@ -1,0 +1,145 @@
+package segment_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint/bench/workload"
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/log/delta"
+	"github.com/flowlog/checkpoint/log/segment"
+)
+
+// item is what is given to a Writer.
+type item struct {
+	segment.Entry
+	payload []byte
+}
+
+// run is a segment to be written.
+type run struct {
+	info  segment.Info
+	items []item // in the order in which they are added
+}
+
+func digest(rng *rand.Rand) (d [32]byte) {
+	for k := range d {
+		d[k] = byte(rng.Uint32())
+	}
+	return d
+}
+
+// headers returns n headers as package log makes them, of a run that goes round a
+// graph of four nodes.
+func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
+	nodes := []string{"plan", "call_model", "run_tool", "review"}
+	at := time.Date(2025, 1, 15, 10, 30, 0, rng.IntN(1e9), time.UTC)
+	hs := make([][]byte, n)
+	for k := range hs {
+		at = at.Add(time.Duration(1e9 + rng.Int64N(5e9)))
+		h := log.Header{
+			RunID: runID, Seq: uint64(k + 1), Parent: uint64(k),
+			NodeID: nodes[k%4], NextNode: nodes[(k+1)%4], CreatedAt: at,
+			Metadata: log.Metadata{GraphID: "research-agent", Version: 3},
+			Kind:     log.JSON, Size: int64(30_000 + 2800*k + rng.IntN(500)), SHA256: digest(rng),
+		}
+		if k == 0 {
+			h.Life = life
+		} else {
+			h.PrevNodeID = nodes[(k+3)%4]
+		}
+		b, err := json.Marshal(h)
+		if err != nil {
+			panic(err)
+		}
+		hs[k] = b
+	}
+	return hs
+}
+
+func infoOf(rng *rand.Rand, runID string, first uint64, n int) segment.Info {
+	info := segment.Info{Run: runID, Life: fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64()), First: first, Last: first + uint64(n) - 1,
+		Hash: digest(rng), Recency: rng.Uint64() >> 40}
+	if first > 1 {
+		info.Prev, info.Bytes, info.Stored = digest(rng), rng.Int64N(1e9), rng.Int64N(1e6)
+	}
+	return info
+}
+
+// transcript is an agent's run, sealed as the engine does: the newest state whole,
+// the others as deltas from newer to older.
+func transcript(n int, seed uint64) run {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var states [][]byte
+	for _, s := range workload.Transcript(n, seed) {
+		states = append(states, bytes.Clone(s))
+	}
+	runID := fmt.Sprintf("run-%06d", seed)
+	r := run{info: infoOf(rng, runID, 1, n)}
+	hs := headers(rng, runID, r.info.Life, n)
+	for k := n - 1; k >= 0; k-- {
+		it := item{Entry: segment.Entry{Seq: uint64(k + 1), Kind: 1, Header: hs[k]}, payload: states[k]}
+		if k < n-1 {
+			it.Kind, it.Base, it.payload = 3, it.Seq+1, delta.Encode(nil, states[k+1], states[k])
+		}
+		r.items = append(r.items, it)
+	}
+	return r
+}
+
+func (r run) write(c *segment.Codec) (index, data []byte, err error) {
+	w := c.NewWriter()
+	for _, it := range r.items {
+		if err := w.Add(it.Entry, it.payload); err != nil {
+			return nil, nil, err
+		}
+	}
+	return w.Finish(r.info)
+}
+
+func mustWrite(t testing.TB, c *segment.Codec, r run) (index, data []byte) {
+	t.Helper()
+	index, data, err := r.write(c)
+	require.NoError(t, err)
+	return index, data
+}
+
+// requireIs requires that index and data hold exactly r.
+func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
+	t.Helper()
+	x, err := c.ParseIndex(index)
+	require.NoError(t, err)
+	require.Equal(t, r.info, x.Info())
+	require.Len(t, x.Entries(), len(r.items))
+	require.Equal(t, int64(len(data)), x.DataLen())
+	rd, err := c.NewReader(x, data)
+	require.NoError(t, err)
+	require.NoError(t, rd.Check())
+	total := int64(0)
+	depth := func(seq uint64) (n int) {
+		for base := x.Entries()[seq-r.info.First].Base; base != 0; base = x.Entries()[base-r.info.First].Base {
+			n++
+		}
+		return n
+	}
+	for _, it := range r.items {
+		e := x.Entries()[it.Seq-r.info.First]
+		total += e.Stored
+		want := it.Entry
+		want.Len, want.Stored = int64(len(it.payload)), e.Stored
+		require.True(t, bytes.Equal(want.Header, e.Header), "want %s, have %s", want.Header, e.Header)
+		want.Header, e.Header = nil, nil
+		require.Equal(t, want, e)
+		require.Equal(t, depth(it.Seq), x.Depth(it.Seq))
+		p, err := rd.Payload(it.Seq)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(it.payload, p), "payload of %d", it.Seq)
+	}
+	require.Equal(t, int64(len(index)+len(data)), total)
+}
