@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"log/logtest":    {"log"},
 	"memory":         {"log"},
 	"sqlite":         {"log"},
+	"bolt":           {"log"},
 	"":               {"log", "memory", "sqlite"},
 	"flowgraphstore": {""},
 	"bench/workload": nil,

@@ -1,0 +1,334 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// view reads in a transaction on the file in use.
+func (b *Backend) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for {
+		err := b.current.Load().view(f)
+		if !retired(err) {
+			return b.explain(err)
+		}
+	}
+}
+
+// run is one that exists, in a transaction. Its bytes are those of the pages.
+type run struct {
+	id     string
+	rk     uint64
+	head   log.Head
+	bucket *bbolt.Bucket
+}
+
+// find returns a run, nil if there is none.
+func find(tx *bbolt.Tx, id string) (*run, error) {
+	heads, err := bucket(tx, headsBucket)
+	if err != nil {
+		return nil, err
+	}
+	v := heads.Get([]byte(id))
+	if v == nil {
+		return nil, nil
+	}
+	return load(tx, id, v)
+}
+
+// load returns the run that has a row.
+func load(tx *bbolt.Tx, id string, row []byte) (*run, error) {
+	h, err := decodeHead(id, row)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := bucket(tx, runsBucket)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{id: id, rk: runKey(h.Revision), head: h}
+	if r.bucket = runs.Bucket(numberKey(r.rk)); r.bucket == nil {
+		return nil, corrupt(id, 0, "the run's events are missing")
+	}
+	return r, nil
+}
+
+func (r *run) stored(seq uint64, v []byte) (*stored, error) {
+	s := &stored{run: r.id, rk: r.rk, seq: seq, value: v}
+	return s, s.check()
+}
+
+// last returns the newest record of the tail, nil if the tail is empty.
+func (r *run) last() (*stored, error) {
+	c := r.bucket.Cursor()
+	k, v := c.Last()
+	if len(k) == 10 { // the bucket of a state
+		k, v = c.Prev()
+	}
+	seq, ok := isRecord(k)
+	if !ok || seq < r.head.Tail {
+		return nil, nil
+	}
+	return r.stored(seq, v)
+}
+
+// where returns the run's head, with its newest record.
+func (r *run) where() (log.Head, error) {
+	h := r.head
+	h.Data = bytes.Clone(h.Data)
+	last, err := r.last()
+	if err != nil || last == nil {
+		return h, err
+	}
+	rec := last.record()
+	h.Last, h.Recency = &rec, max(h.Recency, rec.Recency)
+	return h, nil
+}
+
+// Head implements [log.Backend].
+func (b *Backend) Head(ctx context.Context, id string) (h log.Head, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		r, err := find(tx, id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return log.ErrNotFound
+		}
+		h, err = r.where()
+		return err
+	})
+	return h, err
+}
+
+// Heads implements [log.Backend].
+func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) (out []log.Head, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) (err error) {
+		heads, err := bucket(tx, headsBucket)
+		if err != nil {
+			return err
+		}
+		if req.Newest {
+			out, err = newest(tx, heads, req)
+		} else {
+			out, err = byID(tx, heads, req)
+		}
+		return err
+	})
+	return out, err
+}
+
+func byID(tx *bbolt.Tx, heads *bbolt.Bucket, req log.HeadsRequest) ([]log.Head, error) {
+	var out []log.Head
+	c := heads.Cursor()
+	k, v := c.Seek([]byte(max(req.Prefix, req.After.Run)))
+	for ; k != nil && len(out) < req.Limit && strings.HasPrefix(string(k), req.Prefix); k, v = c.Next() {
+		if string(k) == req.After.Run {
+			continue
+		}
+		r, err := load(tx, string(k), v)
+		if err != nil {
+			return nil, err
+		}
+		h, err := r.where()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// newest goes back in the index minute by minute, and sorts within each.
+func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req log.HeadsRequest) ([]log.Head, error) {
+	recent, err := bucket(tx, recentBucket)
+	if err != nil {
+		return nil, err
+	}
+	c := recent.Cursor()
+	k, v := c.Last()
+	if req.After.Run != "" {
+		if k, _ = c.Seek(numberKey(minute(req.After.Recency) + 1)); k != nil {
+			k, v = c.Prev()
+		} else {
+			k, v = c.Last()
+		}
+	}
+	var out, group []log.Head
+	for at := uint64(0); ; k, v = c.Prev() {
+		if k != nil && (len(k) <= 8 || len(v) != 4 || binary.LittleEndian.Uint32(v) != checksum(kindRecent, 0, 0, k)) {
+			return nil, corrupt("", 0, "the index of runs by their last event doesn't match its checksum")
+		}
+		if k == nil || binary.BigEndian.Uint64(k) != at {
+			slices.SortFunc(group, descending)
+			out = append(out, group[:min(len(group), req.Limit-len(out))]...)
+			if k == nil || len(out) == req.Limit {
+				return out, nil
+			}
+			group, at = group[:0], binary.BigEndian.Uint64(k)
+		}
+		id := string(k[8:])
+		if !strings.HasPrefix(id, req.Prefix) {
+			continue
+		}
+		r, err := load(tx, id, heads.Get(k[8:]))
+		if err != nil {
+			return nil, err
+		}
+		h, err := r.where()
+		if err != nil {
+			return nil, err
+		}
+		if req.After.Run == "" || descending(req.After, h) < 0 {
+			group = append(group, h)
+		}
+	}
+}
+
+// descending orders heads newest first.
+func descending(x, y log.Head) int {
+	return cmp.Or(cmp.Compare(y.Recency, x.Recency), strings.Compare(y.Run, x.Run))
+}
+
+// Records implements [log.Backend].
+func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) (out []log.Record, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		out = nil
+		r, err := find(tx, req.Run)
+		if r == nil || err != nil {
+			return err
+		}
+		var size int64
+		return r.each(max(req.From, r.head.Tail), req.To, req.Reverse, func(s *stored) (bool, error) {
+			size += int64(s.headerLen())
+			if !req.HeadersOnly {
+				size += s.stateLen()
+			}
+			if req.MaxBytes > 0 && size > req.MaxBytes && len(out) > 0 {
+				return false, nil
+			}
+			rec := s.record()
+			if !req.HeadersOnly {
+				if rec.State, err = s.state(r.bucket); err != nil {
+					return false, err
+				}
+			}
+			out = append(out, rec)
+			return len(out) < req.Limit, nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// each calls f with the stored events of a range until it returns false.
+func (r *run) each(from, to uint64, reverse bool, f func(*stored) (bool, error)) error {
+	if from > to {
+		return nil
+	}
+	c := r.bucket.Cursor()
+	k, v := c.Seek(recordKey(from))
+	step := c.Next
+	if reverse {
+		step = c.Prev
+		if k, _ = c.Seek(recordKey(to + 1)); k != nil && to < log.MaxSeq {
+			k, v = c.Prev()
+		} else {
+			k, v = c.Last()
+		}
+	}
+	for ; k != nil; k, v = step() {
+		seq, ok := isRecord(k)
+		if !ok && k[0] == 'r' && len(k) == 10 {
+			continue // the bucket of a state
+		}
+		if !ok || seq < from || seq > to {
+			return nil
+		}
+		s, err := r.stored(seq, v)
+		if err != nil {
+			return err
+		}
+		if more, err := f(s); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Segments implements [log.Backend].
+func (b *Backend) Segments(ctx context.Context, id string) (out []log.Segment, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		out = nil
+		r, err := find(tx, id)
+		if r == nil || err != nil {
+			return err
+		}
+		c := r.bucket.Cursor()
+		for k, v := c.First(); len(k) > 0 && k[0] == 'g'; k, v = c.Next() {
+			n, ok := isSegment(k)
+			if !ok {
+				continue
+			}
+			s, err := decodeSegment(id, r.rk, n, v)
+			if err != nil {
+				return err
+			}
+			out = append(out, s)
+		}
+		slices.SortFunc(out, func(x, y log.Segment) int { return cmp.Compare(x.First, y.First) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Segment implements [log.Backend].
+func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (s log.Segment, err error) {
+	err = b.view(ctx, func(tx *bbolt.Tx) error {
+		r, err := find(tx, req.Run)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return log.ErrNotFound
+		}
+		header := r.bucket.Get(segmentKey(req.ID))
+		if header == nil {
+			return log.ErrNotFound
+		}
+		if s, err = decodeSegment(req.Run, r.rk, req.ID, header); err != nil {
+			return err
+		}
+		contents := r.bucket.Bucket(contentKey(req.ID))
+		if contents == nil {
+			return corruptSegment(req.Run, req.ID, "its contents are missing")
+		}
+		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(firstKey), kindIndex); err != nil || req.IndexOnly {
+			return err
+		}
+		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(secondKey), kindData)
+		return err
+	})
+	if err != nil {
+		return log.Segment{}, err
+	}
+	return s, nil
+}
