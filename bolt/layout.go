@@ -24,6 +24,7 @@ import (
 //	        g id c     a bucket with its contents: 1 the index, 2 the data
 //	        r seq      an event: its header, and its state if that is small
 //	        r seq s    a bucket with its state if it is not: 1
+//	        z          the seq of the last event that was appended
 //	dead               rk a, rk s id, rk t: what is to be erased, see purge.go
 //
 // An append writes the last page of its run, and those on the way there, and is in
@@ -32,6 +33,11 @@ import (
 // beside it changes, and puts at least two values on one; a bucket's pages are
 // left alone. So is a state when only headers are read: a state of at most
 // inlineState bytes shares the page of its header, which spares both a page.
+//
+// Pages have no checksum: one that says it holds fewer keys than it does would hide
+// the newest events, and the next would take their place. So each run's bucket ends
+// with a key that says which event must be before it; it is on the page that an
+// append writes anyway.
 //
 // Runs are listed by their last event, newest first. An index on that would be
 // two more pages to write with every event, so it is by the minute, which changes
@@ -47,6 +53,7 @@ var (
 	countersKey = []byte("counters")
 	firstKey    = []byte("1")
 	secondKey   = []byte("2")
+	endKey      = []byte("z")
 )
 
 const (
@@ -67,6 +74,7 @@ const (
 	kindRecent   = 'm'
 	kindRecord   = 'r'
 	kindState    = 's'
+	kindEnd      = 'z'
 	kindSegment  = 'g'
 	kindIndex    = 'i'
 	kindData     = 'd'
@@ -96,6 +104,8 @@ func contentKey(id uint64) []byte { return append(segmentKey(id), 'c') }
 
 // isRecord reports whether a key of a run's bucket is that of an event, and which.
 func isRecord(key []byte) (seq uint64, ok bool) { return isNumbered(key, 'r') }
+
+func isState(key []byte) bool { return len(key) == 10 && key[0] == 'r' && key[9] == 's' }
 
 func isSegment(key []byte) (id uint64, ok bool) { return isNumbered(key, 'g') }
 

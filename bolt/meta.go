@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -119,5 +120,8 @@ func peek(f *os.File, path string) error {
 func sniff(f io.ReaderAt) string {
 	buf := make([]byte, 512)
 	n, _ := f.ReadAt(buf, 0)
+	if strings.HasPrefix(string(buf[:n]), "SQLite format 3\x00") {
+		return "a SQLite database"
+	}
 	return http.DetectContentType(buf[:n])
 }

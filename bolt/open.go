@@ -192,13 +192,16 @@ func initialize(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	format := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0)
-	binary.LittleEndian.PutUint32(format[len(magic):], formatVersion)
-	binary.LittleEndian.PutUint32(format[len(magic)+4:], checksum(kindFormat, 0, 0, format[:len(magic)+4]))
-	if err := ours.Put(formatKey, format); err != nil {
+	if err := ours.Put(formatKey, format(formatVersion)); err != nil {
 		return err
 	}
 	return counters{}.put(tx)
+}
+
+// format is what says that a file is ours, and of which format.
+func format(version uint32) []byte {
+	v := binary.LittleEndian.AppendUint32([]byte(magic), version)
+	return binary.LittleEndian.AppendUint32(v, checksum(kindFormat, 0, 0, v))
 }
 
 // identify reports whether the file is ours (true) or new (false); anything else

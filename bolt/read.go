@@ -75,14 +75,20 @@ func (r *run) stored(seq uint64, v []byte) (*stored, error) {
 func (r *run) last() (*stored, error) {
 	c := r.bucket.Cursor()
 	k, v := c.Last()
-	if len(k) == 10 { // the bucket of a state
-		k, v = c.Prev()
+	end, ok := decodeEnd(r.rk, v)
+	if !ok || !bytes.Equal(k, endKey) {
+		return nil, corrupt(r.id, 0, "the end of the run's events is missing")
 	}
-	seq, ok := isRecord(k)
-	if !ok || seq < r.head.Tail {
+	if end < r.head.Tail {
 		return nil, nil
 	}
-	return r.stored(seq, v)
+	if k, v = c.Prev(); isState(k) {
+		k, v = c.Prev()
+	}
+	if seq, ok := isRecord(k); !ok || seq != end {
+		return nil, corrupt(r.id, end, "the run's last event is missing")
+	}
+	return r.stored(end, v)
 }
 
 // where returns the run's head, with its newest record.
@@ -254,11 +260,13 @@ func (r *run) each(from, to uint64, reverse bool, f func(*stored) (bool, error))
 	}
 	for ; k != nil; k, v = step() {
 		seq, ok := isRecord(k)
-		if !ok && k[0] == 'r' && len(k) == 10 {
-			continue // the bucket of a state
-		}
-		if !ok || seq < from || seq > to {
+		switch {
+		case isState(k), reverse && bytes.Equal(k, endKey):
+			continue
+		case bytes.Equal(k, endKey), len(k) > 0 && k[0] == 'g', ok && (seq < from || seq > to):
 			return nil
+		case !ok:
+			return corrupt(r.id, 0, "there is a key among the run's events that is none")
 		}
 		s, err := r.stored(seq, v)
 		if err != nil {

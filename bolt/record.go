@@ -115,6 +115,20 @@ func (s *stored) state(run *bbolt.Bucket) ([]byte, error) {
 	return nil, corrupt(s.run, s.seq, "the state doesn't match its checksum")
 }
 
+// The end of a run is a checksum and the seq of the last event.
+func encodeEnd(rk, seq uint64) []byte {
+	v := binary.LittleEndian.AppendUint64(make([]byte, 4, 12), seq)
+	binary.LittleEndian.PutUint32(v, checksum(kindEnd, rk, 0, v[4:]))
+	return v
+}
+
+func decodeEnd(rk uint64, v []byte) (seq uint64, ok bool) {
+	if len(v) != 12 || binary.LittleEndian.Uint32(v) != checksum(kindEnd, rk, 0, v[4:]) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(v[4:]), true
+}
+
 // What is said of a segment is stored as
 //
 //	0       4        8        12  16      24     32       40      48

@@ -171,6 +171,9 @@ func create(tx *bbolt.Tx, id string) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make run %q: %w", id, err)
 	}
+	if err := b.Put(endKey, encodeEnd(n.run, 0)); err != nil {
+		return nil, err
+	}
 	return &run{id: id, rk: n.run, head: log.Head{Revision: n.run << 32, Tail: 1}, bucket: b}, nil
 }
 
@@ -192,6 +195,11 @@ func (r *run) contents(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
 	}
 	for i := range c.Append {
 		if err := r.put(&c.Append[i]); err != nil {
+			return err
+		}
+	}
+	if n := len(c.Append); n > 0 {
+		if err := r.bucket.Put(endKey, encodeEnd(r.rk, c.Append[n-1].Seq)); err != nil {
 			return err
 		}
 	}
