@@ -9,7 +9,9 @@
 // A commit is two syncs, one for the data and one for the page that puts it in
 // force, so a single small write takes longer than with package sqlite, and many
 // in one commit hardly do. A write that failed because the disk is full has
-// certainly not happened; after any other failure to write or sync nobody knows.
+// certainly not happened; after any other failure to write or sync nobody knows. A
+// large state waits in memory for its commit, and readers who are copying one hold
+// up a commit for which the file must be mapped anew, as it grows.
 //
 // What the bytes of a file are worth is checked: bbolt has no checksums beyond
 // those of its two meta pages, so each value that is stored here carries a
@@ -158,8 +160,12 @@ func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 		return 0, 0, err
 	}
 	defer leave()
-	size, free, err = b.current.Load().space()
-	return size, free, b.explain(err)
+	for {
+		size, free, err = b.current.Load().space()
+		if !retired(err) {
+			return size, free, b.explain(err)
+		}
+	}
 }
 
 // checkEvery bounds how often the file is looked after, which a writer of small

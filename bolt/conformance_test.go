@@ -17,22 +17,21 @@ import (
 
 // files opens files in a folder and remembers which handle is on which.
 type files struct {
-	dir  string
-	opts bolt.Options
+	dir string
 
 	mu    sync.Mutex // guards those below
 	paths map[log.Backend]string
 	n     int
 }
 
-func newFiles(t *testing.T, opts bolt.Options) *files {
-	return &files{dir: t.TempDir(), opts: opts, paths: map[log.Backend]string{}}
+func newFiles(t *testing.T) *files {
+	return &files{dir: t.TempDir(), paths: map[log.Backend]string{}}
 }
 
 func (f *files) driver() logtest.Driver { return logtest.Driver{Open: f.Open, Reopen: f.Reopen} }
 
 func (f *files) open(path string) (log.Backend, error) {
-	b, err := bolt.Open(path, f.opts)
+	b, err := bolt.Open(path, bolt.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -91,20 +90,15 @@ func check(t *testing.T, path string) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]bolt.Options{"full": {}, "off": {Durability: bolt.Off}} {
-		t.Run(name, func(t *testing.T) {
+	for i, c := range logtest.Cases(newFiles(t).driver()) {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			for i, c := range logtest.Cases(newFiles(t, opts).driver()) {
-				t.Run(c.Name, func(t *testing.T) {
-					t.Parallel()
-					f := newFiles(t, opts)
-					if err := logtest.Cases(f.driver())[i].Run(t.Context()); err != nil {
-						t.Error(err)
-					}
-					for n := range f.n {
-						check(t, f.path(n+1))
-					}
-				})
+			f := newFiles(t)
+			if err := logtest.Cases(f.driver())[i].Run(t.Context()); err != nil {
+				t.Error(err)
+			}
+			for n := range f.n {
+				check(t, f.path(n+1))
 			}
 		})
 	}

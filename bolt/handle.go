@@ -92,20 +92,17 @@ func growth(size int64) int { return int(min(max(size/8, 64<<10), 16<<20)) }
 
 // space returns the file's size, and how much of it is in no use.
 func (h *handle) space() (size, free int64, err error) {
-	info, err := h.file.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	var used int64
-	if err := h.view(func(tx *bbolt.Tx) error {
-		used = tx.Size()
+	err = h.view(func(tx *bbolt.Tx) error { // keeps the file open, too
+		info, err := h.file.Stat()
+		if err != nil {
+			return err
+		}
+		stats := h.db.Stats()
+		pages := int64(stats.FreePageN+stats.PendingPageN) * int64(h.db.Info().PageSize)
+		size, free = info.Size(), max(info.Size()-tx.Size(), 0)+pages
 		return nil
-	}); err != nil {
-		return 0, 0, err
-	}
-	stats := h.db.Stats()
-	pages := int64(stats.FreePageN+stats.PendingPageN) * int64(h.db.Info().PageSize)
-	return info.Size(), info.Size() - used + pages, nil
+	})
+	return size, free, err
 }
 
 // close waits for transactions under way.

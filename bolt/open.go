@@ -248,12 +248,3 @@ func (b *Backend) refuse(err error) error {
 	}
 	return b.explain(err)
 }
-
-// syncFolder makes the names in a file's folder durable.
-func syncFolder(path string) error {
-	f, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

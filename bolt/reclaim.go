@@ -32,8 +32,8 @@ const copyBytes = 8 << 20
 // old. It does nothing unless at least 1 MiB and a tenth of the file are free.
 //
 // Readers go on, on the old file and then on the new one. Writers wait for the
-// copy, which takes a second per 300 MB that are left, more or less: the copy is
-// synced before it is put in place. Their contexts are heeded meanwhile.
+// copy and its sync: a second for 150 MB of small events or 250 MB of large ones
+// that are left, as measured. Their contexts are heeded meanwhile.
 //
 // A done ctx ends it with nothing but the erasure reached. A crash leaves the old
 // file or the new one, whole; what else it leaves the next Open removes.

@@ -3,7 +3,9 @@
 package bolt
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -25,4 +27,13 @@ func keepOwner(f, like *os.File) error {
 		}
 	}
 	return f.Chmod(want.Mode().Perm())
+}
+
+// syncFolder makes the names in a file's folder durable.
+func syncFolder(path string) error {
+	f, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
