@@ -1,0 +1,190 @@
+// Package bolt is the driver that keeps runs in one bbolt file, through
+// go.etcd.io/bbolt: pure Go, one file, nothing beside it.
+//
+// One process at a time may have the file open, once; who comes second gets
+// [log.ErrLocked] after [Options.OpenTimeout]. Any number may have it open for
+// reading only, while nobody has it open to write. Within the process readers
+// wait for nobody, and writers for each other.
+//
+// A commit is two syncs, one for the data and one for the page that puts it in
+// force, so a single small write takes longer than with package sqlite, and many
+// in one commit hardly do. A write that failed because the disk is full has
+// certainly not happened; after any other failure to write or sync nobody knows. A
+// large state waits in memory for its commit, and readers who are copying one hold
+// up a commit for which the file must be mapped anew, as it grows.
+//
+// What the bytes of a file are worth is checked: bbolt has no checksums beyond
+// those of its two meta pages, so each value that is stored here carries a
+// CRC-32C, over the place where it belongs too. Damage is an error that satisfies
+// [log.ErrCorrupt].
+//
+// The file is made with mode 0600. It grows by an eighth of its size at a time,
+// by at least 64 KiB and at most 16 MiB, and never shrinks by itself: what was
+// erased is used again, and [Backend.Reclaim] gives it back by copying what is
+// left into a new file. Until then its old bytes are still there.
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Durability is what an acknowledged write survives.
+type Durability string
+
+// The durabilities.
+const (
+	// Full survives the loss of power. It is the default.
+	Full Durability = "FULL"
+	// Off survives the end of the process; the loss of power may damage the
+	// file.
+	Off Durability = "OFF"
+)
+
+// Options tune a Backend. The zero value is good.
+type Options struct {
+	// Durability is what an acknowledged write survives. Default Full.
+	Durability Durability
+	// OpenTimeout is how long Open waits for another process to close the
+	// file. Default 1 second.
+	OpenTimeout time.Duration
+	// ReadOnly opens an existing file for looking only, and does not change it.
+	// It keeps others from opening the file to write.
+	ReadOnly bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Durability == "" {
+		o.Durability = Full
+	}
+	if o.OpenTimeout <= 0 {
+		o.OpenTimeout = time.Second
+	}
+	return o
+}
+
+// Backend implements [log.Backend], [log.Reclaimer] and [log.Sizer] on a bbolt
+// file.
+type Backend struct {
+	path string // absolute, without symbolic links
+	opts Options
+
+	// current is the file in use. Reclaim puts another in its place, with
+	// writing held.
+	current atomic.Pointer[handle]
+
+	// writing has room for one: who writes puts something in. A channel, so
+	// that whoever waits can be called off.
+	writing chan struct{}
+	checked time.Time // when stillThere last looked; guarded by writing
+	failed  error     // why nothing may be written any more; guarded by writing
+
+	// use is held for reading by calls under way and for writing by Close.
+	use    sync.RWMutex
+	closed bool
+}
+
+// enter keeps the Backend open until the returned function is called.
+func (b *Backend) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.use.RLock()
+	if b.closed {
+		b.use.RUnlock()
+		return nil, log.ErrClosed
+	}
+	return b.use.RUnlock, nil
+}
+
+// enterWriting is enter for the one who writes.
+func (b *Backend) enterWriting(ctx context.Context) (leave func(), err error) {
+	stay, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.opts.ReadOnly {
+		stay()
+		return nil, log.ErrReadOnly
+	}
+	select {
+	case b.writing <- struct{}{}:
+	case <-ctx.Done():
+		stay()
+		return nil, ctx.Err()
+	}
+	leave = func() {
+		<-b.writing
+		stay()
+	}
+	if err := b.writable(); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// writable returns why nothing can be written. It wants writing held.
+func (b *Backend) writable() error {
+	if b.failed != nil {
+		return b.failed
+	}
+	return b.stillThere()
+}
+
+// Close implements [log.Backend].
+func (b *Backend) Close() error {
+	b.use.Lock()
+	defer b.use.Unlock()
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	if err := b.current.Load().close(); err != nil {
+		return fmt.Errorf("close %s: %w", b.path, err)
+	}
+	return nil
+}
+
+// Space implements [log.Sizer]. Free is what a write may use before the file
+// grows.
+func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer leave()
+	for {
+		size, free, err = b.current.Load().space()
+		if !retired(err) {
+			return size, free, b.explain(err)
+		}
+	}
+}
+
+// checkEvery bounds how often the file is looked after, which a writer of small
+// events would feel. What is written in between, after somebody took the file
+// away, is lost.
+const checkEvery = 5 * time.Millisecond
+
+// stillThere finds out whether the file was moved, removed or replaced since it
+// was opened: bbolt would not, and write into nothing.
+//
+// It looks at most every checkEvery, and wants writing held.
+func (b *Backend) stillThere() error {
+	if time.Since(b.checked) < checkEvery {
+		return nil
+	}
+	b.checked = time.Now()
+	h := b.current.Load()
+	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, h.info) || info.Size() == 0 {
+		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, log.ErrReadOnly)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// copier copies all buckets of a file into an empty one, in their order, in
+// transactions of a bounded size.
+type copier struct {
+	ctx         context.Context
+	to          *handle
+	done, total int64
+	progress    func(log.Reclaimed)
+
+	// next is where the copy goes on: the keys that lead to a bucket, and one in
+	// it. Empty at the beginning; while it copies, those that led to where it is.
+	next [][]byte
+	size int64 // of what the transaction has copied
+}
+
+// copy copies all that a transaction sees.
+func (c *copier) copy(from *bbolt.Tx) error {
+	for more := true; more; {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		c.size = 0
+		_, err := c.to.update(func(to *bbolt.Tx) (err error) {
+			more, err = c.bucket(level{from.Cursor(), from.Bucket, to.Bucket, to.CreateBucket, nil}, 0)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		c.done += c.size
+		if c.progress != nil {
+			c.progress(log.Reclaimed{Done: min(c.done, c.total), Total: c.total})
+		}
+	}
+	return nil
+}
+
+// level is a bucket that is copied, or the one of all buckets.
+type level struct {
+	cursor *bbolt.Cursor
+	from   func(name []byte) *bbolt.Bucket
+	to     func(name []byte) *bbolt.Bucket
+	create func(name []byte) (*bbolt.Bucket, error)
+	put    func(k, v []byte) error
+}
+
+// bucket copies one, from where the copy goes on, and reports whether there is
+// more when the transaction is full.
+func (c *copier) bucket(l level, depth int) (more bool, err error) {
+	k, v := l.cursor.First()
+	resumed := depth < len(c.next)
+	if resumed {
+		k, v = l.cursor.Seek(c.next[depth])
+	}
+	for ; k != nil; k, v = l.cursor.Next() {
+		if c.size >= copyBytes {
+			c.next = append(c.next[:depth:depth], bytes.Clone(k))
+			return true, nil
+		}
+		c.size += int64(len(k) + len(v))
+		if v != nil {
+			err = l.put(k, v)
+		} else {
+			if !resumed { // else the path leads on, to where it was
+				c.next = append(c.next[:depth:depth], bytes.Clone(k))
+			}
+			more, err = c.nested(l, k, depth)
+		}
+		if err != nil || more {
+			return more, err
+		}
+		resumed, c.next = false, c.next[:depth]
+	}
+	return false, nil
+}
+
+// nested copies a bucket that is in another.
+func (c *copier) nested(l level, k []byte, depth int) (more bool, err error) {
+	from, to := l.from(k), l.to(k)
+	if from == nil {
+		return false, corrupt("", 0, "a bucket that is listed can't be found")
+	}
+	if to == nil {
+		if to, err = l.create(k); err != nil {
+			return false, err
+		}
+	}
+	to.FillPercent = 1 // they come in order
+	return c.bucket(level{from.Cursor(), from.Bucket, to.Bucket, to.CreateBucket, to.Put}, depth+1)
+}

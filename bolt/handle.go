@@ -1,0 +1,118 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// handle is a file that is open, with its lock.
+//
+// bbolt panics where a page is not what it must be, and reading a page that the
+// file no longer has is a fault of memory. Both come back as errors here.
+type handle struct {
+	db   *bbolt.DB
+	file *os.File // bbolt's own
+	info os.FileInfo
+
+	// Where bbolt panicked with a lock held, it stays held: stuck says that
+	// nothing can be done any more, halted that nothing can be written.
+	stuck, halted atomic.Bool
+}
+
+// damage is what a panic or a fault was.
+type damage struct{ found any }
+
+func (d *damage) Error() string {
+	return fmt.Sprintf("%v: a page of the file is damaged (%v); `bbolt check` says more", log.ErrCorrupt, d.found)
+}
+
+func (d *damage) Is(target error) bool { return target == log.ErrCorrupt }
+
+// guard calls f, and returns what it panics with as an error.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if found := recover(); found != nil {
+			err = &damage{found}
+		}
+	}()
+	return f()
+}
+
+// view reads in a transaction. What it gives must be copied to outlive it.
+func (h *handle) view(f func(*bbolt.Tx) error) error {
+	if h.stuck.Load() {
+		return &damage{"as was found before"}
+	}
+	begun := false
+	err := guard(func() error {
+		return h.db.View(func(tx *bbolt.Tx) error {
+			begun = true
+			return f(tx)
+		})
+	})
+	if _, ok := errors.AsType[*damage](err); ok && !begun {
+		h.stuck.Store(true)
+	}
+	return err
+}
+
+// update writes in a transaction, which f ends by returning an error. It returns
+// the transaction's number, 0 if none began.
+func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
+	if h.stuck.Load() || h.halted.Load() {
+		return 0, &damage{"as was found before"}
+	}
+	ended := false
+	err = guard(func() error {
+		return h.db.Update(func(tx *bbolt.Tx) error {
+			txid = uint64(tx.ID())
+			h.db.AllocSize = growth(tx.Size())
+			err := guard(func() error { return f(tx) })
+			ended = err != nil
+			return err
+		})
+	})
+	if _, ok := errors.AsType[*damage](err); ok && !ended {
+		h.halted.Store(true)
+	}
+	return txid, err
+}
+
+// growth is by how much a file of a size grows at a time.
+func growth(size int64) int { return int(min(max(size/8, 64<<10), 16<<20)) }
+
+// space returns the file's size, and how much of it is in no use.
+func (h *handle) space() (size, free int64, err error) {
+	err = h.view(func(tx *bbolt.Tx) error { // keeps the file open, too
+		info, err := h.file.Stat()
+		if err != nil {
+			return err
+		}
+		stats := h.db.Stats()
+		pages := int64(stats.FreePageN+stats.PendingPageN) * int64(h.db.Info().PageSize)
+		size, free = info.Size(), max(info.Size()-tx.Size(), 0)+pages
+		return nil
+	})
+	return size, free, err
+}
+
+// close waits for transactions under way.
+func (h *handle) close() error {
+	if h.stuck.Load() || h.halted.Load() { // bbolt would wait for itself
+		return errors.Join(unlock(h.file), h.file.Close())
+	}
+	return guard(h.db.Close)
+}
+
+// retired reports whether err says that the handle was closed, which Reclaim does
+// when it has put another in its place.
+func retired(err error) bool { return errors.Is(err, bolterrors.ErrDatabaseNotOpen) }

@@ -1,0 +1,250 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Open opens a file, making it and its folder if they are missing. It removes
+// what a Reclaim that did not come to its end has left beside it, in a file of the
+// same name with .compact after it.
+//
+// Errors: [log.ErrInvalid] for a path that is a folder or a file that is not
+// ours; [log.ErrUnsupportedVersion] for a file of a newer format; [log.ErrLocked]
+// for one that is in use; [log.ErrReadOnly] for one that can't be written, unless
+// ReadOnly is set. A file that is refused is not changed.
+func Open(path string, opts Options) (*Backend, error) {
+	b := &Backend{path: path, opts: opts.withDefaults(), writing: make(chan struct{}, 1)}
+	switch b.opts.Durability {
+	case Full, Off:
+	default:
+		return nil, fmt.Errorf("%w durability %q: it is %s or %s", log.ErrInvalid, opts.Durability, Full, Off)
+	}
+	h, err := b.openCurrent()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.adopt(h); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	b.current.Store(h)
+	return b, nil
+}
+
+// openCurrent opens the file that is at the path, once it is locked. Another
+// process's Reclaim may put a new one there while this one waits for the lock of
+// the old.
+func (b *Backend) openCurrent() (*handle, error) {
+	deadline := time.Now().Add(b.opts.OpenTimeout)
+	for {
+		if err := b.checkPath(); err != nil {
+			return nil, err
+		}
+		h, err := b.openHandle(b.path, os.O_RDWR, max(time.Until(deadline), time.Millisecond))
+		if errors.Is(err, fs.ErrNotExist) && !b.opts.ReadOnly && time.Now().Before(deadline) {
+			continue
+		}
+		if err != nil {
+			return nil, b.refuse(err)
+		}
+		if info, err := os.Stat(b.path); err == nil && os.SameFile(info, h.info) {
+			return h, nil
+		}
+		if err := h.close(); err != nil {
+			return nil, fmt.Errorf("close %s: %w", b.path, err)
+		}
+		if time.Now().After(deadline) {
+			return nil, b.refuse(bolterrors.ErrTimeout)
+		}
+	}
+}
+
+// openHandle opens a file with bbolt, which waits for its lock. The flags count
+// unless the Backend is ReadOnly.
+func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handle, error) {
+	h := &handle{}
+	opts := &bbolt.Options{
+		Timeout:         wait,
+		ReadOnly:        b.opts.ReadOnly,
+		NoSync:          b.opts.Durability == Off,
+		FreelistType:    bbolt.FreelistMapType,
+		PreLoadFreelist: true, // for Space
+		// The list of free pages is stored, though that is a page more to write:
+		// without it bbolt walks the whole file to open it, and a damaged page
+		// then ends the process.
+		NoFreelistSync: false,
+		OpenFile: func(path string, _ int, mode os.FileMode) (*os.File, error) {
+			if b.opts.ReadOnly {
+				flags = os.O_RDONLY
+			}
+			f, err := os.OpenFile(path, flags, mode)
+			if err != nil {
+				return nil, err
+			}
+			h.file = f
+			if err := peek(f, path); err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+			return f, nil
+		},
+	}
+	err := guard(func() (err error) {
+		h.db, err = bbolt.Open(path, 0o600, opts)
+		return err
+	})
+	if _, ok := errors.AsType[*damage](err); ok {
+		return nil, errors.Join(err, unlock(h.file), h.file.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h.info, err = h.file.Stat(); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	return h, nil
+}
+
+// checkPath makes the folder and the file if they are missing.
+func (b *Backend) checkPath() error {
+	if b.path == "" || strings.ContainsRune(b.path, 0) {
+		return fmt.Errorf("%w path %q: give the name of a file", log.ErrInvalid, b.path)
+	}
+	info, err := os.Stat(b.path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%w path %s: it is a folder; give the name of a file in it, such as %s", log.ErrInvalid, b.path, filepath.Join(b.path, "checkpoints.db"))
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%w path %s: it is not a regular file", log.ErrInvalid, b.path)
+	case err == nil && info.Size() == 0 && b.opts.ReadOnly:
+		return fmt.Errorf("%w file %s: it is empty", log.ErrInvalid, b.path)
+	case err == nil:
+		return nil
+	case b.opts.ReadOnly, !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(b.path), 0o755); err != nil {
+		return fmt.Errorf("make the folder of %s: %w", b.path, err)
+	}
+	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was faster
+	}
+	if err != nil {
+		return fmt.Errorf("make %s: %w", b.path, err)
+	}
+	return f.Close()
+}
+
+// adopt makes a new file ours, or checks that an old one is.
+func (b *Backend) adopt(h *handle) error {
+	made := false
+	err := h.view(func(tx *bbolt.Tx) (err error) {
+		made, err = b.identify(tx)
+		return err
+	})
+	if err != nil {
+		return b.refuse(err)
+	}
+	// The path may be relative, and the process may change its folder; and
+	// Reclaim must not put a file where there was a link to one.
+	if b.path, err = filepath.EvalSymlinks(b.path); err == nil {
+		b.path, err = filepath.Abs(b.path)
+	}
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	switch {
+	case b.opts.ReadOnly && !made:
+		return fmt.Errorf("%w file %s: it is empty", log.ErrInvalid, b.path)
+	case b.opts.ReadOnly:
+		return nil
+	case made:
+		return b.removeCompact()
+	}
+	if _, err := h.update(initialize); err != nil {
+		return b.refuse(err)
+	}
+	if err := syncFolder(b.path); err != nil {
+		return fmt.Errorf("sync the folder of %s: %w", b.path, err)
+	}
+	return b.removeCompact()
+}
+
+// initialize makes what every file has.
+func initialize(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{headsBucket, recentBucket, runsBucket, deadBucket} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	ours, err := tx.CreateBucket(oursBucket)
+	if err != nil {
+		return err
+	}
+	if err := ours.Put(formatKey, format(formatVersion)); err != nil {
+		return err
+	}
+	return counters{}.put(tx)
+}
+
+// format is what says that a file is ours, and of which format.
+func format(version uint32) []byte {
+	v := binary.LittleEndian.AppendUint32([]byte(magic), version)
+	return binary.LittleEndian.AppendUint32(v, checksum(kindFormat, 0, 0, v))
+}
+
+// identify reports whether the file is ours (true) or new (false); anything else
+// is an error.
+func (b *Backend) identify(tx *bbolt.Tx) (bool, error) {
+	theirs, first := 0, ""
+	var format []byte
+	if err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+		if theirs++; theirs == 1 {
+			first = string(name)
+		}
+		if string(name) == string(oursBucket) && bucket != nil {
+			format = bucket.Get(formatKey)
+		}
+		return nil
+	}); err != nil {
+		return false, err
+	}
+	switch {
+	case theirs == 0:
+		return false, nil
+	case len(format) < len(magic)+8 || string(format[:len(magic)]) != magic:
+		return false, fmt.Errorf("%w file %s: it is another program's bbolt database (%d buckets, %q first) and was not changed; give flowlog a path of its own", log.ErrInvalid, b.path, theirs, first)
+	case binary.LittleEndian.Uint32(format[len(magic)+4:]) != checksum(kindFormat, 0, 0, format[:len(magic)+4]):
+		return false, corrupt("", 0, "what says that the file is flowlog's doesn't match its checksum")
+	}
+	if version := binary.LittleEndian.Uint32(format[len(magic):]); version != formatVersion {
+		return false, fmt.Errorf("%s: %w: the file has format %d, this flowlog reads up to %d; update flowlog", b.path, log.ErrUnsupportedVersion, version, formatVersion)
+	}
+	return true, nil
+}
+
+// refuse explains why a file can't be opened.
+func (b *Backend) refuse(err error) error {
+	switch {
+	case errors.Is(err, log.ErrInvalid), errors.Is(err, log.ErrUnsupportedVersion):
+		return err
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("%s: %w: the file is in use by another process, or open in this one already (waited %v); bbolt allows one at a time", b.path, log.ErrLocked, b.opts.OpenTimeout)
+	case unwritable(err) && !b.opts.ReadOnly:
+		return fmt.Errorf("%s: %w: the file or its folder can't be written by this user; change its mode, or open it read-only", b.path, log.ErrReadOnly)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s can't be opened: %w; check that this user may read the file", b.path, err)
+	}
+	return b.explain(err)
+}

@@ -1,0 +1,133 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// compactSuffix is what the file that Reclaim writes has after its name.
+const compactSuffix = ".compact"
+
+// Reclaim pays where this much of the file is free, in bytes and as a part of it.
+const (
+	reclaimBytes = 1 << 20
+	reclaimPart  = 10
+)
+
+// copyBytes is how much a transaction of Reclaim copies before it is committed,
+// after which progress is told.
+const copyBytes = 8 << 20
+
+// Reclaim implements [log.Reclaimer]: it erases what is dead, copies what is left
+// into a new file beside the old one, and puts that in its place. The folder needs
+// room for both until then, and the new file keeps the mode and the owner of the
+// old. It does nothing unless at least 1 MiB and a tenth of the file are free.
+//
+// Readers go on, on the old file and then on the new one. Writers wait for the
+// copy and its sync: a second for 150 MB of small events or 250 MB of large ones
+// that are left, as measured. Their contexts are heeded meanwhile.
+//
+// A done ctx ends it with nothing but the erasure reached. A crash leaves the old
+// file or the new one, whole; what else it leaves the next Open removes.
+func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+	for more := true; more; {
+		var err error
+		if more, err = b.Purge(ctx); err != nil {
+			return 0, err
+		}
+	}
+	leave, err := b.enterWriting(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	for more := true; more; { // what came to be dead just now
+		if more, err = b.purgeSlice(); err != nil {
+			return 0, err
+		}
+	}
+	old := b.current.Load()
+	size, free, err := old.space()
+	if err != nil || free < reclaimBytes || free < size/reclaimPart {
+		return 0, b.explain(err)
+	}
+	b.checked = time.Time{}
+	if err := b.stillThere(); err != nil {
+		return 0, err
+	}
+	next, err := b.compact(ctx, old, size-free, progress)
+	if err != nil {
+		return 0, fmt.Errorf("reclaim: %w", b.refuse(err))
+	}
+	return b.swap(old, next, size)
+}
+
+// compact returns a copy of what is in a file, open, locked and on the disk.
+func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(log.Reclaimed)) (*handle, error) {
+	if err := b.removeCompact(); err != nil {
+		return nil, err
+	}
+	path := b.path + compactSuffix
+	next, err := b.openHandle(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, time.Millisecond)
+	if err != nil {
+		return nil, errors.Join(err, b.removeCompact())
+	}
+	// One sync in the end will do, and a file that is as large as it must be.
+	next.db.NoSync, next.db.NoGrowSync = true, true
+	err = old.view(func(tx *bbolt.Tx) error {
+		c := &copier{ctx: ctx, to: next, total: total, progress: progress}
+		return c.copy(tx)
+	})
+	if err == nil {
+		err = keepOwner(next.file, old.file)
+	}
+	if err == nil {
+		err = next.file.Sync()
+	}
+	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == Off, false
+	if err != nil {
+		return nil, errors.Join(err, next.close(), b.removeCompact())
+	}
+	return next, nil
+}
+
+// swap puts a new file, which is locked, in the place of the old one. Whoever
+// waits for the lock of the old one finds that it is not at the path any more.
+func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
+	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
+		return 0, errors.Join(fmt.Errorf("reclaim: %w", err), next.close(), b.removeCompact())
+	}
+	b.current.Store(next)
+	if err := syncFolder(b.path); err != nil {
+		// After a crash the name may lead to the old file again, without what is
+		// written from now on.
+		b.failed = fmt.Errorf("%s: %w: its folder could not be synced after Reclaim (%w); close the store and open it again", b.path, log.ErrReadOnly, err)
+	}
+	if err := old.close(); err != nil { // once its readers are done
+		return 0, fmt.Errorf("reclaim: close the old file of %s: %w", b.path, err)
+	}
+	if b.failed != nil {
+		return 0, fmt.Errorf("reclaim: %w", b.failed)
+	}
+	info, err := next.file.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("reclaim: %w", err)
+	}
+	return size - info.Size(), nil
+}
+
+// removeCompact removes what a Reclaim has left that did not come to its end.
+func (b *Backend) removeCompact() error {
+	if err := os.Remove(b.path + compactSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
+	}
+	return nil
+}

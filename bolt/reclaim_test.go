@@ -1,0 +1,259 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint/bolt"
+	"github.com/flowlog/checkpoint/log"
+)
+
+const (
+	someEvents = 20
+	someSize   = 20_000
+)
+
+// someRuns makes runs, and returns their revisions.
+func someRuns(t *testing.T, b *bolt.Backend, n int) []uint64 {
+	t.Helper()
+	revisions := make([]uint64, n)
+	for i := range n {
+		id := fmt.Sprint("run-", i)
+		size := someSize
+		if i%2 == 1 {
+			size = 300 // these share a page
+		}
+		c := log.Change{Run: id, Head: row(1), Append: records(id, 1, someEvents, size)}
+		c.Add = []log.Segment{{First: 1, Last: 2, Index: state("index", uint64(i), 50), Data: state("data", uint64(i), size)}}
+		revisions[i] = apply(t, b, c).Revision
+	}
+	return revisions
+}
+
+func wantSome(t *testing.T, b *bolt.Backend, i int) {
+	t.Helper()
+	size := someSize
+	if i%2 == 1 {
+		size = 300
+	}
+	id := fmt.Sprint("run-", i)
+	wantRun(t, b, id, someEvents, size)
+	segments, err := b.Segments(context.Background(), id)
+	require.NoError(t, err)
+	require.Len(t, segments, 1)
+	s, err := b.Segment(context.Background(), log.SegmentRequest{Run: id, ID: segments[0].ID})
+	require.NoError(t, err)
+	require.Equal(t, state("index", uint64(i), 50), s.Index)
+	require.True(t, string(state("data", uint64(i), size)) == string(s.Data))
+}
+
+// TestReclaim drops nine runs of ten while others read the rest.
+func TestReclaim(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "x.db")
+	t.Cleanup(func() { check(t, path) })
+	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	const runs = 200
+	revisions := someRuns(t, b, runs)
+	require.NoError(t, os.Chmod(path, 0o640))
+	before, free, err := b.Space(ctx)
+	require.NoError(t, err)
+	require.Less(t, free, before/4)
+
+	got, err := b.Reclaim(ctx, func(log.Reclaimed) { t.Error("there is nothing to reclaim") })
+	require.NoError(t, err)
+	require.Zero(t, got)
+
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				wantSome(t, b, 0)
+				wantSome(t, b, 11)
+			}
+		})
+	}
+	written := uint64(0)
+	wg.Go(func() {
+		for ; !stop.Load(); written++ {
+			c := log.Change{Run: "writer", Append: records("writer", written+1, written+1, 100)}
+			if written == 0 {
+				c.Head = row(1)
+			} else {
+				h, err := b.Head(ctx, "writer")
+				require.NoError(t, err)
+				c.Revision = h.Revision
+			}
+			apply(t, b, c)
+		}
+	})
+	for i := range runs {
+		if i%11 != 0 {
+			apply(t, b, log.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
+		}
+	}
+	var told []log.Reclaimed
+	got, err = b.Reclaim(ctx, func(r log.Reclaimed) { told = append(told, r) })
+	stop.Store(true)
+	wg.Wait()
+	require.NoError(t, err)
+	require.NotEmpty(t, told)
+	for i, r := range told {
+		require.LessOrEqual(t, r.Done, r.Total)
+		require.Positive(t, r.Done)
+		if i > 0 {
+			require.Greater(t, r.Done, told[i-1].Done)
+		}
+	}
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, 0o640, info.Mode().Perm())
+	after, free, err := b.Space(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, after, info.Size())
+	require.Greater(t, got, before*4/5)
+	require.Less(t, after, before/5, "from %d to %d", before, after)
+	require.Less(t, free, after/4)
+	t.Logf("from %d to %d bytes, %d free; %d events written meanwhile", before, after, free, written)
+	require.NoFileExists(t, path+".compact")
+
+	again := func(b *bolt.Backend) {
+		for i := 0; i < runs; i += 11 {
+			wantSome(t, b, i)
+		}
+		wantRun(t, b, "writer", written, 100)
+	}
+	again(b)
+	apply(t, b, log.Change{Run: "later", Head: row(1), Append: records("later", 1, 3, 5000)})
+	require.NoError(t, b.Close())
+	b = open(t, path, bolt.Options{})
+	again(b)
+	wantRun(t, b, "later", 3, 5000)
+}
+
+// TestReclaimInSteps copies what is much more than a step, deep in one run.
+func TestReclaimInSteps(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "x.db")
+	t.Cleanup(func() { check(t, path) })
+	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	const large = 150_000
+	for _, id := range []string{"a", "b", "c"} {
+		apply(t, b, log.Change{Run: id, Head: row(1), Append: records(id, 1, 100, large)})
+		apply(t, b, log.Change{Run: "small " + id, Head: row(1), Append: records(id, 1, 100, 100)})
+	}
+	h, err := b.Head(ctx, "b")
+	require.NoError(t, err)
+	apply(t, b, log.Change{Run: "b", Revision: h.Revision, Drop: true})
+	require.Greater(t, purge(t, b), 3)
+	steps := 0
+	ended, cancel := context.WithCancel(ctx)
+	_, err = b.Reclaim(ended, func(log.Reclaimed) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoFileExists(t, path+".compact")
+	got, err := b.Reclaim(ctx, func(log.Reclaimed) { steps++ })
+	require.NoError(t, err)
+	require.Greater(t, steps, 2)
+	require.Greater(t, got, int64(90*large))
+	for _, id := range []string{"a", "c"} {
+		wantRun(t, b, id, 100, large)
+	}
+}
+
+// TestReclaimAndOpeners has others wait for the file while a new one is put in
+// its place: none of them may get the old one.
+func TestReclaimAndOpeners(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "x.db")
+	b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off})
+	require.NoError(t, err)
+	revisions := someRuns(t, b, 20)
+	for i := range 18 {
+		apply(t, b, log.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
+	}
+	type answer struct {
+		b   *bolt.Backend
+		err error
+	}
+	answers := make(chan answer)
+	waiting := 4
+	for i := range waiting {
+		go func() {
+			b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off, OpenTimeout: 10 * time.Second, ReadOnly: i%2 == 1})
+			answers <- answer{b, err}
+		}()
+	}
+	_, err = bolt.Open(path, bolt.Options{OpenTimeout: 100 * time.Millisecond})
+	require.ErrorIs(t, err, log.ErrLocked)
+	got, err := b.Reclaim(ctx, nil)
+	require.NoError(t, err)
+	require.Positive(t, got)
+	_, err = bolt.Open(path, bolt.Options{OpenTimeout: 200 * time.Millisecond})
+	require.ErrorIs(t, err, log.ErrLocked)
+	apply(t, b, log.Change{Run: "after", Head: row(1), Append: records("after", 1, 1, 10)})
+	require.NoError(t, b.Close())
+	for range waiting {
+		a := <-answers
+		require.NoError(t, a.err)
+		wantRun(t, a.b, "after", 1, 10)
+		require.NoError(t, a.b.Close())
+	}
+}
+
+// TestReclaimLeftovers holds that what a crash leaves is removed, whatever it is.
+func TestReclaimLeftovers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, bolt.Options{})
+	apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 3, 10)})
+	require.NoError(t, b.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, left := range [][]byte{nil, []byte("half"), whole[:len(whole)/2], whole} {
+		require.NoError(t, os.WriteFile(path+".compact", left, 0o600))
+		b = open(t, path, bolt.Options{ReadOnly: true})
+		require.FileExists(t, path+".compact")
+		require.NoError(t, b.Close())
+		b = open(t, path, bolt.Options{})
+		require.NoFileExists(t, path+".compact")
+		wantRun(t, b, "a", 3, 10)
+		require.NoError(t, b.Close())
+	}
+}
+
+// TestReclaimReadOnly holds who may not.
+func TestReclaimReadOnly(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "x.db")
+	require.NoError(t, open(t, path, bolt.Options{}).Close())
+	b := open(t, path, bolt.Options{ReadOnly: true})
+	_, err := b.Reclaim(ctx, nil)
+	require.ErrorIs(t, err, log.ErrReadOnly)
+	_, err = b.Purge(ctx)
+	require.ErrorIs(t, err, log.ErrReadOnly)
+	_, err = b.Apply(ctx, []log.Change{{Run: "a", Head: row(1)}})
+	require.ErrorIs(t, err, log.ErrReadOnly)
+	_, notApplied := errors.AsType[*log.NotAppliedError](err)
+	require.True(t, notApplied)
+	_, _, err = b.Space(ctx)
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	_, err = b.Reclaim(ctx, nil)
+	require.ErrorIs(t, err, log.ErrClosed)
+	_, _, err = b.Space(ctx)
+	require.ErrorIs(t, err, log.ErrClosed)
+}
