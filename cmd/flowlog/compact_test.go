@@ -61,7 +61,7 @@ func TestCompactWaitsForOneAnother(t *testing.T) {
 	other := holdLease(t, dir)
 	cmd := exec.CommandContext(t.Context(), "flowlog", "compact", "--idle", "0s")
 	lines := startCompact(t, dir, cmd)
-	require.Equal(t, "waiting: another process compacts this store", lines())
+	require.Equal(t, "waiting: another process compacts this store (if it was killed, up to 30s)", lines())
 	_, err := other.Lease(context.Background(), "other", -time.Second)
 	require.NoError(t, err)
 	require.Empty(t, lines())

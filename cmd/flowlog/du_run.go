@@ -47,7 +47,7 @@ func (n *nodeUse) growth() string {
 }
 
 func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
-	nodes, total, err := l.nodeUses(run)
+	nodes, err := l.nodeUses(run)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,8 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 	}
 	switch f {
 	case formatText:
-		c.duRunTable(shown, len(nodes), total)
+		// A little of what a run takes is no event's.
+		c.duRunTable(shown, len(nodes), amount{run.Last, run.Bytes, run.Stored})
 		c.out.printf("\n%s\n%s\n", summary(c.out, run), sealedText(run, unsealed))
 	case formatJSON:
 		err = writeJSON(c.out, f, struct {
@@ -83,11 +84,11 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 }
 
 // nodeUses adds up what the nodes of a run take, and returns the largest first.
-func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, total amount, err error) {
+func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, err error) {
 	known := map[string]*nodeUse{}
 	for e, err := range l.headers(run, listing{}) {
 		if err != nil {
-			return nil, total, err
+			return nil, err
 		}
 		n := known[e.NodeID]
 		if n == nil {
@@ -96,13 +97,10 @@ func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, total amount, er
 		}
 		n.see(e)
 	}
-	for _, n := range nodes {
-		total.add(n.amount)
-	}
 	slices.SortFunc(nodes, func(a, b *nodeUse) int {
 		return cmp.Or(cmp.Compare(b.Stored, a.Stored), cmp.Compare(a.NodeID, b.NodeID))
 	})
-	return nodes, total, nil
+	return nodes, nil
 }
 
 // unsealed returns how many events of a run are not sealed.
