@@ -2,8 +2,10 @@ package checkpoint
 
 import (
 	"context"
+	"iter"
 
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/log"
 )
 
 // CompactOptions say what Compact does; CompactReport says what it did.
@@ -11,6 +13,14 @@ type (
 	CompactOptions  = compaction.Options
 	CompactReport   = compaction.Report
 	CompactProgress = compaction.Progress
+)
+
+// The steps that CompactProgress tells of, in order.
+const (
+	CompactWaiting    = compaction.Waiting // for another process that compacts
+	CompactSealing    = compaction.Sealing
+	CompactPurging    = compaction.Purging
+	CompactReclaiming = compaction.Reclaiming
 )
 
 // Compact seals runs that have had no event for opts.Idle, erases what that
@@ -27,4 +37,13 @@ func (s *EventStore) Compact(ctx context.Context, opts CompactOptions) (CompactR
 // for use again, in bytes; zeros for a store in memory.
 func (s *EventStore) Space(ctx context.Context) (size, free int64, err error) {
 	return s.log.Space(ctx)
+}
+
+// Tail is what of a run is not sealed.
+type Tail = log.Tail
+
+// Tails streams the tails that have events, that of the run with the newest event
+// first. What is said about runs later (notes) has tails too, under ids with a NUL.
+func (s *EventStore) Tails(ctx context.Context) iter.Seq2[Tail, error] {
+	return s.log.Tails(ctx)
 }

@@ -36,6 +36,23 @@ func openToLook(path string, c *cli) (*checkpoint.SQLiteStore, error) {
 	return store, err
 }
 
+// openToCompact opens the store for compacting it. It is looked at first: opening it
+// to write would make one where there is none.
+func (c *cli) openToCompact() (*checkpoint.SQLiteStore, error) {
+	path, err := c.path()
+	if err != nil {
+		return nil, err
+	}
+	look, err := openToLook(path, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := look.Close(); err != nil {
+		return nil, err
+	}
+	return checkpoint.NewSQLiteStore(path, checkpoint.WithoutCompaction(), checkpoint.WithBusyTimeout(c.wait))
+}
+
 // path returns the path of the store that the flag or the environment names, or
 // of the only one that lies where stores usually do.
 func (c *cli) path() (string, error) {

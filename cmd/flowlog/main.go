@@ -1,18 +1,21 @@
-// Command flowlog looks into the checkpoints of workflow runs.
+// Command flowlog looks into the checkpoints of workflow runs, and makes them small.
 //
 //	flowlog demo                   an agent is killed, resumes and goes back
 //	flowlog runs                   the runs of a store
 //	flowlog history RUN            the events of a run
 //	flowlog show RUN@SEQ           one event and its state
+//	flowlog du [RUN]               what takes the space
+//	flowlog compact                make a store smaller, losing nothing
 //
-// Stores are opened for looking only, also while a program writes to them. Data
-// goes to stdout and all else to stderr, so the verbs can be piped.
+// All but demo and compact open a store for looking only, and all also while a
+// program writes to it. Data goes to stdout and all else to stderr, so the verbs can
+// be piped.
 //
 // # Exit codes
 //
 //	0    fine
 //	1    nothing matched
-//	2    wrong use, or a failure
+//	2    wrong use, a failure, or damage
 //	3    no such run, event or state
 //	4    another process holds the store
 //	130  interrupted

@@ -31,7 +31,9 @@ func (c *cli) root() *cobra.Command {
 		Example: `  flowlog demo                       an agent is killed, resumes and goes back
   flowlog runs                       the runs of a store, newest first
   flowlog history RUN                the events of a run, as a tree
-  flowlog show 'RUN@review#2'        one event and its state`,
+  flowlog show 'RUN@review#2'        one event and its state
+  flowlog du                         what takes the space
+  flowlog compact                    make a store smaller, losing nothing`,
 		Version:                    version(),
 		Args:                       cobra.ArbitraryArgs,
 		SilenceErrors:              true,
@@ -60,7 +62,7 @@ func (c *cli) root() *cobra.Command {
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.du(), c.compact())
 	return root
 }
 

@@ -42,7 +42,10 @@ func TestScripts(t *testing.T) {
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits":  exits,
+		"create": create,
 		"save":   save,
+		"fill":   fill,
+		"damage": damage,
 		"prune":  prune,
 		"verify": verify,
 		"sql":    query,
@@ -70,6 +73,13 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// create STORE: makes a store without runs.
+func create(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(store.Close())
 }
 
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
@@ -120,6 +130,33 @@ func word(ts *testscript.TestScript, s string) string {
 	s, err := strconv.Unquote(s)
 	ts.Check(err)
 	return s
+}
+
+// fill STORE RUN EVENTS: appends as many events whose state grows, in turn of the
+// nodes plan and write.
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]), checkpoint.WithoutCompaction(), checkpoint.WithDurability(checkpoint.DurabilityOff))
+	ts.Check(err)
+	defer store.Close()
+	events, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	state := `"`
+	for i := range events {
+		state += fmt.Sprintf("The draft has %d sentences. ", i)
+		c := &checkpoint.Checkpoint{RunID: args[1], NodeID: []string{"plan", "write"}[i%2], State: []byte(state + `"`)}
+		c.CreatedAt = time.Date(2026, 1, 15, 10, 30, i, 0, time.UTC)
+		ts.Check(store.Save(context.Background(), c))
+	}
+}
+
+// damage STORE RUN SEQ: spoils an event that is not sealed.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE events SET header = replace(header, 'node_id', 'edon_id')
+		WHERE id = (SELECT rk << 32 FROM runs WHERE run = ?) + ?`, args[1], args[2])
+	ts.Check(err)
 }
 
 // prune STORE RUN SEQ: drops a state.

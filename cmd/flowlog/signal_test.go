@@ -66,6 +66,43 @@ func TestOutputThatIsCutOffIsAnError(t *testing.T) {
 	require.Equal(t, 2, exitCode(cmd.Run()))
 }
 
+func TestInterruptEndsCompact(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	saveState(t, dir, `{}`)
+	holdLease(t, dir)
+	cmd := exec.CommandContext(t.Context(), "flowlog", "compact", "--idle", "0s")
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	lines := startCompact(t, dir, cmd)
+	require.Contains(t, lines(), "waiting")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Equal(t, "what was done is kept; `flowlog compact` goes on from there", lines())
+	require.Equal(t, "flowlog: interrupted", lines())
+	require.Empty(t, lines())
+	require.Equal(t, 130, exitCode(cmd.Wait()))
+	require.Regexp(t, `^nothing was sealed yet; [\d.]+ KiB on disk, as before\n$`, stdout.String())
+}
+
+func TestProgressGoesAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	saveState(t, dir, `{}`)
+	shown := onTerminal(t, dir, 45, nil, "compact", "--idle", "0s")
+	lines := strings.Split(shown, "\r")
+	require.Equal(t, "", lines[0])
+	require.Regexp(t, `^sealing  \x1b\[2m·{20}\x1b\[0m  0 of 1 event\x1b\[K$`, lines[1])
+	for _, line := range lines[1:] { // each erases what is left of the one before
+		require.Contains(t, line, "\x1b[K")
+	}
+	require.Regexp(t, `^\x1b\[Ksealed 1 event of 1 run in 1 segment: [^\n]*\n$`, lines[len(lines)-1])
+
+	narrow := t.TempDir() // where the line would wrap, it is cut
+	saveState(t, narrow, `{}`)
+	require.Contains(t, onTerminal(t, narrow, 20, []string{"NO_COLOR=1"}, "compact", "--idle", "0s"), "\rsealing  ··········\x1b[K\r")
+	require.NotContains(t, onTerminal(t, dir, 80, []string{"TERM=dumb"}, "compact"), "\x1b")
+}
+
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

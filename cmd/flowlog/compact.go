@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// compact returns the verb that makes a store smaller.
+func (c *cli) compact() *cobra.Command {
+	var idle time.Duration
+	cmd := &cobra.Command{
+		Use: "compact",
+		Example: `  flowlog compact
+  flowlog compact --idle 0s
+  flowlog compact --idle 24h -o json | jq .disk_after`,
+		Short: "Make a store smaller, losing nothing.",
+		Long: `Compact seals events: up to 256 of a run go into one block that is compressed as
+a whole. It takes whole runs that have had no event for as long as --idle says, and
+of the others what fills a block. Then it erases what that replaced, and gives the
+disk space back.
+
+Nothing is lost: every event and state answers as before. Programs may use the
+store meanwhile. Ctrl-C stops it after the step at hand; what was done is kept, and
+calling it again goes on from there. While another process compacts the store, it
+waits.
+
+A run that is damaged is left as it is and named on stderr; then the exit code is 2,
+and all others are compacted nevertheless.`,
+		Args: arguments(),
+	}
+	output := outputFlag(cmd)
+	cmd.Flags().DurationVar(&idle, "idle", time.Minute, "seal whole the runs without an event for so long;\n0s for all runs")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if idle < 0 {
+			return usage("--idle %s: it is how long ago a run's last event was, or 0s for all runs", idle)
+		}
+		store, err := c.openToCompact()
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return c.compactStore(cmd.Context(), store, idle, *output)
+	}
+	return cmd
+}
+
+func (c *cli) compactStore(ctx context.Context, store *checkpoint.SQLiteStore, idle time.Duration, f format) error {
+	meter, err := c.meter()
+	if err != nil {
+		return err
+	}
+	report, err := store.Compact(ctx, checkpoint.CompactOptions{Idle: idle, Progress: meter.show})
+	meter.clear()
+	for _, skipped := range report.Skipped {
+		c.say("left as it is: %v", skipped.Err)
+	}
+	if err == nil || report.Sealed.Events > 0 || ctx.Err() != nil {
+		// What was reached is to be said also after a Ctrl-C.
+		if e := c.compacted(context.WithoutCancel(ctx), store, report, idle, err == nil, f); err == nil {
+			err = e
+		}
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		c.say("what was done is kept; `flowlog compact` goes on from there")
+	case err == nil && len(report.Skipped) > 0:
+		return fmt.Errorf("%s could not be sealed; the rest of the store was compacted", count(len(report.Skipped), "damaged run"))
+	}
+	return err
+}
+
+// compactJSON is what compact did as -o json gives it. Sizes are in bytes.
+type compactJSON struct {
+	Complete     bool          `json:"complete"` // false if it was stopped
+	Runs         int           `json:"runs"`
+	Events       uint64        `json:"events"`
+	Segments     int           `json:"segments"`
+	Bytes        int64         `json:"bytes"` // of the events' states
+	StoredBefore int64         `json:"stored_before"`
+	StoredAfter  int64         `json:"stored_after"`
+	DiskBefore   int64         `json:"disk_before"`
+	DiskAfter    int64         `json:"disk_after"`
+	Skipped      []skippedJSON `json:"skipped"`
+}
+
+type skippedJSON struct {
+	RunID string `json:"run_id"`
+	Error string `json:"error"`
+}
+
+// compacted writes what compact did, or had done when it was stopped.
+func (c *cli) compacted(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration, complete bool, f format) error {
+	if !complete {
+		var err error
+		if r.After, _, err = store.Space(ctx); err != nil {
+			return err
+		}
+	}
+	if f != formatText {
+		doc := compactJSON{
+			Complete: complete, Runs: r.Runs, Events: r.Sealed.Events, Segments: r.Sealed.Segments, Bytes: r.Sealed.States,
+			StoredBefore: r.Sealed.Before, StoredAfter: r.Sealed.After, DiskBefore: r.Before, DiskAfter: r.After, Skipped: []skippedJSON{},
+		}
+		for _, s := range r.Skipped {
+			doc.Skipped = append(doc.Skipped, skippedJSON{s.Run, s.Err.Error()})
+		}
+		return writeJSON(c.out, f, doc)
+	}
+	c.out.printf("%s\n", compactText(c.out, r, complete))
+	if r.Sealed.Events > 0 || !complete {
+		return nil
+	}
+	return c.sayUnsealed(ctx, store, r, idle)
+}
+
+// compactText says in a line what compact did.
+func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
+	sealed := "nothing to seal"
+	switch n := r.Sealed; {
+	case n.Events > 0:
+		sealed = fmt.Sprintf("sealed %s of %s in %s: %s → %s", count(n.Events, "event"), count(r.Runs, "run"), count(n.Segments, "segment"), size(n.Before), size(n.After))
+	case !complete:
+		sealed = "nothing was sealed yet"
+	}
+	switch less := r.Before - r.After; {
+	case less > 0:
+		return fmt.Sprintf("%s; %s → %s on disk (%s)", sealed, size(r.Before), size(r.After), s.paint(green, size(less)+" given back"))
+	case less < 0:
+		return fmt.Sprintf("%s; %s → %s on disk", sealed, size(r.Before), size(r.After))
+	}
+	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
+}
+
+// sayUnsealed says which runs are too young to be sealed, for who wonders why
+// nothing was.
+func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration) error {
+	skipped := map[string]bool{}
+	for _, s := range r.Skipped {
+		skipped[s.Run] = true
+	}
+	runs := 0
+	for t, err := range store.Tails(ctx) {
+		switch {
+		case err != nil && t.Run == "":
+			return err
+		case err == nil && !skipped[t.Run] && !isNotes(t.Run):
+			runs++
+		}
+	}
+	if runs > 0 {
+		c.say("%s had an event in the last %s; `flowlog compact --idle 0s` takes all", count(runs, "run"), idle)
+	}
+	return nil
+}
+
+// isNotes reports whether a log is not a run's but holds what was said about one.
+func isNotes(run string) bool { return strings.ContainsRune(run, 0) }

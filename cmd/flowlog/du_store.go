@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// runUse is what a run takes.
+type runUse struct {
+	RunID string `json:"run_id"`
+	amount
+	Unsealed uint64 `json:"unsealed"` // events
+}
+
+// storeUse is what a store takes, as -o json gives it. Sizes are in bytes.
+type storeUse struct {
+	Runs  []runUse `json:"runs"` // the largest
+	Total struct {
+		Runs int `json:"runs"`
+		amount
+		Unsealed uint64 `json:"unsealed"`
+	} `json:"total"`
+	Disk struct {
+		Size int64 `json:"size"`
+		Free int64 `json:"free"`
+	} `json:"disk"`
+
+	unsealed int64 // bytes
+}
+
+func (c *cli) duStore(l looker, limit int, f format) error {
+	use, damaged, err := c.storeUse(l, limit)
+	if err != nil {
+		return err
+	}
+	switch f {
+	case formatText:
+		c.duTable(use)
+	case formatJSON:
+		err = writeJSON(c.out, f, use)
+	case formatJSONL:
+		for _, run := range use.Runs {
+			if err := writeJSON(c.out, f, run); err != nil {
+				return err
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.duHints(use)
+	return damaged
+}
+
+// duHints says what else there is, and what to do about it.
+func (c *cli) duHints(use *storeUse) {
+	switch more := use.Total.Runs - len(use.Runs); {
+	case use.Total.Runs == 0:
+		c.say("the store has no runs yet")
+	case more > 0:
+		c.say("there are more; `flowlog du --limit 0` lists them all")
+	}
+	if use.unsealed+use.Disk.Free > use.Disk.Size/4 {
+		what := size(use.unsealed) + " of events are not sealed"
+		if use.Disk.Free > 0 {
+			what += " and " + size(use.Disk.Free) + " are free"
+		}
+		c.say("%s: `flowlog compact` makes the store smaller", what)
+	}
+}
+
+// storeUse adds up what the runs take. It says which are damaged, passes them over,
+// and returns the last one's error.
+func (c *cli) storeUse(l looker, limit int) (use *storeUse, damaged, err error) {
+	use = &storeUse{Runs: []runUse{}}
+	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{}) {
+		switch {
+		case err != nil && run.ID == "":
+			return nil, nil, err
+		case err != nil:
+			c.say("%v", err)
+			damaged = err
+			continue
+		}
+		r := runUse{RunID: run.ID, amount: amount{run.Last, run.Bytes, run.Stored}}
+		use.Total.Runs++
+		use.Total.add(r.amount)
+		if use.Runs = append(use.Runs, r); limit > 0 && len(use.Runs) > 2*limit {
+			use.Runs = largest(use.Runs, limit)
+		}
+	}
+	use.Runs = largest(use.Runs, limit)
+	if err := use.addTails(l); err != nil {
+		return nil, nil, err
+	}
+	use.Disk.Size, use.Disk.Free, err = l.store.Space(l.ctx)
+	return use, damaged, err
+}
+
+// largest returns the runs that take most, sorted.
+func largest(runs []runUse, limit int) []runUse {
+	slices.SortFunc(runs, func(a, b runUse) int {
+		return cmp.Or(cmp.Compare(b.Stored, a.Stored), cmp.Compare(a.RunID, b.RunID))
+	})
+	if limit > 0 && len(runs) > limit {
+		runs = runs[:limit]
+	}
+	return runs
+}
+
+// addTails adds which events are not sealed.
+func (use *storeUse) addTails(l looker) error {
+	listed := make(map[string]*runUse, len(use.Runs))
+	for i := range use.Runs {
+		listed[use.Runs[i].RunID] = &use.Runs[i]
+	}
+	for t, err := range l.store.Tails(l.ctx) {
+		switch {
+		case err != nil && t.Run == "":
+			return err
+		case err != nil || isNotes(t.Run):
+			continue
+		}
+		use.unsealed += t.Bytes
+		use.Total.Unsealed += t.Events
+		if run := listed[t.Run]; run != nil {
+			run.Unsealed = t.Events
+		}
+	}
+	return nil
+}
+
+func (c *cli) duTable(use *storeUse) {
+	if use.Total.Runs > 0 {
+		t := newDuTable("run", use.Total.Stored)
+		unsealed := right("unsealed")
+		rest, restUnsealed := use.Total.amount, use.Total.Unsealed
+		for _, run := range use.Runs {
+			t.add(printable(run.RunID), run.amount)
+			unsealed.add(humanize.Comma(int64(run.Unsealed)))
+			rest.sub(run.amount)
+			restUnsealed -= run.Unsealed
+		}
+		if others := use.Total.Runs - len(use.Runs); others > 0 {
+			t.add(count(others, "other"), rest)
+			unsealed.add(humanize.Comma(int64(restUnsealed)))
+		}
+		t.add(count(use.Total.Runs, "run"), use.Total.amount)
+		unsealed.add(humanize.Comma(int64(use.Total.Unsealed)))
+		writeTable(c.out, "", t.name, t.events, unsealed, t.bytes, t.stored, t.ratio, t.share, t.bar)
+		c.out.printf("\n")
+	}
+	c.out.printf("%s on disk, %s of it free\n", size(use.Disk.Size), size(use.Disk.Free))
+}
