@@ -186,7 +186,7 @@ func (b *Backend) openWriter(dsn string) error {
 	}
 	for _, text := range []string{
 		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
-		appendPlaceSQL, insertBodySQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
+		appendRecentSQL, insertBodySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
 		st, err := prepare(ctx, b.conn, text)
 		if err != nil {
@@ -194,7 +194,7 @@ func (b *Backend) openWriter(dsn string) error {
 		}
 		b.writes[text] = st
 	}
-	return nil
+	return b.explain(b.conn.QueryRowContext(ctx, `SELECT count(*) FROM recent`).Scan(&b.recent))
 }
 
 // walPages is when SQLite writes the WAL back into the file: at 1 MB. It then

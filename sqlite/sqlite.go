@@ -90,6 +90,7 @@ type Backend struct {
 	writes  map[string]*statement
 	minutes map[int64]int64 // runs.minute by rk, at least: a cache
 	shared  bool            // the events of the transaction go to bodies
+	recent  int64           // rows of recent, at least if no other process settles them
 	erased  bool            // what was erased may still be in the WAL
 	checked time.Time       // when stillThere last looked
 

@@ -77,6 +77,11 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 			return nil, b.undo(&errChange{err}, false)
 		}
 	}
+	if b.recent >= maxRecent {
+		if err := b.settle(ctx); err != nil {
+			return nil, b.undo(err, false)
+		}
+	}
 	if _, err := b.exec(ctx, commitSQL); err != nil {
 		return nil, b.undo(err, true)
 	}
@@ -86,6 +91,29 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 // sharedCommit is the number of changes from which on the events of a commit go to
 // bodies.
 const sharedCommit = 4
+
+// maxRecent is when recent is settled: it is then five pages, each commit having
+// written two or three of them, and settling writes at most one for each event.
+const maxRecent = 1024
+
+// settle moves all of recent to events.
+func (b *Backend) settle(ctx context.Context) error {
+	b.recent = 0
+	if _, err := b.exec(ctx, settleSQL); err != nil {
+		return err
+	}
+	_, err := b.exec(ctx, settledSQL)
+	return err
+}
+
+// settleRun moves what recent has of a run.
+func (b *Backend) settleRun(ctx context.Context, rk int64) error {
+	if _, err := b.exec(ctx, settleRunSQL, rk); err != nil {
+		return err
+	}
+	_, err := b.exec(ctx, settledRunSQL, rk)
+	return err
+}
 
 // single reports whether a change is one statement: an event in the same minute
 // as the run's last.
@@ -156,6 +184,9 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 		if n == 0 {
 			res.Err = log.ErrConflict
 			return nil
+		}
+		if err := b.settleRun(ctx, rk); err != nil {
+			return err
 		}
 		_, err = b.exec(ctx, insertDeadSQL, rk, int64(log.MaxSeq+1), int64(1), int64(0))
 		return err
@@ -229,7 +260,8 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
 	row := eventRow(rk, r)
 	guard := func(body int64) []driver.Value {
-		return []driver.Value{body, rk, changes, run, int64(r.Seq), rk<<32 | int64(r.Seq-1)}
+		before := rk<<32 | int64(r.Seq-1)
+		return []driver.Value{body, rk, changes, run, int64(r.Seq), before, before, row[0]}
 	}
 	if !b.shared {
 		return b.affected(ctx, appendEventSQL, append(row, guard(0)...)...)
@@ -242,7 +274,8 @@ func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, 
 	if err != nil {
 		return 0, err
 	}
-	n, err := b.affected(ctx, appendPlaceSQL, append(row[:1:1], guard(body)...)...)
+	n, err := b.affected(ctx, appendRecentSQL, append(row[:1:1], guard(body)...)...)
+	b.recent += n
 	if err == nil && n == 0 {
 		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n = ?`, body)
 	}
@@ -277,6 +310,11 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 			return err
 		}
 		if err := b.touch(ctx, rk, c.Append[n-1].Recency); err != nil {
+			return err
+		}
+	}
+	if len(c.Rewrite)+len(c.Add) > 0 {
+		if err := b.settleRun(ctx, rk); err != nil {
 			return err
 		}
 	}
