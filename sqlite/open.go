@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 // [log.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, minutes: map[int64]int64{}}
+	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, known: map[string]standing{}}
 	switch b.opts.Durability {
 	case Full, Normal, Off:
 	default:
@@ -186,13 +186,16 @@ func (b *Backend) openWriter(dsn string) error {
 	}
 	for _, text := range []string{
 		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
-		appendRecentSQL, insertBodySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
+		appendRecentSQL, insertBodySQL, insertBodiesSQL, placeSQL, placeManySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
 		st, err := prepare(ctx, b.conn, text)
 		if err != nil {
 			return b.explain(err)
 		}
 		b.writes[text] = st
+	}
+	if b.version, err = b.conn.PrepareContext(ctx, versionSQL); err != nil {
+		return b.explain(err)
 	}
 	return b.explain(b.conn.QueryRowContext(ctx, `SELECT count(*) FROM recent`).Scan(&b.recent))
 }

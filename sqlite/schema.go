@@ -1,5 +1,7 @@
 package sqlite
 
+import "strings"
+
 // The file is told from other SQLite files by its application_id, "flog" in
 // ASCII, and its format by user_version.
 const (
@@ -25,11 +27,12 @@ const (
 // When many runs are written at once, the events of one commit go side by side
 // into bodies, and a few bytes each, saying which event is where, into recent: a
 // page that holds the next event of one run each time is written, and split, far
-// more often than it is filled. From recent they settle in events, many in one go.
-// So a commit of 64 events of 500 bytes of as many runs writes 15 pages of bodies
-// and 2 of recent rather than one per run, and all of recent is 5 pages at most.
-// Whatever is not an append settles its run first, so that only readers, and the
-// guards of appends, know of recent. An event is in one of the two.
+// more often than it is filled. From recent they settle in events, 1,024 in one go.
+// So a commit of 64 events of 500 bytes, of 64 runs, writes 15 pages of bodies and
+// about 3 of recent, which never has more than 5, where it would write 64 of events;
+// settling adds one page of events for 16 such events. Whatever is not an append
+// settles its run first, so that only readers and the guards of appends know of
+// recent. An event is in either of the two, and neither's need be the newer.
 //
 // Runs are listed by their last event, newest first. An index on that would make
 // every event another page to write, so runs are indexed by the minute of their
@@ -147,9 +150,16 @@ const (
 	// and the event's.
 	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
 		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?) OR EXISTS (SELECT 1 FROM recent WHERE id = ?)) AND `
-	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertBodySQL = `INSERT OR ROLLBACK INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state) VALUES ` + bodyValues
+	bodyValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// To place an event that is sure to fit. (OR ROLLBACK, here and below, since a
+	// statement of many rows that could be undone by itself keeps a journal for it.)
+	placeSQL    = `INSERT OR ROLLBACK INTO recent (id, body) VALUES ` + placeValues
+	placeValues = `(?, ?)`
+	// A number that changes when another connection has written.
+	versionSQL = `PRAGMA data_version`
 
+	// All of recent, and what it has of one run.
 	settleSQL     = `INSERT OR ROLLBACK INTO events (id, body) SELECT id, body FROM recent`
 	settledSQL    = `DELETE FROM recent`
 	settleRunSQL  = settleSQL + ofRun
@@ -165,6 +175,14 @@ const (
 	insertDeadSQL    = `INSERT INTO dead (rk, below, "all", segment) VALUES (?, ?, ?, ?)`
 )
 
+// manyRows is how many events the statements for many take.
+const manyRows = 16
+
+var (
+	insertBodiesSQL = insertBodySQL + strings.Repeat(`, `+bodyValues, manyRows-1)
+	placeManySQL    = placeSQL + strings.Repeat(`, `+placeValues, manyRows-1)
+)
+
 // The statements of readers. A prefix is compared as bytes, since SQLite's length
 // of a text ends at a NUL.
 const (
@@ -173,7 +191,7 @@ const (
 	recordColumns = `ifnull(e.recency, b.recency), ifnull(e.encoding, b.encoding), ifnull(e.base, b.base),
 		ifnull(e.links, b.links), ifnull(e.bytes, b.bytes), ifnull(e.stored, b.stored), ifnull(e.sum, b.sum), ifnull(e.hash, b.hash),
 		ifnull(e.header, b.header), ifnull(length(e.state), ifnull(length(b.state), 0))`
-	bodyColumns = `b.recency, b.encoding, b.base, b.links, b.bytes, b.stored, b.sum, b.hash, b.header, ifnull(length(b.state), 0)`
+	recentColumns = `b.recency, b.encoding, b.base, b.links, b.bytes, b.stored, b.sum, b.hash, b.header, ifnull(length(b.state), 0)`
 
 	// The newest event is in recent or, after that, in events.
 	headSelect = `SELECT r.rk, r.changes, r.run, max(r.recency, ifnull(ifnull(e.recency, b.recency), 0)) AS at, r.tail, r.sum, r.head,
@@ -200,7 +218,7 @@ const (
 // merged as they are read.
 func recordsSQL(states, reverse bool) string {
 	const of = ` b ON b.n = e.body WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3`
-	settled, recent := recordColumns, bodyColumns
+	settled, recent := recordColumns, recentColumns
 	if states {
 		settled, recent = settled+`, ifnull(e.state, b.state)`, recent+`, b.state`
 	}
