@@ -150,17 +150,16 @@ const (
 	// and the event's.
 	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
 		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?) OR EXISTS (SELECT 1 FROM recent WHERE id = ?)) AND `
-	insertBodySQL = `INSERT OR ROLLBACK INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state) VALUES ` + bodyValues
+	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state) VALUES ` + bodyValues
 	bodyValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	// To place an event that is sure to fit. (OR ROLLBACK, here and below, since a
-	// statement of many rows that could be undone by itself keeps a journal for it.)
-	placeSQL    = `INSERT OR ROLLBACK INTO recent (id, body) VALUES ` + placeValues
+	// To place an event that is sure to fit.
+	placeSQL    = `INSERT INTO recent (id, body) VALUES ` + placeValues
 	placeValues = `(?, ?)`
 	// A number that changes when another connection has written.
 	versionSQL = `PRAGMA data_version`
 
 	// All of recent, and what it has of one run.
-	settleSQL     = `INSERT OR ROLLBACK INTO events (id, body) SELECT id, body FROM recent`
+	settleSQL     = `INSERT INTO events (id, body) SELECT id, body FROM recent`
 	settledSQL    = `DELETE FROM recent`
 	settleRunSQL  = settleSQL + ofRun
 	settledRunSQL = settledSQL + ofRun
