@@ -85,9 +85,12 @@ func check(t *testing.T, path string) {
 	db := look(t, path)
 	require.Equal(t, "ok", query[string](t, db, `PRAGMA integrity_check`))
 	for what, text := range map[string]string{
-		"bodies of no event":                                   `SELECT count(*) FROM bodies WHERE n NOT IN (SELECT body FROM events)`,
+		"bodies of no event":                                   `SELECT count(*) FROM bodies WHERE n NOT IN (SELECT body FROM events UNION ALL SELECT body FROM recent)`,
 		"events whose body is missing":                         `SELECT count(*) FROM events WHERE body <> 0 AND body NOT IN (SELECT n FROM bodies)`,
-		"events that share a body":                             `SELECT count(*) - count(DISTINCT body) FROM events WHERE body <> 0`,
+		"recent events whose body is missing":                  `SELECT count(*) FROM recent WHERE body NOT IN (SELECT n FROM bodies)`,
+		"events that are recent and settled":                   `SELECT count(*) FROM recent WHERE id IN (SELECT id FROM events)`,
+		"recent events of no run":                              `SELECT count(*) FROM recent WHERE id >> 32 NOT IN (SELECT rk FROM runs)`,
+		"events that share a body":                             `SELECT count(*) - count(DISTINCT body) FROM (SELECT body FROM events UNION ALL SELECT body FROM recent) WHERE body <> 0`,
 		"events that are in both places":                       `SELECT count(*) FROM events WHERE body <> 0 AND header IS NOT NULL`,
 		"events in no place":                                   `SELECT count(*) FROM events WHERE body = 0 AND header IS NULL`,
 		"runs whose minute is another than their last event's": minutes,
@@ -98,7 +101,7 @@ func check(t *testing.T, path string) {
 
 // minutes counts runs that the index has not where their last event is.
 const minutes = `SELECT count(*) FROM runs r WHERE minute <> max(recency, ifnull((
-		SELECT ifnull(e.recency, b.recency) FROM events e LEFT JOIN bodies b ON b.n = e.body
+		SELECT ifnull(e.recency, b.recency) FROM (SELECT id, body, recency FROM events UNION ALL SELECT id, body, NULL FROM recent) e LEFT JOIN bodies b ON b.n = e.body
 		WHERE e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295 ORDER BY e.id DESC LIMIT 1), 0)) / 60000000000`
 
 func TestConformance(t *testing.T) {
@@ -178,7 +181,7 @@ func (b *bodies) purge() int {
 func (b *bodies) want(bodies, events int) {
 	b.Helper()
 	require.Equal(b, bodies, query[int](b.T, b.db, `SELECT count(*) FROM bodies`), "bodies")
-	require.Equal(b, events, query[int](b.T, b.db, `SELECT count(*) FROM events`), "events")
+	require.Equal(b, events, query[int](b.T, b.db, `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM recent)`), "events")
 }
 
 func row(tail uint64) *log.Head { return &log.Head{Recency: 1, Tail: tail, Data: []byte(`{}`)} }

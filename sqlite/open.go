@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 // [log.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, minutes: map[int64]int64{}}
+	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, known: map[string]standing{}}
 	switch b.opts.Durability {
 	case Full, Normal, Off:
 	default:
@@ -186,7 +186,7 @@ func (b *Backend) openWriter(dsn string) error {
 	}
 	for _, text := range []string{
 		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
-		appendPlaceSQL, insertBodySQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
+		appendRecentSQL, insertBodySQL, insertBodiesSQL, placeSQL, placeManySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
 		st, err := prepare(ctx, b.conn, text)
 		if err != nil {
@@ -194,7 +194,10 @@ func (b *Backend) openWriter(dsn string) error {
 		}
 		b.writes[text] = st
 	}
-	return nil
+	if b.version, err = b.conn.PrepareContext(ctx, versionSQL); err != nil {
+		return b.explain(err)
+	}
+	return b.explain(b.conn.QueryRowContext(ctx, `SELECT count(*) FROM recent`).Scan(&b.recent))
 }
 
 // walPages is when SQLite writes the WAL back into the file: at 1 MB. It then

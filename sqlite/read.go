@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/flowlog/checkpoint/log"
@@ -20,7 +21,16 @@ func (b *Backend) Head(ctx context.Context, id string) (log.Head, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return log.Head{}, log.ErrNotFound
 	}
-	return h, b.explain(err)
+	return h, b.unread(ctx, err)
+}
+
+// unread explains why a row could not be taken: a column that is not of its type
+// is damaged.
+func (b *Backend) unread(ctx context.Context, err error) error {
+	if err != nil && code(err) == 0 && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w: %w", b.path, log.ErrCorrupt, err)
+	}
+	return b.explain(err)
 }
 
 // revision joins a run's key and the number of its changes; neither part ever
@@ -30,14 +40,13 @@ func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes
 func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 	var h log.Head
 	var rk, changes, recency, tail, sum int64
-	var some bool
 	var last nullRecord
-	err := row.Scan(append([]any{&rk, &changes, &h.Run, &recency, &tail, &sum, &h.Data, &some}, last.dest()...)...)
+	err := row.Scan(append([]any{&rk, &changes, &h.Run, &recency, &tail, &sum, &h.Data}, last.dest()...)...)
 	if err != nil {
 		return log.Head{}, err
 	}
 	h.Revision, h.Recency, h.Tail, h.Sum = revision(rk, changes), uint64(recency), uint64(tail), uint32(sum)
-	if some {
+	if last.id.Valid {
 		r := last.record()
 		h.Last = &r
 	}
@@ -46,18 +55,18 @@ func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 
 // nullRecord takes the columns of a record that may not be there.
 type nullRecord struct {
-	seq, recency, encoding, base, links, bytes, stored, sum, length sql.NullInt64
-	hash, header                                                    []byte
+	id, recency, encoding, base, links, bytes, stored, sum, length sql.NullInt64
+	hash, header                                                   []byte
 }
 
-// dest returns where to put recordColumns.
+// dest returns where to put an id and recordColumns.
 func (n *nullRecord) dest() []any {
-	return []any{&n.seq, &n.recency, &n.encoding, &n.base, &n.links, &n.bytes, &n.stored, &n.sum, &n.hash, &n.header, &n.length}
+	return []any{&n.id, &n.recency, &n.encoding, &n.base, &n.links, &n.bytes, &n.stored, &n.sum, &n.hash, &n.header, &n.length}
 }
 
 func (n *nullRecord) record() log.Record {
 	r := log.Record{
-		Seq: uint64(n.seq.Int64), Recency: uint64(n.recency.Int64), Encoding: log.Encoding(n.encoding.Int64),
+		Seq: uint64(n.id.Int64 & math.MaxUint32), Recency: uint64(n.recency.Int64), Encoding: log.Encoding(n.encoding.Int64),
 		Base: uint64(n.base.Int64), Links: uint32(n.links.Int64), Bytes: n.bytes.Int64, Stored: n.stored.Int64,
 		Sum: uint32(n.sum.Int64), Header: n.header, StateLen: n.length.Int64,
 	}
@@ -90,7 +99,7 @@ func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, 
 	for rows.Next() {
 		h, err := scanHead(rows)
 		if err != nil {
-			return nil, b.explain(err)
+			return nil, b.unread(ctx, err)
 		}
 		heads = append(heads, h)
 	}
@@ -120,7 +129,7 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Re
 			dest = append(dest, &state)
 		}
 		if err := rows.Scan(dest...); err != nil {
-			return nil, b.explain(err)
+			return nil, b.unread(ctx, err)
 		}
 		r := n.record()
 		r.State = state
@@ -155,7 +164,7 @@ func (b *Backend) Segments(ctx context.Context, id string) ([]log.Segment, error
 	for rows.Next() {
 		var s log.Segment
 		if err := rows.Scan(&s.ID, &s.First, &s.Last, &s.Size); err != nil {
-			return nil, b.explain(err)
+			return nil, b.unread(ctx, err)
 		}
 		out = append(out, s)
 	}
@@ -178,5 +187,5 @@ func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (log.Segm
 	if errors.Is(err, sql.ErrNoRows) {
 		return log.Segment{}, log.ErrNotFound
 	}
-	return s, b.explain(err)
+	return s, b.unread(ctx, err)
 }

@@ -1,5 +1,7 @@
 package sqlite
 
+import "strings"
+
 // The file is told from other SQLite files by its application_id, "flog" in
 // ASCII, and its format by user_version.
 const (
@@ -23,9 +25,14 @@ const (
 // expected. What the newest event of a run is, the table says.
 //
 // When many runs are written at once, the events of one commit go side by side
-// into bodies, and only a few bytes each to the places of their runs: a page that
-// holds the next event of one run each time is written, and split, far more often
-// than it is filled.
+// into bodies, and a few bytes each, saying which event is where, into recent: a
+// page that holds the next event of one run each time is written, and split, far
+// more often than it is filled. From recent they settle in events, 1,024 in one go.
+// So a commit of 64 events of 500 bytes, of 64 runs, writes 15 pages of bodies and
+// about 3 of recent, which never has more than 5, where it would write 64 of events;
+// settling adds one page of events for 16 such events. Whatever is not an append
+// settles its run first, so that only readers and the guards of appends know of
+// recent. An event is in either of the two, and neither's need be the newer.
 //
 // Runs are listed by their last event, newest first. An index on that would make
 // every event another page to write, so runs are indexed by the minute of their
@@ -56,6 +63,10 @@ CREATE TABLE events (
 	hash     BLOB,                -- SHA-256, the event's place in the hash chain
 	header   TEXT,                -- JSON
 	state    BLOB
+);
+CREATE TABLE recent (
+	id   INTEGER PRIMARY KEY, -- as in events
+	body INTEGER NOT NULL
 );
 CREATE TABLE bodies (
 	n        INTEGER PRIMARY KEY,
@@ -94,17 +105,20 @@ CREATE TABLE dead (
 
 -- For people with a SQLite shell: the events that are not in segments.
 CREATE VIEW history AS
-SELECT r.run                                     AS run,
-       e.id & 4294967295                         AS seq,
-       json_extract(ifnull(e.header, b.header), '$.node_id')    AS node,
-       json_extract(ifnull(e.header, b.header), '$.created_at') AS time,
-       CASE ifnull(e.encoding, b.encoding) WHEN 1 THEN 'plain' WHEN 2 THEN 'zstd' WHEN 3 THEN 'delta'
+SELECT run, id & 4294967295                AS seq,
+       json_extract(header, '$.node_id')    AS node,
+       json_extract(header, '$.created_at') AS time,
+       CASE encoding WHEN 1 THEN 'plain' WHEN 2 THEN 'zstd' WHEN 3 THEN 'delta'
             WHEN 4 THEN 'delta+zstd' WHEN 5 THEN 'pruned' ELSE 'unknown' END AS encoding,
-       json_extract(ifnull(e.header, b.header), '$.size')       AS size,
-       CASE ifnull(e.encoding, b.encoding) WHEN 1 THEN CAST(ifnull(e.state, b.state) AS TEXT) END AS state
-FROM runs r JOIN events e ON e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295
-     LEFT JOIN bodies b ON b.n = e.body
-WHERE instr(r.run, char(0)) = 0;
+       json_extract(header, '$.size')       AS size,
+       CASE encoding WHEN 1 THEN CAST(state AS TEXT) END AS state
+FROM (SELECT r.run, e.id, ifnull(e.header, b.header) AS header, ifnull(e.encoding, b.encoding) AS encoding, ifnull(e.state, b.state) AS state
+      FROM runs r CROSS JOIN events e ON e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295 LEFT JOIN bodies b ON b.n = e.body
+      UNION ALL
+      SELECT r.run, e.id, b.header, b.encoding, b.state
+      FROM runs r CROSS JOIN recent e ON e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295 CROSS JOIN bodies b ON b.n = e.body
+      ORDER BY 1, 2)
+WHERE instr(run, char(0)) = 0;
 `
 
 // The statements of the writer.
@@ -116,8 +130,9 @@ const (
 	insertRunSQL = `INSERT INTO runs (run, changes, minute, recency, tail, sum, head) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT (run) DO NOTHING`
 	updateRunSQL = `UPDATE runs SET changes = changes + 1, minute = max(minute, ?4), recency = ?5, tail = ?6, sum = ?7, head = ?8
-		WHERE rk = ?1 AND changes = ?2 AND run = ?3 AND (?9 = 0 OR ?9 = ifnull(
-			(SELECT max(id) FROM events WHERE id BETWEEN (?1 << 32) + runs.tail AND (?1 << 32) + 4294967295) & 4294967295, runs.tail - 1))`
+		WHERE rk = ?1 AND changes = ?2 AND run = ?3 AND (?9 = 0 OR ?9 = max(runs.tail - 1,
+			ifnull((SELECT max(id) FROM events WHERE id BETWEEN (?1 << 32) + runs.tail AND (?1 << 32) + 4294967295) & 4294967295, 0),
+			ifnull((SELECT max(id) FROM recent WHERE id BETWEEN (?1 << 32) + runs.tail AND (?1 << 32) + 4294967295) & 4294967295, 0)))`
 	touchRunSQL  = `UPDATE runs SET minute = ?2 WHERE rk = ?1 AND minute < ?2`
 	deleteRunSQL = `DELETE FROM runs WHERE rk = ?1 AND changes = ?2 AND run = ?3`
 
@@ -129,13 +144,26 @@ const (
 	// The parameters have no numbers: the driver looks each one up by its name
 	// if it has one.
 	appendEventSQL = `INSERT OR IGNORE INTO events (id, recency, encoding, base, links, bytes, stored, sum, hash, header, state, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + guard + `)`
-	appendPlaceSQL = `INSERT OR IGNORE INTO events (id, body) VALUES (?, ` + guard + `)`
-	// Its parameters: body, rk, changes, run, seq, and the id before the event's.
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + guard + `NOT EXISTS (SELECT 1 FROM recent WHERE id = ?)))`
+	appendRecentSQL = `INSERT OR IGNORE INTO recent (id, body) VALUES (?, ` + guard + `NOT EXISTS (SELECT 1 FROM events WHERE id = ?)))`
+	// Its parameters: body, rk, changes, run, seq, twice the id before the event's,
+	// and the event's.
 	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
-		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?)))`
-	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?) OR EXISTS (SELECT 1 FROM recent WHERE id = ?)) AND `
+	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state) VALUES ` + bodyValues
+	bodyValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// To place an event that is sure to fit.
+	placeSQL    = `INSERT INTO recent (id, body) VALUES ` + placeValues
+	placeValues = `(?, ?)`
+	// A number that changes when another connection has written.
+	versionSQL = `PRAGMA data_version`
+
+	// All of recent, and what it has of one run.
+	settleSQL     = `INSERT INTO events (id, body) SELECT id, body FROM recent`
+	settledSQL    = `DELETE FROM recent`
+	settleRunSQL  = settleSQL + ofRun
+	settledRunSQL = settledSQL + ofRun
+	ofRun         = ` WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295`
 
 	replaceEventSQL = `UPDATE events SET body = 0, recency = ?2, encoding = ?3, base = ?4, links = ?5, bytes = ?6, stored = ?7, sum = ?8,
 		hash = ?9, header = ?10, state = ?11 WHERE id = ?1`
@@ -146,21 +174,32 @@ const (
 	insertDeadSQL    = `INSERT INTO dead (rk, below, "all", segment) VALUES (?, ?, ?, ?)`
 )
 
+// manyRows is how many events the statements for many take.
+const manyRows = 16
+
+var (
+	insertBodiesSQL = insertBodySQL + strings.Repeat(`, `+bodyValues, manyRows-1)
+	placeManySQL    = placeSQL + strings.Repeat(`, `+placeValues, manyRows-1)
+)
+
 // The statements of readers. A prefix is compared as bytes, since SQLite's length
 // of a text ends at a NUL.
 const (
 	prefixed = `substr(CAST(r.run AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)`
 
-	recordColumns = `e.id & 4294967295, ifnull(e.recency, b.recency), ifnull(e.encoding, b.encoding), ifnull(e.base, b.base),
+	recordColumns = `ifnull(e.recency, b.recency), ifnull(e.encoding, b.encoding), ifnull(e.base, b.base),
 		ifnull(e.links, b.links), ifnull(e.bytes, b.bytes), ifnull(e.stored, b.stored), ifnull(e.sum, b.sum), ifnull(e.hash, b.hash),
 		ifnull(e.header, b.header), ifnull(length(e.state), ifnull(length(b.state), 0))`
-	recordsFrom = ` FROM runs r CROSS JOIN events e LEFT JOIN bodies b ON b.n = e.body
-		WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3 ORDER BY e.id `
+	recentColumns = `b.recency, b.encoding, b.base, b.links, b.bytes, b.stored, b.sum, b.hash, b.header, ifnull(length(b.state), 0)`
 
-	headSelect = `SELECT r.rk, r.changes, r.run, max(r.recency, ifnull(ifnull(e.recency, b.recency), 0)) AS at, r.tail, r.sum, r.head, e.id IS NOT NULL, ` + recordColumns + `
-		FROM runs r LEFT JOIN events e
-		ON e.id = (SELECT max(id) FROM events WHERE id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295)
-		LEFT JOIN bodies b ON b.n = e.body `
+	// The newest event is in recent or, after that, in events.
+	headSelect = `SELECT r.rk, r.changes, r.run, max(r.recency, ifnull(ifnull(e.recency, b.recency), 0)) AS at, r.tail, r.sum, r.head,
+		ifnull(e.id, p.id), ` + recordColumns + `
+		FROM runs r LEFT JOIN recent p
+		ON p.id = (SELECT max(id) FROM recent WHERE id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295)
+		LEFT JOIN events e
+		ON e.id = (SELECT max(id) FROM events WHERE id BETWEEN ifnull(p.id, (r.rk << 32) + r.tail) AND (r.rk << 32) + 4294967295)
+		LEFT JOIN bodies b ON b.n = ifnull(e.body, p.body) `
 
 	headSQL       = headSelect + `WHERE r.run = ?`
 	headsByIDSQL  = headSelect + `WHERE r.run > ?1 AND r.run >= ?2 AND ` + prefixed + ` ORDER BY r.run LIMIT ?3`
@@ -174,15 +213,18 @@ const (
 	indexSQL       = `SELECT ` + segmentColumns + `, s."index", NULL` + segmentFrom
 )
 
-// recordsSQL returns the statement for a page of records.
+// recordsSQL returns the statement for a page of records: events and recent,
+// merged as they are read.
 func recordsSQL(states, reverse bool) string {
-	sql := "SELECT " + recordColumns
+	const of = ` b ON b.n = e.body WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3`
+	settled, recent := recordColumns, recentColumns
 	if states {
-		sql += ", ifnull(e.state, b.state)"
+		settled, recent = settled+`, ifnull(e.state, b.state)`, recent+`, b.state`
 	}
-	sql += recordsFrom
+	order := ` ORDER BY 1 `
 	if reverse {
-		sql += "DESC "
+		order += `DESC `
 	}
-	return sql + "LIMIT ?4"
+	return `SELECT e.id, ` + settled + ` FROM runs r CROSS JOIN events e LEFT JOIN bodies` + of +
+		` UNION ALL SELECT e.id, ` + recent + ` FROM runs r CROSS JOIN recent e CROSS JOIN bodies` + of + order + `LIMIT ?4`
 }

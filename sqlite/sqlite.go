@@ -88,10 +88,13 @@ type Backend struct {
 	writers *sql.DB // at most one connection; nil when ReadOnly
 	conn    *sql.Conn
 	writes  map[string]*statement
-	minutes map[int64]int64 // runs.minute by rk, at least: a cache
-	shared  bool            // the events of the transaction go to bodies
-	erased  bool            // what was erased may still be in the WAL
-	checked time.Time       // when stillThere last looked
+	version *sql.Stmt           // versionSQL
+	seen    int64               // what it said last
+	known   map[string]standing // by run: a cache
+	shared  bool                // the events of the transaction go to bodies
+	recent  int64               // rows of recent, at least if no other process settles them
+	erased  bool                // what was erased may still be in the WAL
+	checked time.Time           // when stillThere last looked
 
 	// use is held for reading by calls under way and for writing by Close.
 	use    sync.RWMutex
@@ -127,6 +130,9 @@ func (b *Backend) release() error {
 	var errs []error
 	for _, st := range b.reads {
 		errs = append(errs, st.Close())
+	}
+	if b.version != nil {
+		errs = append(errs, b.version.Close())
 	}
 	for _, st := range b.writes {
 		errs = append(errs, st.Close())

@@ -72,9 +72,12 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return nil, b.undo(err, false)
 	}
-	for i := range changes {
-		if err := b.change(ctx, &changes[i], &results[i]); err != nil {
-			return nil, b.undo(&errChange{err}, false)
+	if err := b.changes(ctx, changes, results); err != nil {
+		return nil, b.undo(&errChange{err}, false)
+	}
+	if b.recent >= maxRecent {
+		if err := b.settle(ctx); err != nil {
+			return nil, b.undo(err, false)
 		}
 	}
 	if _, err := b.exec(ctx, commitSQL); err != nil {
@@ -83,21 +86,21 @@ func (b *Backend) transaction(ctx context.Context, changes []log.Change) ([]log.
 	return results, nil
 }
 
-// sharedCommit is the number of changes from which on the events of a commit go to
-// bodies.
-const sharedCommit = 4
-
 // single reports whether a change is one statement: an event in the same minute
 // as the run's last.
 func (b *Backend) single(c *log.Change) bool {
-	return len(c.Append) == 1 && c.Head == nil && len(c.Rewrite)+len(c.Add)+len(c.Retire) == 0 && !c.Drop &&
-		b.minutes[int64(c.Revision>>32)] >= minute(c.Append[0].Recency)
+	return len(c.Append) == 1 && plain(c) && b.known[c.Run].minuteOf(c.Revision) >= minute(c.Append[0].Recency)
+}
+
+// plain reports whether a change has records to append and nothing else.
+func plain(c *log.Change) bool {
+	return len(c.Append) > 0 && c.Head == nil && len(c.Rewrite)+len(c.Add)+len(c.Retire) == 0 && !c.Drop
 }
 
 // undo rolls back after err and says whether that is certain.
 func (b *Backend) undo(err error, committing bool) error {
 	ctx := context.Background()
-	clear(b.minutes)
+	clear(b.known)
 	// SQLite has rolled back by itself after some errors; then this one fails.
 	b.exec(ctx, rollbackSQL)
 	// A transaction can only begin if none is open: that is the confirmation.
@@ -147,6 +150,9 @@ func (b *Backend) affected(ctx context.Context, text string, args ...driver.Valu
 // has to be undone then.
 func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) error {
 	rk, changes := int64(c.Revision>>32), int64(c.Revision&math.MaxUint32)
+	if !plain(c) {
+		delete(b.known, c.Run)
+	}
 	switch {
 	case c.Drop:
 		n, err := b.affected(ctx, deleteRunSQL, rk, changes, c.Run)
@@ -156,6 +162,9 @@ func (b *Backend) change(ctx context.Context, c *log.Change, res *log.Result) er
 		if n == 0 {
 			res.Err = log.ErrConflict
 			return nil
+		}
+		if err := b.settleRun(ctx, rk); err != nil {
+			return err
 		}
 		_, err = b.exec(ctx, insertDeadSQL, rk, int64(log.MaxSeq+1), int64(1), int64(0))
 		return err
@@ -221,6 +230,7 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 			return nil
 		}
 	}
+	b.learn(c, res.Revision)
 	return nil
 }
 
@@ -229,7 +239,8 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
 	row := eventRow(rk, r)
 	guard := func(body int64) []driver.Value {
-		return []driver.Value{body, rk, changes, run, int64(r.Seq), rk<<32 | int64(r.Seq-1)}
+		before := rk<<32 | int64(r.Seq-1)
+		return []driver.Value{body, rk, changes, run, int64(r.Seq), before, before, row[0]}
 	}
 	if !b.shared {
 		return b.affected(ctx, appendEventSQL, append(row, guard(0)...)...)
@@ -242,28 +253,12 @@ func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, 
 	if err != nil {
 		return 0, err
 	}
-	n, err := b.affected(ctx, appendPlaceSQL, append(row[:1:1], guard(body)...)...)
+	n, err := b.affected(ctx, appendRecentSQL, append(row[:1:1], guard(body)...)...)
+	b.recent += n
 	if err == nil && n == 0 {
 		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n = ?`, body)
 	}
 	return n, err
-}
-
-// maxMinutes bounds the cache of minutes.
-const maxMinutes = 100_000
-
-// touch keeps runs.minute that of the run's last event.
-func (b *Backend) touch(ctx context.Context, rk int64, recency uint64) error {
-	m := minute(recency)
-	if b.minutes[rk] >= m {
-		return nil
-	}
-	if len(b.minutes) >= maxMinutes {
-		clear(b.minutes)
-	}
-	b.minutes[rk] = m
-	_, err := b.exec(ctx, touchRunSQL, rk, m)
-	return err
 }
 
 // contents writes what a change has beside its head.
@@ -276,7 +271,12 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 		if err != nil || res.Err != nil {
 			return err
 		}
-		if err := b.touch(ctx, rk, c.Append[n-1].Recency); err != nil {
+		if err := b.touch(ctx, c.Run, c.Append[n-1].Recency); err != nil {
+			return err
+		}
+	}
+	if len(c.Rewrite)+len(c.Add) > 0 {
+		if err := b.settleRun(ctx, rk); err != nil {
 			return err
 		}
 	}
@@ -319,9 +319,18 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 	return nil
 }
 
+func eventID(rk int64, seq uint64) int64 { return rk<<32 | int64(seq) }
+
+// eventRow returns the columns of an event in events.
 func eventRow(rk int64, r *log.Record) []driver.Value {
-	return []driver.Value{
-		rk<<32 | int64(r.Seq), int64(r.Recency), int64(r.Encoding), int64(r.Base), int64(r.Links), r.Bytes, r.Stored,
-		int64(r.Sum), r.Hash[:], string(r.Header), r.State,
-	}
+	return appendBody(append(make([]driver.Value, 0, 24), eventID(rk, r.Seq)), r)
+}
+
+// bodyColumns is how many appendBody appends.
+const bodyColumns = 10
+
+// appendBody appends the columns of an event but its id.
+func appendBody(row []driver.Value, r *log.Record) []driver.Value {
+	return append(row, int64(r.Recency), int64(r.Encoding), int64(r.Base), int64(r.Links), r.Bytes, r.Stored,
+		int64(r.Sum), r.Hash[:], string(r.Header), r.State)
 }
