@@ -72,6 +72,10 @@ func oneWriter(dir string, events int) ([]side, func(), error) {
 		if err := fill(store.EventStore, "run", events); err != nil {
 			return nil, nil, err
 		}
+		// Else the background is busy with so many events at once all the while.
+		if _, err := store.Compact(ctx, checkpoint.CompactOptions{Idle: time.Hour}); err != nil {
+			return nil, nil, err
+		}
 	}
 	slice := 0
 	sides := []side{

@@ -61,8 +61,9 @@ func (b *Backend) emptyWAL() bool {
 	return err == nil && busy == 0
 }
 
-// purgeOne erases a slice of the first thing that is dead.
-func (b *Backend) purgeOne(ctx context.Context) (worked bool, err error) {
+// purgeOne erases a slice of the first thing that is dead, and reports whether what
+// it erased is to live on nowhere.
+func (b *Backend) purgeOne(ctx context.Context) (gone bool, err error) {
 	var id, rk, below, segment int64
 	var all bool
 	err = b.conn.QueryRowContext(ctx, `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`).Scan(&id, &rk, &below, &all, &segment)
@@ -82,7 +83,9 @@ func (b *Backend) purgeOne(ctx context.Context) (worked bool, err error) {
 	if err == nil && n == 0 {
 		_, err = b.exec(ctx, `DELETE FROM dead WHERE id = ?`, id)
 	}
-	return true, err
+	// Records that were sealed live on in their segment: nobody wants them out of
+	// the WAL, and emptying that makes writers wait.
+	return all || segment > 0, err
 }
 
 // purgeEvents erases a slice of the events whose ids are from from to below, and
