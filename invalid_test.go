@@ -203,10 +203,10 @@ func TestOptionsOfAnotherStore(t *testing.T) {
 	t.Parallel()
 	_, err := checkpoint.Open(memory.New(), checkpoint.WithDurability(checkpoint.DurabilityFull))
 	require.ErrorIs(t, err, checkpoint.ErrInvalid)
-	require.ErrorContains(t, err, "option WithDurability: it is for SQLite stores only")
+	require.ErrorContains(t, err, "option WithDurability: it is for stores in a file")
 	_, err = checkpoint.Open(memory.New(), checkpoint.WithBusyTimeout(time.Second))
-	require.ErrorContains(t, err, "option WithBusyTimeout: it is for SQLite stores only")
-	require.PanicsWithValue(t, "checkpoint: invalid option WithDurability: it is for SQLite stores only", func() {
+	require.ErrorContains(t, err, "option WithBusyTimeout: it is for stores in a file")
+	require.PanicsWithValue(t, "checkpoint: invalid option WithDurability: it is for stores in a file", func() {
 		checkpoint.NewMemoryStore(checkpoint.WithDurability(checkpoint.DurabilityOff))
 	})
 	_, err = checkpoint.NewSQLiteStore(":memory:", checkpoint.WithDurability("SOMETIMES"))

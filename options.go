@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -16,6 +17,7 @@ type Option func(*config)
 type config struct {
 	log       log.Options
 	sqlite    sqlite.Options
+	bolt      bolt.Options
 	listLimit int64
 	compact   compaction.BackgroundOptions
 	dormant   bool   // nothing is compacted in the background
@@ -75,13 +77,13 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logg
 // WithReadOnly opens a store for looking only, also while another process writes
 // it. Nothing is made; every write fails with ErrReadOnly.
 func WithReadOnly() Option {
-	return func(c *config) { c.log.ReadOnly, c.sqlite.ReadOnly = true, true }
+	return func(c *config) { c.log.ReadOnly, c.sqlite.ReadOnly, c.bolt.ReadOnly = true, true, true }
 }
 
-// Durability is what an acknowledged write to a SQLite store survives.
+// Durability is what an acknowledged write to a file survives.
 type Durability = sqlite.Durability
 
-// The durabilities of a SQLite store.
+// The durabilities. A bolt store knows the first and the last.
 const (
 	// DurabilityFull survives the loss of power. It is the default.
 	DurabilityFull = sqlite.Full
@@ -93,22 +95,25 @@ const (
 	DurabilityOff = sqlite.Off
 )
 
-// WithDurability sets what an acknowledged write to a SQLite store survives.
+// WithDurability sets what an acknowledged write to a file survives.
 func WithDurability(d Durability) Option {
-	return func(c *config) { c.sqlite.Durability, c.onlyFor = d, "WithDurability" }
+	return func(c *config) {
+		c.sqlite.Durability, c.bolt.Durability, c.onlyFor = d, bolt.Durability(d), "WithDurability"
+	}
 }
 
-// WithBusyTimeout sets how long a call on a SQLite store waits for another
-// process's transaction. The default is 30 seconds.
+// WithBusyTimeout sets how long to wait for another process: a call on a SQLite
+// store for its transaction, by default 30 seconds; the opening of a bolt store for
+// the file, by default 1 second.
 func WithBusyTimeout(d time.Duration) Option {
-	return func(c *config) { c.sqlite.BusyTimeout, c.onlyFor = d, "WithBusyTimeout" }
+	return func(c *config) { c.sqlite.BusyTimeout, c.bolt.OpenTimeout, c.onlyFor = d, d, "WithBusyTimeout" }
 }
 
 // general returns an error if an option was given that has no meaning for the
 // store at hand.
 func (c *config) general() error {
 	if c.onlyFor != "" {
-		return fmt.Errorf("%w option %s: it is for SQLite stores only", ErrInvalid, c.onlyFor)
+		return fmt.Errorf("%w option %s: it is for stores in a file", ErrInvalid, c.onlyFor)
 	}
 	return nil
 }

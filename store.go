@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
@@ -26,8 +27,8 @@ type Store interface {
 }
 
 // EventStore is an append-only log of checkpoints per run. It is safe for
-// concurrent use. Get one from [NewSQLiteStore], [NewMemoryStore] or, for any
-// other driver, [Open].
+// concurrent use. Get one from [NewSQLiteStore], [NewBoltStore],
+// [NewMemoryStore] or, for any other driver, [Open].
 type EventStore struct {
 	log       *log.Log
 	compactor *compaction.Compactor // nil if there is none
@@ -102,6 +103,27 @@ func NewSQLiteStore(path string, opts ...Option) (*SQLiteStore, error) {
 		return nil, err
 	}
 	return &SQLiteStore{s}, nil
+}
+
+// BoltStore is a store in one bbolt file, which one process at a time may use.
+type BoltStore struct{ *EventStore }
+
+// NewBoltStore opens a bbolt file, making it and its folder if they are missing.
+// Package bolt says more about the file.
+//
+// Errors: ErrLocked, within a second unless WithBusyTimeout says otherwise, for a
+// file that another process has open; else those of [NewSQLiteStore].
+func NewBoltStore(path string, opts ...Option) (*BoltStore, error) {
+	c := newConfig(opts)
+	b, err := bolt.Open(path, c.bolt)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(b, c)
+	if err != nil {
+		return nil, err
+	}
+	return &BoltStore{s}, nil
 }
 
 // Save appends a checkpoint to its run: nothing is ever overwritten.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -40,12 +41,16 @@ func storages(t *testing.T) []storage {
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s.EventStore
 	}
+	// One handle at a time: the stores share it.
+	inBolt, err := bolt.Open(filepath.Join(t.TempDir(), "checkpoints.db"), bolt.Options{Durability: bolt.Off})
+	require.NoError(t, err)
 	inMemory, err := sqlite.Open(":memory:", sqlite.Options{})
 	require.NoError(t, err)
 	return []storage{
 		{name: "memory", open: kept(t, memory.New())},
 		{name: "sqlite", path: path, open: file},
 		{name: "sqlite in memory", open: kept(t, inMemory)},
+		{name: "bolt", open: kept(t, inBolt)},
 	}
 }
 

@@ -76,27 +76,41 @@ const (
 // durable and complete in itself. Reading and writing go on meanwhile.
 func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 	w := &worker{log: l, holder: rand.Text(), progress: opts.Progress}
-	var err error
-	if w.report.Before, _, err = l.Space(ctx); err != nil {
-		return w.report, err
-	}
 	if err := w.wait(ctx); err != nil {
 		return w.report, err
 	}
 	defer w.giveBack()
-	if err := w.seal(ctx, time.Now().Add(-opts.Idle)); err != nil {
+	var err error
+	if w.report.Before, _, err = l.Space(ctx); err != nil {
 		return w.report, err
+	}
+	err = w.compact(ctx, time.Now().Add(-opts.Idle))
+	// Also when it was stopped: what was reached is kept.
+	after, _, spaceErr := l.Space(context.WithoutCancel(ctx))
+	w.report.After = after
+	if err == nil {
+		err = spaceErr
+	}
+	return w.report, err
+}
+
+func (w *worker) compact(ctx context.Context, idle time.Time) error {
+	if err := w.seal(ctx, idle); err != nil {
+		return err
 	}
 	if err := w.purge(ctx, 0); err != nil {
-		return w.report, err
+		return err
 	}
 	w.say(Reclaiming, 0, 0)
-	w.report.Reclaimed, err = l.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
+	var err error
+	w.report.Reclaimed, err = w.log.Reclaim(ctx, func(r log.Reclaimed) {
+		w.lease(ctx)
+		w.say(Reclaiming, r.Done, r.Total)
+	})
 	if err != nil {
-		return w.report, fmt.Errorf("reclaim disk space: %w", err)
+		return fmt.Errorf("reclaim disk space: %w", err)
 	}
-	w.report.After, _, err = l.Space(ctx)
-	return w.report, err
+	return nil
 }
 
 // worker is one who compacts.
@@ -189,6 +203,7 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 	stats, err := w.log.Seal(ctx, run, whole, func(s log.SealStats) {
 		w.report.Sealed = before
 		w.report.Sealed.Add(s)
+		w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 		if progress != nil {
 			progress(int64(s.Events))
 		}
@@ -222,6 +237,7 @@ func (w *worker) skip(run string, err error) {
 func (w *worker) purge(ctx context.Context, rest int) error {
 	for {
 		w.say(Purging, 0, 0)
+		w.lease(ctx)
 		start := time.Now()
 		more, err := w.log.Purge(ctx)
 		if err != nil || !more {

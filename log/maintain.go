@@ -35,7 +35,7 @@ func (l *Log) Tails(ctx context.Context) iter.Seq2[Tail, error] {
 			run, err := parseHead(h)
 			t := Tail{Run: h.Run, At: time.Unix(0, int64(h.Recency)), Bytes: run.tailBytes()}
 			if err == nil {
-				err, t.Events = run.lastErr, run.Last+1-run.tail
+				err, t.Events = run.lastErr, run.Unsealed()
 			}
 			if (err != nil || t.Events > 0) && !yield(t, err) {
 				return

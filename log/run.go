@@ -45,6 +45,9 @@ type Run struct {
 	tail     uint64
 }
 
+// Unsealed returns how many events have a record of their own.
+func (r *Run) Unsealed() uint64 { return r.Last + 1 - r.tail }
+
 // row is what a head stores: what the newest record does not say.
 type row struct {
 	Version   int       `json:"version"`

@@ -68,7 +68,7 @@ func (l *Log) Seal(ctx context.Context, id string, whole bool, progress func(Sea
 			conflicts++
 			continue
 		case err != nil:
-			return sum, fmt.Errorf("%sseal: %w", place(id, 0), err)
+			return sum, fmt.Errorf("seal: %w", err)
 		case done.Segments == 0:
 			return sum, nil
 		}
@@ -104,6 +104,9 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 	}
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
+	}
+	if whole && len(plan.retire) == 0 && block.stats.After >= block.stats.Before {
+		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)
 }
@@ -150,7 +153,7 @@ func (r *reader) planSeal(ctx context.Context, whole bool) (sealPlan, error) {
 
 // worthSealing reports whether the tail fills a segment, or takes much.
 func (r *Run) worthSealing() bool {
-	events := r.Last + 1 - r.tail
+	events := r.Unsealed()
 	return events > sealEvents || events >= heavyEvents && r.tailBytes() >= heavyBytes
 }
 

@@ -111,7 +111,14 @@ func (r *reader) header(rec *Record) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	return Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec)}, nil
+	ev := Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec)}
+	switch { // a segment is compressed
+	case rec.sealed > 0 && rec.Encoding == Plain:
+		ev.Encoding = Zstd
+	case rec.sealed > 0 && rec.Encoding == Delta:
+		ev.Encoding = DeltaZstd
+	}
+	return ev, nil
 }
 
 // checkRecord checks a record but for its state and returns its header.

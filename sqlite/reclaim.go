@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,14 +25,27 @@ func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (in
 	if err != nil || free == 0 {
 		return 0, err
 	}
+	err = b.reclaim(ctx, free, progress)
+	if err == nil {
+		err = b.shrink(ctx)
+	}
+	after, _, spaceErr := b.Space(context.WithoutCancel(ctx))
+	if spaceErr != nil {
+		return 0, errors.Join(err, spaceErr)
+	}
+	return max(0, before-after), err
+}
+
+func (b *Backend) reclaim(ctx context.Context, free int64, progress func(log.Reclaimed)) error {
 	total := free
 	for free > 0 {
 		if err := b.vacuum(ctx); err != nil {
-			return 0, err
+			return err
 		}
 		left := free
+		var err error
 		if _, free, err = b.Space(ctx); err != nil {
-			return 0, err
+			return err
 		}
 		if progress != nil {
 			progress(log.Reclaimed{Done: max(0, total-free), Total: total})
@@ -40,11 +54,7 @@ func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (in
 			break
 		}
 	}
-	if err := b.shrink(ctx); err != nil {
-		return 0, err
-	}
-	after, _, err := b.Space(ctx)
-	return max(0, before-after), err
+	return nil
 }
 
 // vacuum gives a slice of free pages back.
