@@ -78,7 +78,10 @@ func (l *Log) append(ctx context.Context, a Append) (Event, error) {
 	}
 	l.enqueue(p)
 	l.await(ctx, p)
-	return p.event, p.err
+	if p.err != nil {
+		return Event{}, p.err
+	}
+	return p.event, nil
 }
 
 // parallelMin is the size in bytes from which on a state is checked, hashed and

@@ -19,12 +19,13 @@ type pending struct {
 	copied  []byte // the state, for the next to be compared with
 	untimed bool   // the caller gave no CreatedAt
 	done    chan struct{}
-	event   Event
+	event   Event // as it was appended, or was there already
 	err     error
 }
 
-func (p *pending) finish(ev Event, err error) {
-	p.event, p.err = ev, err
+// finish answers the caller, with p.event if err is nil.
+func (p *pending) finish(err error) {
+	p.err = err
 	close(p.done)
 }
 
@@ -57,7 +58,7 @@ func (l *Log) await(ctx context.Context, p *pending) {
 			l.release()
 		case <-ctx.Done():
 			if l.withdraw(p) {
-				p.finish(Event{}, fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
+				p.finish(fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
 				return
 			}
 			<-p.done // the writer has it: the outcome is near
@@ -97,7 +98,6 @@ type batch struct {
 	// the same batch is decided.
 	later  []*pending
 	change Change
-	events []Event
 }
 
 // commitQueued commits all that is queued. The caller holds the writer's slot.
@@ -118,24 +118,33 @@ func (l *Log) commitQueued() {
 	l.company = len(queue) > 1
 	if err := l.writable(context.Background()); err != nil {
 		for _, p := range queue {
-			p.finish(Event{}, err)
+			p.finish(err)
 		}
 		return
 	}
+	batches := byRun(queue)
+	for len(batches) > 0 {
+		batches = l.commit(batches)
+	}
+}
+
+// byRun sorts appends into a batch for each run.
+func byRun(queue []*pending) []*batch {
+	if len(queue) == 1 {
+		return []*batch{{pending: queue}}
+	}
 	batches := make([]*batch, 0, len(queue))
-	byRun := make(map[string]*batch, len(queue))
+	runs := make(map[string]*batch, len(queue))
 	for i, p := range queue {
-		if b, ok := byRun[p.Header.RunID]; ok {
+		if b, ok := runs[p.Header.RunID]; ok {
 			b.pending = append(b.pending, p)
 			continue
 		}
 		b := &batch{pending: queue[i : i+1 : i+1]} // the next of this run makes it a copy
-		byRun[p.Header.RunID] = b
+		runs[p.Header.RunID] = b
 		batches = append(batches, b)
 	}
-	for len(batches) > 0 {
-		batches = l.commit(batches)
-	}
+	return batches
 }
 
 // commit makes one try and returns the batches that met a conflict.
@@ -178,22 +187,22 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 
 func (b *batch) fail(err error) {
 	for _, p := range append(b.pending, b.later...) {
-		p.finish(Event{}, fmt.Errorf("%sappend: %w", place(p.Header.RunID, 0), err))
+		p.finish(fmt.Errorf("%sappend: %w", place(p.Header.RunID, 0), err))
 	}
 	b.pending, b.later = nil, nil
 }
 
 // succeed remembers the run and answers the callers.
 func (l *Log) succeed(b *batch) {
-	last := len(b.pending) - 1
-	p, ev := b.pending[last], b.events[last]
-	ev.Header, ev.State = ev.Header.clone(), p.copied
-	l.live.wrote(b.run, &snapshot{event: ev, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(ev.Seq)), chain: p.chain})
+	p := b.pending[len(b.pending)-1]
+	s := &snapshot{event: p.event, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(p.event.Seq)), chain: p.chain}
+	s.event.Header, s.event.State = s.event.Header.clone(), p.copied
+	l.live.wrote(b.run, s)
 	if l.opts.Grown != nil && !l.opts.AllPlain && b.run.worthSealing() {
 		l.opts.Grown(b.run.ID)
 	}
-	for i, p := range b.pending {
-		p.finish(b.events[i], nil)
+	for _, p := range b.pending {
+		p.finish(nil)
 	}
 }
 
@@ -206,7 +215,7 @@ func (l *Log) prepare(b *batch) {
 		if b.tries == 0 || p.ctx.Err() == nil {
 			return false
 		}
-		p.finish(Event{}, fmt.Errorf("%safter %d conflicts with other writers, nothing was written: %w", place(id, 0), b.tries, p.ctx.Err()))
+		p.finish(fmt.Errorf("%safter %d conflicts with other writers, nothing was written: %w", place(id, 0), b.tries, p.ctx.Err()))
 		return true
 	})
 	if len(b.pending) == 0 {
@@ -218,20 +227,17 @@ func (l *Log) prepare(b *batch) {
 		return
 	}
 	b.change = Change{Run: id, Revision: b.run.revision, Append: make([]Record, 0, len(b.pending))}
-	b.events = make([]Event, 0, len(b.pending))
 	next := b.seen
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
 		if p.CheckAfter && p.After != b.run.Last && len(b.change.Append) > 0 {
 			b.later = append(b.later, p)
 			return true
 		}
-		ev, done, err := l.place(b, p, &next)
+		done, err := l.place(b, p, &next)
 		if done || err != nil {
-			p.finish(ev, err)
-			return true
+			p.finish(err)
 		}
-		b.events = append(b.events, ev)
-		return false
+		return done || err != nil
 	})
 	if len(b.pending) == 0 {
 		return
@@ -288,34 +294,35 @@ func (b *batch) expectsOther(run *Run) bool {
 //
 // next is what an append continues from that doesn't say: the batch's first one
 // from what was seen, the others from the one before.
-func (l *Log) place(b *batch, p *pending, next *uint64) (ev Event, done bool, err error) {
+func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
 	run := &b.run
 	if p.CheckAfter && p.After != run.Last {
-		ev, ok, err := l.repeated(b, p)
-		if ok || err != nil {
-			return ev, ok, err
+		if done, err = l.repeated(b, p); done || err != nil {
+			return done, err
 		}
-		return Event{}, false, &Error{Run: run.ID, Reason: "the run has moved on; load its newest event and decide again",
+		return false, &Error{Run: run.ID, Reason: "the run has moved on; load its newest event and decide again",
 			Want: fmt.Sprint("last seq ", p.After), Have: fmt.Sprint("last seq ", run.Last), Err: ErrConflict}
 	}
 	parent, err := p.parent(b, *next)
 	if err != nil {
-		return Event{}, false, err
+		return false, err
 	}
 	if run.Last >= MaxSeq {
-		return Event{}, false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run has %d events, the most that a run can have", run.Last), Err: ErrTooLarge}
+		return false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run has %d events, the most that a run can have", run.Last), Err: ErrTooLarge}
 	}
 	if p.from != nil && (!p.from.of(run) || p.links(run.Last+1) > maxLinks) {
 		p.encoded = l.codec.encode(p.State, nil) // its base may be gone, or is too far away
 	}
-	h, rec, err := p.record(run, parent)
-	if err != nil {
-		return Event{}, false, err
+	b.change.Append = append(b.change.Append, Record{})
+	rec := &b.change.Append[len(b.change.Append)-1]
+	if err := p.record(rec, run, parent); err != nil {
+		b.change.Append = b.change.Append[:len(b.change.Append)-1]
+		return false, err
 	}
-	run.setLast(h, rec)
+	run.setLast(&p.Header, rec)
 	*next = run.Last
-	b.change.Append = append(b.change.Append, *rec)
-	return Event{Header: *h, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)}, false, nil
+	p.event = Event{Header: p.Header, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)}
+	return false, nil
 }
 
 // parent decides what the event continues from.
@@ -333,21 +340,21 @@ func (p *pending) parent(b *batch, next uint64) (uint64, error) {
 	return next, nil
 }
 
-// record makes the event that follows the last of run.
-func (p *pending) record(run *Run, parent uint64) (*Header, *Record, error) {
-	h := p.Header
+// record makes the event that follows the last of run, and its header.
+func (p *pending) record(rec *Record, run *Run, parent uint64) error {
+	h := &p.Header
 	h.Seq, h.Parent, h.Life = run.Last+1, parent, ""
 	if h.Seq == 1 {
 		h.Life = run.Life
 	}
 	header, err := h.marshal()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if len(header) > MaxHeader {
-		return nil, nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use fewer or shorter labels", len(header), MaxHeader), Err: ErrTooLarge}
+		return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use fewer or shorter labels", len(header), MaxHeader), Err: ErrTooLarge}
 	}
-	rec := &Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), Header: header, State: p.bytes}
+	*rec = Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), Header: header, State: p.bytes}
 	// The order of runs by age must not depend on clocks alone: of one run it
 	// goes forward whatever they do.
 	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))
@@ -355,24 +362,24 @@ func (p *pending) record(run *Run, parent uint64) (*Header, *Record, error) {
 	rec.Stored = run.Stored + run.row.Freed + stored(rec)
 	rec.Hash = chainAfter(run.Last, run.Hash, header, h.SHA256)
 	rec.Sum = recordSum(run.Life, rec)
-	return &h, rec, nil
+	return nil
 }
 
 // repeated looks whether the event that p would make is there already, because
 // an earlier try succeeded and its answer was lost.
-func (l *Log) repeated(b *batch, p *pending) (Event, bool, error) {
+func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 	seq := p.After + 1
 	if seq > b.run.Last {
-		return Event{}, false, nil
+		return false, nil
 	}
 	recs, err := l.reader(b.run).records(context.Background(), RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
 	if err != nil {
-		return Event{}, false, err
+		return false, err
 	}
 	rec := &recs[0]
 	ev, err := l.reader(b.run).header(rec)
 	if err != nil {
-		return Event{}, false, err
+		return false, err
 	}
 	parent := p.Parent
 	if parent == 0 && !p.Root {
@@ -384,5 +391,6 @@ func (l *Log) repeated(b *batch, p *pending) (Event, bool, error) {
 		h.CreatedAt = ev.CreatedAt
 	}
 	header, err := h.marshal()
-	return ev, err == nil && bytes.Equal(header, rec.Header), nil
+	p.event = ev
+	return err == nil && bytes.Equal(header, rec.Header), nil
 }

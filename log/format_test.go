@@ -100,14 +100,14 @@ func goldenChain(t *testing.T) string {
 		p.Header.CreatedAt = p.Header.CreatedAt.Add(time.Duration(i) * time.Millisecond)
 		p.Header.Size, p.Header.SHA256 = int64(len(state)), sha256.Sum256([]byte(state))
 		p.encoded = encoded{encoding: Plain, bytes: p.State}
-		h, rec, err := p.record(&run, uint64(i))
-		require.NoError(t, err)
+		rec := &Record{}
+		require.NoError(t, p.record(rec, &run, uint64(i)))
 		if i == 1 {
 			rec.Encoding, rec.Base, rec.Links = Delta, 1, 1
 		}
 		rec.Recency = uint64(100 + i) // it is the time otherwise
 		rec.Sum = recordSum(run.Life, rec)
-		run.setLast(h, rec)
+		run.setLast(&p.Header, rec)
 		fmt.Fprintf(&out, "%s\nhash %s\nsum %08x bytes %d stored %d\n", rec.Header, rec.Hash, rec.Sum, rec.Bytes, rec.Stored)
 	}
 	return out.String()
