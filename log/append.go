@@ -142,20 +142,21 @@ func (l *Log) base(ctx context.Context, a *Append) (*snapshot, error) {
 	if parent == 0 && a.CheckAfter {
 		parent = a.After
 	}
-	if lr, ok := l.live.get(a.Header.RunID); ok {
-		if parent == 0 {
-			parent = lr.seen
-		}
-		if lr.newest.of(&lr.run) && lr.newest.event.Seq == parent {
-			return lr.newest, nil
-		}
+	lr, ok := l.live.get(a.Header.RunID)
+	if ok && parent == 0 {
+		parent = lr.seen
 	}
-	run, err := l.run(ctx, a.Header.RunID)
-	if err != nil {
-		return nil, ctx.Err()
+	run, err := lr.run, error(nil)
+	if !ok || lr.stale { // it may have been sealed, and its newest state with it
+		if run, err = l.run(ctx, a.Header.RunID); err != nil {
+			return nil, ctx.Err()
+		}
 	}
 	if parent == 0 {
 		parent = run.Last
+	}
+	if lr.newest.of(&run) && lr.newest.event.Seq == parent {
+		return lr.newest, nil
 	}
 	s, err := l.snapshot(ctx, run, parent)
 	if err != nil || s.event.Pruned {
