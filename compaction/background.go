@@ -24,9 +24,9 @@ type BackgroundOptions struct {
 // Compactor.
 const DefaultIdle = 10 * time.Minute
 
-// rest is how many times as long as a step took a Compactor rests after it, so that
-// writers get their turn and the processor.
-const rest = 2
+// rest is how many times as long as a transaction that erases took a Compactor
+// rests after it, so that writers get their turn.
+const rest = 1
 
 // Compactor seals in the background, while its log is in use: the tail of a run as
 // soon as it fills a segment, and whole runs that have gone idle. Several of them,
@@ -95,7 +95,7 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	defer idle.Stop()
 	var seen time.Time // idle runs up to then have been sealed
 	for {
-		w := &worker{log: l, holder: rand.Text()}
+		w := &worker{log: l, holder: rand.Text(), pace: pacer(ctx)}
 		var err error
 		select {
 		case <-ctx.Done():
@@ -134,14 +134,12 @@ func (c *Compactor) sealGrown(ctx context.Context, w *worker) error {
 			c.again(run)
 			return errors.Join(err, errBusy)
 		}
-		start := time.Now()
 		if err := w.sealRun(ctx, run, false, nil); err != nil {
 			return err
 		}
 		if err := w.purge(ctx, rest); err != nil {
 			return err
 		}
-		pause(ctx, rest*time.Since(start))
 	}
 }
 
@@ -180,16 +178,29 @@ func (c *Compactor) sealIdle(ctx context.Context, w *worker, seen, until time.Ti
 		}
 	}
 	for _, run := range runs {
-		start := time.Now()
 		if ok, err := w.lease(ctx); err != nil || !ok {
 			return errors.Join(err, errBusy)
 		}
 		if err := w.sealRun(ctx, run, true, nil); err != nil {
 			return err
 		}
-		pause(ctx, rest*time.Since(start))
 	}
 	return nil
+}
+
+// paceStep is how long a Compactor works in one piece, and then rests for as long:
+// a writer on a small machine feels it half as much, and sealing is in no hurry.
+const paceStep = 2 * time.Millisecond
+
+// pacer returns a function to be called often while working.
+func pacer(ctx context.Context) func() {
+	began := time.Now()
+	return func() {
+		if worked := time.Since(began); worked >= paceStep {
+			pause(ctx, worked)
+			began = time.Now()
+		}
+	}
 }
 
 // errBusy: another process compacts.

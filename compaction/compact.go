@@ -117,6 +117,7 @@ func (w *worker) compact(ctx context.Context, idle time.Time) error {
 type worker struct {
 	log      *log.Log
 	holder   string
+	pace     func()    // of log.SealOptions, or nil
 	until    time.Time // of the lease
 	progress func(Progress)
 	report   Report
@@ -200,14 +201,14 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		return errors.Join(err, ctx.Err()) // somebody else is at it
 	}
 	before := w.report.Sealed
-	stats, err := w.log.Seal(ctx, run, whole, func(s log.SealStats) {
+	stats, err := w.log.Seal(ctx, run, log.SealOptions{Whole: whole, Pace: w.pace, Progress: func(s log.SealStats) {
 		w.report.Sealed = before
 		w.report.Sealed.Add(s)
 		w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 		if progress != nil {
 			progress(int64(s.Events))
 		}
-	})
+	}})
 	w.report.Sealed = before
 	w.report.Sealed.Add(stats)
 	if stats.Segments > 0 {

@@ -69,6 +69,14 @@ func (r *reader) build(ctx context.Context, plan sealPlan, prune []uint64) (*blo
 	return b.finish(ctx, info)
 }
 
+// breathe is called between states.
+func (r *reader) breathe(ctx context.Context) error {
+	if r.pace != nil {
+		r.pace()
+	}
+	return ctx.Err()
+}
+
 // bases chooses what each event's delta is to be on: the seqs of the first child,
 // or of the next event, that has a state; 0 for the last of them.
 func (r *reader) bases(ctx context.Context, plan sealPlan, prune []uint64) (map[uint64]uint64, error) {
@@ -117,7 +125,7 @@ type heldState struct {
 
 // add takes the next event.
 func (b *builder) add(ctx context.Context, rec *Record) error {
-	if err := ctx.Err(); err != nil {
+	if err := b.r.breathe(ctx); err != nil {
 		return err
 	}
 	s, err := b.r.load(ctx, rec)
@@ -216,7 +224,7 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 	}
 	states := map[uint64][]byte{} // that others are still to be made of
 	for i := len(s.records) - 1; i >= 0; i-- {
-		if err := ctx.Err(); err != nil {
+		if err := r.breathe(ctx); err != nil {
 			return err
 		}
 		rec, err := s.at(s.records[i].Seq, false)

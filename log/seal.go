@@ -41,10 +41,22 @@ func (s *SealStats) Add(o SealStats) {
 	s.After += o.After
 }
 
+// SealOptions say what Seal does.
+type SealOptions struct {
+	// Whole takes the whole tail, together with the last segment if that is
+	// small; without it Seal takes what fills a segment, and leaves the rest for
+	// later.
+	Whole bool
+	// Progress, if not nil, is called after each segment with what was done so
+	// far.
+	Progress func(SealStats)
+	// Pace, if not nil, is called after each state that was read or written, with
+	// no lock held: it may sleep, for the sake of others.
+	Pace func()
+}
+
 // Seal moves events from a run's tail to segments: each up to 256 of them,
-// compressed together. Without whole it takes what fills a segment, and leaves
-// the rest of the tail for later; with whole it takes all, together with the last
-// segment if that is small.
+// compressed together.
 //
 // Nothing is lost or altered: a segment is read back and each state held to its
 // hash before it is put in force, by one transaction per segment. Then the records
@@ -54,15 +66,14 @@ func (s *SealStats) Add(o SealStats) {
 // With Options.AllPlain there is nothing to seal.
 //
 // When another process seals the same run, one of the two stops, with a nil error.
-// progress, if not nil, is called after each segment with what was done so far.
 //
 // Errors: ErrNotFound if there is no such run; ErrCorrupt if an event can't be
 // read, which leaves the tail from there on as it is; else as [Log.Append]. A
 // done ctx stops between segments, or before one is written.
-func (l *Log) Seal(ctx context.Context, id string, whole bool, progress func(SealStats)) (SealStats, error) {
+func (l *Log) Seal(ctx context.Context, id string, opts SealOptions) (SealStats, error) {
 	var sum SealStats
 	for conflicts := 0; conflicts < 3; {
-		done, err := l.sealNext(ctx, id, whole)
+		done, err := l.sealNext(ctx, id, opts)
 		switch {
 		case errors.Is(err, ErrConflict):
 			conflicts++
@@ -74,15 +85,15 @@ func (l *Log) Seal(ctx context.Context, id string, whole bool, progress func(Sea
 		}
 		conflicts = 0
 		sum.Add(done)
-		if progress != nil {
-			progress(sum)
+		if opts.Progress != nil {
+			opts.Progress(sum)
 		}
 	}
 	return sum, nil
 }
 
 // sealNext makes the next segment of a run, if there is one to be made.
-func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, error) {
+func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealStats, error) {
 	if err := l.writable(ctx); err != nil {
 		return SealStats{}, err
 	}
@@ -94,7 +105,8 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 		return SealStats{}, err
 	}
 	r := l.reader(run)
-	plan, err := r.planSeal(ctx, whole)
+	r.pace = opts.Pace
+	plan, err := r.planSeal(ctx, opts.Whole)
 	if err != nil || plan.to < plan.from {
 		return SealStats{}, err
 	}
@@ -105,7 +117,7 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
 	}
-	if whole && len(plan.retire) == 0 && block.stats.After >= block.stats.Before {
+	if opts.Whole && len(plan.retire) == 0 && block.stats.After >= block.stats.Before {
 		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)

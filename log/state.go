@@ -18,6 +18,7 @@ type reader struct {
 	segs   []Segment    // the run's, nil if not listed yet
 	open   *sealed      // the one that was read last
 	recent [3]*snapshot // newest use first
+	pace   func()       // of SealOptions, or nil
 }
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
