@@ -23,6 +23,10 @@ const (
 	CompactReclaiming = compaction.Reclaiming
 )
 
+// CompactLease is how long a process that compacted and was killed is waited for, at
+// most.
+const CompactLease = compaction.LeaseTime
+
 // Compact seals runs that have had no event for opts.Idle, erases what that
 // replaced and gives the disk space back, now rather than in the background. Nothing
 // is lost: every checkpoint answers as before. Saving and loading go on meanwhile.
