@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,7 @@ and all others are compacted nevertheless.`,
 	return cmd
 }
 
-func (c *cli) compactStore(ctx context.Context, store *checkpoint.SQLiteStore, idle time.Duration, f format) error {
+func (c *cli) compactStore(ctx context.Context, store *checkpoint.EventStore, idle time.Duration, f format) error {
 	meter, err := c.meter()
 	if err != nil {
 		return err
@@ -95,12 +94,13 @@ type skippedJSON struct {
 }
 
 // compacted writes what compact did, or had done when it was stopped.
-func (c *cli) compacted(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration, complete bool, f format) error {
-	if !complete {
+func (c *cli) compacted(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport, idle time.Duration, complete bool, f format) error {
+	if r.Before == 0 && !complete { // it was stopped before it began
 		var err error
-		if r.After, _, err = store.Space(ctx); err != nil {
+		if r.Before, _, err = store.Space(ctx); err != nil {
 			return err
 		}
+		r.After = r.Before
 	}
 	if f != formatText {
 		doc := compactJSON{
@@ -137,19 +137,22 @@ func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
 	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
 }
 
-// sayUnsealed says which runs are too young to be sealed, for who wonders why
+// sayUnsealed says that events of some runs are not sealed, for who wonders why
 // nothing was.
-func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration) error {
+func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport, idle time.Duration) error {
+	if idle == 0 {
+		return nil // those few take less as they are
+	}
 	skipped := map[string]bool{}
 	for _, s := range r.Skipped {
 		skipped[s.Run] = true
 	}
 	runs := 0
-	for t, err := range store.Tails(ctx) {
+	for run, err := range store.Runs(ctx, checkpoint.RunsOptions{}) {
 		switch {
-		case err != nil && t.Run == "":
+		case err != nil && run.ID == "":
 			return err
-		case err == nil && !skipped[t.Run] && !isNotes(t.Run):
+		case err == nil && !skipped[run.ID] && run.Unsealed() > 0:
 			runs++
 		}
 	}
@@ -158,6 +161,3 @@ func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.SQLiteStore, r 
 	}
 	return nil
 }
-
-// isNotes reports whether a log is not a run's but holds what was said about one.
-func isNotes(run string) bool { return strings.ContainsRune(run, 0) }
