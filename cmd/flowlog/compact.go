@@ -24,10 +24,10 @@ a whole. It takes whole runs that have had no event for as long as --idle says, 
 of the others what fills a block. Then it erases what that replaced, and gives the
 disk space back.
 
-Nothing is lost: every event and state answers as before. Programs may use the
-store meanwhile. Ctrl-C stops it after the step at hand; what was done is kept, and
-calling it again goes on from there. While another process compacts the store, it
-waits.
+Nothing is lost: every event and state answers as before. Programs may use a SQLite
+store meanwhile; a bbolt store must not be open elsewhere. Ctrl-C stops it after the
+step at hand; what was done is kept, and calling it again goes on from there. While
+another process compacts the store, it waits.
 
 A run that is damaged is left as it is and named on stderr; then the exit code is 2,
 and all others are compacted nevertheless.`,
@@ -113,10 +113,23 @@ func (c *cli) compacted(ctx context.Context, store *checkpoint.EventStore, r che
 		return writeJSON(c.out, f, doc)
 	}
 	c.out.printf("%s\n", compactText(c.out, r, complete))
-	if r.Sealed.Events > 0 || !complete {
+	switch {
+	case !complete:
 		return nil
+	case r.Sealed.Events > 0:
+		return c.sayFree(ctx, store, r)
 	}
 	return c.sayUnsealed(ctx, store, r, idle)
+}
+
+// sayFree says where the space is, for who wonders why the file is no smaller: a
+// bbolt file is written anew only when that gives back enough.
+func (c *cli) sayFree(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport) error {
+	_, free, err := store.Space(ctx)
+	if err == nil && r.After >= r.Before && free > 0 {
+		c.say("%s in the file are free, for the next events", size(free))
+	}
+	return err
 }
 
 // compactText says in a line what compact did.

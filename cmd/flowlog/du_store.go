@@ -56,9 +56,9 @@ func (c *cli) duStore(l looker, limit int, f format) error {
 	return damaged
 }
 
-// worthReclaiming is how much must be free, in bytes, to be worth a hint. A bbolt
-// file keeps less.
-const worthReclaiming = 1 << 20
+// worthAHint is how large a store must be, in bytes, to be worth a hint that it can
+// be made smaller. A bbolt file keeps what is free until it is as much.
+const worthAHint = 1 << 20
 
 // duHints says what else there is, and what to do about it.
 func (c *cli) duHints(use *storeUse) {
@@ -69,10 +69,7 @@ func (c *cli) duHints(use *storeUse) {
 		c.say("there are more; `flowlog du --limit 0` lists them all")
 	}
 	free := use.Disk.Free
-	if free < worthReclaiming {
-		free = 0
-	}
-	if use.unsealed+free > use.Disk.Size/4 {
+	if use.Disk.Size >= worthAHint && use.unsealed+free > use.Disk.Size/4 {
 		what := count(use.Total.Unsealed, "event") + " not sealed"
 		if free > 0 {
 			what += ", " + size(free) + " free"

@@ -66,5 +66,5 @@ func (c *cli) openAt(at place, opts ...checkpoint.Option) (*checkpoint.EventStor
 
 // inUse says that another process has a bbolt store open.
 func inUse(path string, wait time.Duration) error {
-	return &exitError{codeLocked, fmt.Sprintf("%s is in use: one process at a time can have a bbolt store open, and another had it for all of %s; close the program that uses it, or wait longer, as with --wait 1m", path, wait)}
+	return &exitError{codeLocked, fmt.Sprintf("%s is in use: one process at a time can have a bbolt store open, and another has it (waited up to %s); close the program that uses it, or wait longer, as with --wait 1m", path, wait)}
 }
