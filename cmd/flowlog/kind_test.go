@@ -19,9 +19,7 @@ func TestABoltStoreIsFoundByEitherMetaPage(t *testing.T) {
 	for _, page := range []int64{0, 1} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "store.bolt")
-		// The last commit is of the page that is left: the other is one behind,
-		// and says less.
-		for range 4 {
+		for range 4 { // the older page is one commit behind, and still has a run
 			store, err := checkpoint.NewBoltStore(path)
 			require.NoError(t, err)
 			require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte(`{}`)}))
