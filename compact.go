@@ -2,10 +2,8 @@ package checkpoint
 
 import (
 	"context"
-	"iter"
 
 	"github.com/flowlog/checkpoint/compaction"
-	"github.com/flowlog/checkpoint/log"
 )
 
 // CompactOptions say what Compact does; CompactReport says what it did.
@@ -23,6 +21,10 @@ const (
 	CompactReclaiming = compaction.Reclaiming
 )
 
+// CompactLease is how long a process that compacted and was killed is waited for, at
+// most.
+const CompactLease = compaction.LeaseTime
+
 // Compact seals runs that have had no event for opts.Idle, erases what that
 // replaced and gives the disk space back, now rather than in the background. Nothing
 // is lost: every checkpoint answers as before. Saving and loading go on meanwhile.
@@ -37,13 +39,4 @@ func (s *EventStore) Compact(ctx context.Context, opts CompactOptions) (CompactR
 // for use again, in bytes; zeros for a store in memory.
 func (s *EventStore) Space(ctx context.Context) (size, free int64, err error) {
 	return s.log.Space(ctx)
-}
-
-// Tail is what of a run is not sealed.
-type Tail = log.Tail
-
-// Tails streams the tails that have events, that of the run with the newest event
-// first. What is said about runs later (notes) has tails too, under ids with a NUL.
-func (s *EventStore) Tails(ctx context.Context) iter.Seq2[Tail, error] {
-	return s.log.Tails(ctx)
 }

@@ -4,8 +4,9 @@
 // nothing is ever overwritten. [EventStore.Load] reads the newest event,
 // [EventStore.List] and [EventStore.History] replay the whole history, and
 // [EventStore.LoadSeq], [EventStore.LoadNode] and [ResumeFrom] go back to any of
-// it. A large state is stored as what differs from the one it grew from, so the
-// whole history costs about what its last state costs.
+// it. A large state is stored as what differs from the one it grew from, and older
+// events are sealed into compressed blocks, so the whole history of states that
+// grow costs less than the last of them.
 //
 //	store, err := checkpoint.NewSQLiteStore("./data/checkpoints.db")
 //	...
@@ -14,8 +15,9 @@
 //
 // # Where things are
 //
-//   - [NewSQLiteStore] and [NewMemoryStore] open a store, [Open] one on a driver
-//     of yours: package log says what a driver must do, log/logtest proves it.
+//   - [NewSQLiteStore], [NewBoltStore] and [NewMemoryStore] open a store, [Open]
+//     one on a driver of yours: package log says what a driver must do,
+//     log/logtest proves it.
 //   - [Store] is the small interface that an engine needs; [EventStore] is the
 //     type behind it, with all else.
 //   - [Checkpoint] is what is saved and loaded, [Event] the same as it lies in a
@@ -23,6 +25,8 @@
 //   - [Resume] and [ResumeFrom] give any engine the decoded state and the node to
 //     go on with. Package flowgraphstore is a drop-in store for flowgraph.
 //   - [EventStore.Verify] checks a run against its hash chain.
+//   - [EventStore.Compact] makes a store smaller now, [EventStore.Space] says how
+//     large it is.
 //
 // # A run is a tree
 //
@@ -31,8 +35,19 @@
 // a branch; both lines stay. An event's parent is what its writer meant: two
 // writers of one run make two visible branches, never a forged line.
 //
+// # Sealing
+//
+// While a store is open, what fills a block of a run, up to 256 events, is sealed in
+// the background, and so are whole runs without an event for 10 minutes: see
+// [WithIdle], [WithoutCompaction] and [WithLogger]. Nothing is lost by it, and every
+// event answers as before. A block is read back and held to its hashes before it
+// takes the place of what it holds. A damaged one takes its 256 states with it at
+// most, and the newest state of a run that was sealed whole rests on no other.
+// Disk space that becomes free is used again; only [EventStore.Compact] gives it
+// back.
+//
 // # Cost
 //
-// Importing this package links SQLite into the program, about 7 MB. A program that
+// Importing this package links SQLite into the program, about 7 MB, and bbolt. A program that
 // wants only another driver imports package log and that driver.
 package checkpoint

@@ -42,6 +42,50 @@ func Example() {
 	// Node: process, State: {"n":1}
 }
 
+// A file of bbolt, which one process at a time may have open.
+func ExampleNewBoltStore() {
+	ctx := context.Background()
+	defer os.RemoveAll("./data")
+
+	store, err := checkpoint.NewBoltStore("./data/checkpoints.bolt")
+	if errors.Is(err, checkpoint.ErrLocked) {
+		slog.Error("another process has the store open", "error", err)
+		return
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+
+	fmt.Println(store.Save(ctx, &checkpoint.Checkpoint{RunID: "run-123", NodeID: "process", State: json.RawMessage(`{"n":1}`)}))
+	// Output:
+	// <nil>
+}
+
+// Making a store smaller now, rather than in the background.
+func ExampleEventStore_Compact() {
+	ctx := context.Background()
+	store := checkpoint.NewMemoryStore(checkpoint.WithoutCompaction())
+	defer store.Close()
+	for i := range 300 {
+		cp, err := checkpoint.New("run-123", "count", map[string]int{"n": i})
+		if err != nil {
+			panic(err)
+		}
+		if err := store.Save(ctx, cp); err != nil {
+			panic(err)
+		}
+	}
+
+	report, err := store.Compact(ctx, checkpoint.CompactOptions{}) // all runs: Idle is 0
+	if err != nil {
+		panic(err) // what was done is kept; call it again to go on
+	}
+	fmt.Println("sealed", report.Sealed.Events, "events, skipped", len(report.Skipped), "damaged runs")
+	// Output:
+	// sealed 300 events, skipped 0 damaged runs
+}
+
 // A run died. What was its state, and which node comes next?
 func ExampleResume() {
 	ctx := context.Background()

@@ -63,11 +63,12 @@ type Skipped struct {
 	Err error
 }
 
-// How long a lease is, and how often it is asked for while another has it.
-const (
-	leaseTime  = 30 * time.Second
-	leaseRetry = 100 * time.Millisecond
-)
+// LeaseTime is how long a process that compacts keeps others from it at a time: how
+// long one that was killed is waited for, at most.
+const LeaseTime = 30 * time.Second
+
+// leaseRetry is how often the lease is asked for while another has it.
+const leaseRetry = 100 * time.Millisecond
 
 // Compact seals what can be, erases what that replaced, and gives the disk space
 // back. While another process compacts the same storage, it waits.
@@ -132,12 +133,12 @@ func (w *worker) say(step Step, done, total int64) {
 // lease takes the lease, or extends it when half of it is over.
 func (w *worker) lease(ctx context.Context) (bool, error) {
 	now := time.Now()
-	if w.until.Sub(now) > leaseTime/2 {
+	if w.until.Sub(now) > LeaseTime/2 {
 		return true, nil
 	}
-	ok, err := w.log.Lease(ctx, w.holder, leaseTime)
+	ok, err := w.log.Lease(ctx, w.holder, LeaseTime)
 	if ok {
-		w.until = now.Add(leaseTime)
+		w.until = now.Add(LeaseTime)
 	}
 	return ok, err
 }

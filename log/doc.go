@@ -17,9 +17,21 @@
 //   - A [Head] is where a run stands: its newest record, and a row that changes
 //     only when something else than an append happens. Appends are compared with
 //     the one, all other changes with the other.
-//   - A [Segment] is a sealed block of consecutive events.
+//   - A [Segment] is a sealed block of consecutive events, and a run's tail are
+//     those that are not sealed: a record each.
 //   - A [Note] is what is said about events later, an event of the run's
 //     companion log. Events themselves never change.
+//
+// # Sealing
+//
+// [Log.Seal] moves events from a run's tail to segments, which [Log.Purge] and
+// [Log.Reclaim] turn into disk space: the mechanism is here, and package compaction
+// chooses when. A segment holds up to 256 events in the format of package
+// log/segment. It is read back and each of its states held to its hash before one
+// transaction puts it in force; the records that it replaces are dead from then on
+// and erased later, and readers who meet the change on their way look again. No
+// state in a segment rests on one outside of it, and the newest of a run that is
+// sealed whole rests on none.
 //
 // # Guarantees
 //

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,10 +24,10 @@ a whole. It takes whole runs that have had no event for as long as --idle says, 
 of the others what fills a block. Then it erases what that replaced, and gives the
 disk space back.
 
-Nothing is lost: every event and state answers as before. Programs may use the
-store meanwhile. Ctrl-C stops it after the step at hand; what was done is kept, and
-calling it again goes on from there. While another process compacts the store, it
-waits.
+Nothing is lost: every event and state answers as before. Programs may use a SQLite
+store meanwhile; a bbolt store must not be open elsewhere. Ctrl-C stops it after the
+step at hand; what was done is kept, and calling it again goes on from there. While
+another process compacts the store, it waits.
 
 A run that is damaged is left as it is and named on stderr; then the exit code is 2,
 and all others are compacted nevertheless.`,
@@ -50,7 +49,7 @@ and all others are compacted nevertheless.`,
 	return cmd
 }
 
-func (c *cli) compactStore(ctx context.Context, store *checkpoint.SQLiteStore, idle time.Duration, f format) error {
+func (c *cli) compactStore(ctx context.Context, store *checkpoint.EventStore, idle time.Duration, f format) error {
 	meter, err := c.meter()
 	if err != nil {
 		return err
@@ -95,12 +94,13 @@ type skippedJSON struct {
 }
 
 // compacted writes what compact did, or had done when it was stopped.
-func (c *cli) compacted(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration, complete bool, f format) error {
-	if !complete {
+func (c *cli) compacted(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport, idle time.Duration, complete bool, f format) error {
+	if r.Before == 0 && !complete { // it was stopped before it began
 		var err error
-		if r.After, _, err = store.Space(ctx); err != nil {
+		if r.Before, _, err = store.Space(ctx); err != nil {
 			return err
 		}
+		r.After = r.Before
 	}
 	if f != formatText {
 		doc := compactJSON{
@@ -113,10 +113,23 @@ func (c *cli) compacted(ctx context.Context, store *checkpoint.SQLiteStore, r ch
 		return writeJSON(c.out, f, doc)
 	}
 	c.out.printf("%s\n", compactText(c.out, r, complete))
-	if r.Sealed.Events > 0 || !complete {
+	switch {
+	case !complete:
 		return nil
+	case r.Sealed.Events > 0:
+		return c.sayFree(ctx, store, r)
 	}
 	return c.sayUnsealed(ctx, store, r, idle)
+}
+
+// sayFree says where the space is, for who wonders why the file is no smaller: a
+// bbolt file is written anew only when that gives back enough.
+func (c *cli) sayFree(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport) error {
+	_, free, err := store.Space(ctx)
+	if err == nil && r.After >= r.Before && free > 0 {
+		c.say("%s in the file are free, for the next events", size(free))
+	}
+	return err
 }
 
 // compactText says in a line what compact did.
@@ -137,19 +150,22 @@ func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
 	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
 }
 
-// sayUnsealed says which runs are too young to be sealed, for who wonders why
+// sayUnsealed says that events of some runs are not sealed, for who wonders why
 // nothing was.
-func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.SQLiteStore, r checkpoint.CompactReport, idle time.Duration) error {
+func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport, idle time.Duration) error {
+	if idle == 0 {
+		return nil // those few take less as they are
+	}
 	skipped := map[string]bool{}
 	for _, s := range r.Skipped {
 		skipped[s.Run] = true
 	}
 	runs := 0
-	for t, err := range store.Tails(ctx) {
+	for run, err := range store.Runs(ctx, checkpoint.RunsOptions{}) {
 		switch {
-		case err != nil && t.Run == "":
+		case err != nil && run.ID == "":
 			return err
-		case err == nil && !skipped[t.Run] && !isNotes(t.Run):
+		case err == nil && !skipped[run.ID] && run.Unsealed() > 0:
 			runs++
 		}
 	}
@@ -158,6 +174,3 @@ func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.SQLiteStore, r 
 	}
 	return nil
 }
-
-// isNotes reports whether a log is not a run's but holds what was said about one.
-func isNotes(run string) bool { return strings.ContainsRune(run, 0) }

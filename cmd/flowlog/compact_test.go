@@ -20,8 +20,18 @@ import (
 
 func TestCompactLosesNothing(t *testing.T) {
 	t.Parallel()
+	for _, backend := range []string{"sqlite", "bolt"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			compactDemo(t, backend)
+		})
+	}
+}
+
+func compactDemo(t *testing.T, backend string) {
+	t.Helper()
 	dir := t.TempDir()
-	flowlog(t, dir, "demo", "--pace", "1ms")
+	flowlog(t, dir, "demo", "--pace", "1ms", "--backend", backend)
 	before, stored := observe(t, dir)
 	require.Len(t, before, 21+2)
 	flowlog(t, dir, "compact", "--idle", "0s")

@@ -20,12 +20,14 @@ const agentVerb = "agent"
 
 // agentTask is what an agent's process is to do.
 type agentTask struct {
-	path, run string
-	pace      time.Duration
-	passes    int    // drafts to write
-	slowPass  int    // the draft whose writing takes a minute; 0 for none
-	resume    bool   // go on where the run stands
-	from      string // go on from this visit instead
+	at       place
+	run      string
+	wait     time.Duration // for other processes
+	pace     time.Duration
+	passes   int    // drafts to write
+	slowPass int    // the draft whose writing takes a minute; 0 for none
+	resume   bool   // go on where the run stands
+	from     string // go on from this visit instead
 }
 
 // agentReport is a line that an agent's process writes to its stdout: a node's work
@@ -45,7 +47,8 @@ func (c *cli) demoAgent() *cobra.Command {
 	var task agentTask
 	cmd := &cobra.Command{Use: agentVerb, Hidden: true, Args: arguments(), Short: "Be the agent of a demo."}
 	flags := cmd.Flags()
-	flags.StringVar(&task.path, "path", "", "")
+	flags.StringVar((*string)(&task.at.kind), "backend", "", "")
+	flags.StringVar(&task.at.path, "path", "", "")
 	flags.StringVar(&task.run, "run", "", "")
 	flags.DurationVar(&task.pace, "pace", 0, "")
 	flags.IntVar(&task.passes, "passes", 0, "")
@@ -61,21 +64,22 @@ func (c *cli) demoAgent() *cobra.Command {
 			io.Copy(io.Discard, c.stdin)
 			cancel()
 		}()
-		return task.do(ctx, json.NewEncoder(c.stdout))
+		return task.do(ctx, c, json.NewEncoder(c.stdout))
 	}
 	return cmd
 }
 
 // args returns the arguments of the process that is to do the task.
 func (t agentTask) args() []string {
-	return []string{"demo", agentVerb, "--path", t.path, "--run", t.run, "--pace", t.pace.String(), "--from", t.from,
+	return []string{"demo", agentVerb, "--backend", string(t.at.kind), "--path", t.at.path, "--wait", t.wait.String(),
+		"--run", t.run, "--pace", t.pace.String(), "--from", t.from,
 		fmt.Sprint("--passes=", t.passes), fmt.Sprint("--slow-pass=", t.slowPass), fmt.Sprint("--resume=", t.resume)}
 }
 
 // do runs the graph. This is how any program uses flowlog under flowgraph; only
 // the reports are the demo's.
-func (t agentTask) do(ctx context.Context, reports *json.Encoder) error {
-	store, err := checkpoint.NewSQLiteStore(t.path)
+func (t agentTask) do(ctx context.Context, c *cli, reports *json.Encoder) error {
+	store, err := c.openAt(t.at)
 	if err != nil {
 		return err
 	}

@@ -22,22 +22,23 @@ const (
 // story runs the demo and tells what happens.
 type story struct {
 	*screen
-	cli       *cli
-	path, run string
-	pace      time.Duration
+	cli  *cli
+	at   place
+	run  string
+	pace time.Duration
 
 	visits map[string]int // events so far, by node
 	acked  int            // events that were acknowledged
 }
 
-func newStory(c *cli, path, run string, pace time.Duration) *story {
-	return &story{screen: c.out, cli: c, path: path, run: run, pace: pace, visits: map[string]int{}}
+func newStory(c *cli, at place, run string, pace time.Duration) *story {
+	return &story{screen: c.out, cli: c, at: at, run: run, pace: pace, visits: map[string]int{}}
 }
 
 // tell is the demo.
 func (s *story) tell(ctx context.Context) error {
 	s.line("%s drafts an essay and has it reviewed, again and again, on flowgraph.", s.paint(bold, "An agent"))
-	s.line("Its checkpoints go to %s, as the run %s.", s.path, s.paint(bold, s.run))
+	s.line("Its checkpoints go to %s, as the run %s.", s.at.path, s.paint(bold, s.run))
 	for _, chapter := range []func(context.Context) error{s.work, s.survive, s.resume, s.goBack, s.look} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -91,7 +92,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // survive looks at what the killed process left behind.
 func (s *story) survive(ctx context.Context) error {
 	s.chapter("2  What is left of it")
-	store, err := openToLook(s.path, s.cli)
+	store, err := s.cli.openToLook(s.at)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *story) goBack(ctx context.Context) error {
 }
 
 func (s *story) task(change func(*agentTask)) agentTask {
-	t := agentTask{path: s.path, run: s.run, pace: s.pace, passes: passes}
+	t := agentTask{at: s.at, run: s.run, wait: s.cli.wait, pace: s.pace, passes: passes}
 	change(&t)
 	return t
 }
@@ -162,7 +163,7 @@ func (s *story) event(r agentReport) {
 // look shows the history and what it cost.
 func (s *story) look(ctx context.Context) error {
 	s.chapter("5  The history")
-	store, err := openToLook(s.path, s.cli)
+	store, err := s.cli.openToLook(s.at)
 	if err != nil {
 		return err
 	}
@@ -197,15 +198,18 @@ func (s *story) suggest() error {
 	s.chapter("6  Look for yourself")
 	call := invocation()
 	store := ""
-	if found, err := (&cli{}).path(); err != nil || !sameFile(found, s.path) {
-		store = " --store " + quote(s.path)
+	if found, err := (&cli{}).place(); err != nil || !sameFile(found.path, s.at.path) {
+		store = " --store " + quote(s.at.path)
 	}
-	for _, line := range []string{
+	lines := []string{
 		call + " runs" + store,
 		call + " history " + quote(s.run) + store,
 		call + " show " + quote(s.run+"@"+small) + store,
-		"sqlite3 " + quote(s.path) + " " + quote("SELECT run, seq, node, time, encoding, state FROM history"),
-	} {
+	}
+	if s.at.kind == sqliteKind {
+		lines = append(lines, "sqlite3 "+quote(s.at.path)+" "+quote("SELECT run, seq, node, time, encoding, state FROM history"))
+	}
+	for _, line := range lines {
 		s.line("   %s", line)
 	}
 	return s.flush()

@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,13 +30,13 @@ type running struct {
 }
 
 // startDemo starts a demo whose nodes take long enough to interfere with.
-func startDemo(t *testing.T) *running {
+func startDemo(t *testing.T, args ...string) *running {
 	t.Helper()
 	r := &running{dir: t.TempDir()}
 	stdout, theirs, err := os.Pipe()
 	require.NoError(t, err)
 	r.stdout = stdout
-	r.cmd = exec.CommandContext(t.Context(), "flowlog", "demo", "--pace", "100ms")
+	r.cmd = exec.CommandContext(t.Context(), "flowlog", append([]string{"demo", "--pace", "100ms"}, args...)...)
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = r.dir, theirs, &r.stderr
 	require.NoError(t, r.cmd.Start())
 	require.NoError(t, theirs.Close())
@@ -55,13 +58,14 @@ func (r *running) until(t *testing.T, pattern string) []string {
 	return nil
 }
 
-// store returns the path of the demo's store.
-func (r *running) store() string { return filepath.Join(r.dir, "flowlog-demo", "checkpoints.db") }
-
 // requireIntact checks that a demo that was cut short left a store that verifies.
 func (r *running) requireIntact(t *testing.T) {
 	t.Helper()
-	store, err := checkpoint.NewSQLiteStore(r.store(), checkpoint.WithReadOnly())
+	backend, name := "sqlite", "checkpoints.db"
+	if slices.Contains(r.cmd.Args, "bolt") {
+		backend, name = "bolt", "checkpoints.bolt"
+	}
+	store, err := openStore(backend, filepath.Join(r.dir, "flowlog-demo", name), checkpoint.WithReadOnly())
 	require.NoError(t, err)
 	defer store.Close()
 	for run, err := range store.Runs(context.Background(), checkpoint.RunsOptions{}) {
@@ -84,6 +88,14 @@ func flowlog(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
+// exitCode returns the exit code of a process that was waited for.
+func exitCode(err error) int {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
 // saveState makes a store with one event.
 func saveState(t *testing.T, dir, state string) {
 	t.Helper()
@@ -91,6 +103,27 @@ func saveState(t *testing.T, dir, state string) {
 	require.NoError(t, err)
 	require.NoError(t, store.Save(context.Background(), &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte(state)}))
 	require.NoError(t, store.Close())
+}
+
+func TestABoltStoreInUseIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	r := startDemo(t, "--backend", "bolt")
+	r.until(t, `plan#1`)
+	start := time.Now()
+	cmd := exec.CommandContext(t.Context(), "flowlog", "runs", "--wait", "200ms")
+	cmd.Dir = r.dir
+	out, err := cmd.CombinedOutput()
+	require.Equal(t, 4, exitCode(err), string(out))
+	require.Contains(t, string(out), "checkpoints.bolt is in use: one process at a time can have a bbolt store open, and another has it (waited up to 200ms); ")
+	require.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond) // bbolt tries for the last time somewhat earlier
+	require.Less(t, time.Since(start), 5*time.Second)                  // of which most is for slow machines
+
+	r.until(t, `6  Look for yourself`) // the demo did not mind
+	for r.lines.Scan() {
+	}
+	require.NoError(t, r.cmd.Wait())
+	require.Empty(t, r.stderr.String())
+	require.Contains(t, flowlog(t, r.dir, "runs"), " 21 ")
 }
 
 func TestJSONHoldsTheFactsOfTheStore(t *testing.T) {

@@ -51,10 +51,7 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 	if err != nil {
 		return err
 	}
-	unsealed, err := l.unsealed(run)
-	if err != nil {
-		return err
-	}
+	unsealed := run.Unsealed()
 	shown := nodes
 	if limit > 0 {
 		shown = nodes[:min(limit, len(nodes))]
@@ -101,19 +98,6 @@ func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, err error) {
 		return cmp.Or(cmp.Compare(b.Stored, a.Stored), cmp.Compare(a.NodeID, b.NodeID))
 	})
 	return nodes, nil
-}
-
-// unsealed returns how many events of a run are not sealed.
-func (l looker) unsealed(run checkpoint.Run) (uint64, error) {
-	for t, err := range l.store.Tails(l.ctx) {
-		switch {
-		case err != nil && t.Run == "":
-			return 0, err
-		case err == nil && t.Run == run.ID:
-			return min(t.Events, run.Last), nil
-		}
-	}
-	return 0, nil
 }
 
 func (c *cli) duRunTable(shown []*nodeUse, all int, total amount) {

@@ -29,7 +29,7 @@ type storeUse struct {
 		Free int64 `json:"free"`
 	} `json:"disk"`
 
-	unsealed int64 // bytes
+	unsealed int64 // bytes that may not be sealed: no run says exactly
 }
 
 func (c *cli) duStore(l looker, limit int, f format) error {
@@ -56,6 +56,10 @@ func (c *cli) duStore(l looker, limit int, f format) error {
 	return damaged
 }
 
+// worthAHint is how large a store must be, in bytes, to be worth a hint that it can
+// be made smaller. A bbolt file keeps what is free until it is as much.
+const worthAHint = 1 << 20
+
 // duHints says what else there is, and what to do about it.
 func (c *cli) duHints(use *storeUse) {
 	switch more := use.Total.Runs - len(use.Runs); {
@@ -64,10 +68,11 @@ func (c *cli) duHints(use *storeUse) {
 	case more > 0:
 		c.say("there are more; `flowlog du --limit 0` lists them all")
 	}
-	if use.unsealed+use.Disk.Free > use.Disk.Size/4 {
-		what := size(use.unsealed) + " of events are not sealed"
-		if use.Disk.Free > 0 {
-			what += " and " + size(use.Disk.Free) + " are free"
+	free := use.Disk.Free
+	if use.Disk.Size >= worthAHint && use.unsealed+free > use.Disk.Size/4 {
+		what := count(use.Total.Unsealed, "event") + " not sealed"
+		if free > 0 {
+			what += ", " + size(free) + " free"
 		}
 		c.say("%s: `flowlog compact` makes the store smaller", what)
 	}
@@ -86,17 +91,16 @@ func (c *cli) storeUse(l looker, limit int) (use *storeUse, damaged, err error) 
 			damaged = err
 			continue
 		}
-		r := runUse{RunID: run.ID, amount: amount{run.Last, run.Bytes, run.Stored}}
+		r := runUse{RunID: run.ID, amount: amount{run.Last, run.Bytes, run.Stored}, Unsealed: run.Unsealed()}
 		use.Total.Runs++
+		use.Total.Unsealed += r.Unsealed
+		use.unsealed += int64(float64(r.Stored) * float64(r.Unsealed) / float64(r.Events))
 		use.Total.add(r.amount)
 		if use.Runs = append(use.Runs, r); limit > 0 && len(use.Runs) > 2*limit {
 			use.Runs = largest(use.Runs, limit)
 		}
 	}
 	use.Runs = largest(use.Runs, limit)
-	if err := use.addTails(l); err != nil {
-		return nil, nil, err
-	}
 	use.Disk.Size, use.Disk.Free, err = l.store.Space(l.ctx)
 	return use, damaged, err
 }
@@ -110,28 +114,6 @@ func largest(runs []runUse, limit int) []runUse {
 		runs = runs[:limit]
 	}
 	return runs
-}
-
-// addTails adds which events are not sealed.
-func (use *storeUse) addTails(l looker) error {
-	listed := make(map[string]*runUse, len(use.Runs))
-	for i := range use.Runs {
-		listed[use.Runs[i].RunID] = &use.Runs[i]
-	}
-	for t, err := range l.store.Tails(l.ctx) {
-		switch {
-		case err != nil && t.Run == "":
-			return err
-		case err != nil || isNotes(t.Run):
-			continue
-		}
-		use.unsealed += t.Bytes
-		use.Total.Unsealed += t.Events
-		if run := listed[t.Run]; run != nil {
-			run.Unsealed = t.Events
-		}
-	}
-	return nil
 }
 
 func (c *cli) duTable(use *storeUse) {

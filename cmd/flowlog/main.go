@@ -7,8 +7,9 @@
 //	flowlog du [RUN]               what takes the space
 //	flowlog compact                make a store smaller, losing nothing
 //
-// All but demo and compact open a store for looking only, and all also while a
-// program writes to it. Data goes to stdout and all else to stderr, so the verbs can
+// All but demo and compact open a store for looking only. A SQLite store may be in use
+// by a program meanwhile, also when it is compacted; a bbolt store can be open in one
+// process at a time, so the command waits for its turn, as long as --wait says. Data goes to stdout and all else to stderr, so the verbs can
 // be piped.
 //
 // # Exit codes
@@ -17,7 +18,7 @@
 //	1    nothing matched
 //	2    wrong use, a failure, or damage
 //	3    no such run, event or state
-//	4    another process holds the store
+//	4    another process holds the store, for longer than --wait
 //	130  interrupted
 package main
 

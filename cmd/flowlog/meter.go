@@ -77,7 +77,7 @@ func (m *meter) clear() {
 func stepText(p checkpoint.CompactProgress) string {
 	switch p.Step {
 	case checkpoint.CompactWaiting:
-		return "waiting: another process compacts this store (if it was killed, up to 30s)"
+		return fmt.Sprintf("waiting: another process compacts this store (if it was killed, up to %s)", checkpoint.CompactLease)
 	case checkpoint.CompactSealing:
 		return "sealing"
 	case checkpoint.CompactPurging:

@@ -17,7 +17,7 @@ const (
 
 // looker reads a store on behalf of a verb.
 type looker struct {
-	store *checkpoint.SQLiteStore
+	store *checkpoint.EventStore
 	ctx   context.Context
 }
 

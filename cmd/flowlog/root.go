@@ -28,6 +28,10 @@ func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "flowlog",
 		Short: "flowlog looks into the checkpoints of workflow runs.",
+		Long: `Flowlog looks into the checkpoints of workflow runs, and makes them small.
+
+Exit codes: 0 fine, 1 nothing matched, 2 wrong use, a failure or damage, 3 no such
+run, event or state, 4 another process holds the store, 130 interrupted.`,
 		Example: `  flowlog demo                       an agent is killed, resumes and goes back
   flowlog runs                       the runs of a store, newest first
   flowlog history RUN                the events of a run, as a tree
@@ -49,9 +53,9 @@ func (c *cli) root() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.store, "store", "", "sqlite:PATH, PATH, or a folder with one store\n(default $FLOWLOG_STORE, else the one store in\n., ./flowlog-demo and ./data)")
+	flags.StringVar(&c.store, "store", "", "sqlite:PATH, bolt:PATH, PATH, or a folder with one\nstore (default $FLOWLOG_STORE, else the one store\nin ., ./flowlog-demo and ./data)")
 	flags.StringVar(&c.color, "color", "auto", "auto, always or never; auto honours NO_COLOR")
-	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait for another process's lock")
+	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait while another process holds the\nstore; then the exit code is 4")
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	root.SetHelpTemplate(helpTemplate)

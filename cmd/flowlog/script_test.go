@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,47 +14,59 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	_ "modernc.org/sqlite"
+	"go.etcd.io/bbolt"
 
 	"github.com/flowlog/checkpoint"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
+// TestScripts runs the scripts on stores of each kind. They find its name in
+// $BACKEND, and what is for one kind only stands behind [sqlite] or [bolt].
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Cmds:                scriptCommands(),
-		Condition:           scriptCondition,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
-		},
-	})
+	for _, backend := range []string{"sqlite", "bolt"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			testscript.Run(t, testscript.Params{
+				Dir:                 "testdata/script",
+				UpdateScripts:       *update,
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				Cmds:                scriptCommands(),
+				Condition:           func(cond string) (bool, error) { return scriptCondition(cond, backend) },
+				Setup: func(env *testscript.Env) error {
+					env.Setenv("GORACE", os.Getenv("GORACE"))
+					env.Setenv("BACKEND", backend)
+					return nil
+				},
+			})
+		})
+	}
 }
 
 // scriptCommands are what the scripts know besides testscript's own.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits":  exits,
-		"create": create,
-		"save":   save,
-		"fill":   fill,
-		"damage": damage,
-		"prune":  prune,
-		"verify": verify,
-		"sql":    query,
-		"hold":   hold,
-		"lock":   lock,
+		"exits":   exits,
+		"create":  create,
+		"save":    save,
+		"fill":    fill,
+		"damage":  damage,
+		"prune":   prune,
+		"verify":  verify,
+		"sql":     query,
+		"hold":    hold,
+		"foreign": foreign,
+		"lock":    lock,
 	}
 }
 
-func scriptCondition(cond string) (bool, error) {
-	if cond == "modes" { // file modes bind this user
+func scriptCondition(cond, backend string) (bool, error) {
+	switch cond {
+	case "sqlite", "bolt":
+		return cond == backend, nil
+	case "modes": // file modes bind this user
 		return runtime.GOOS != "windows" && os.Geteuid() != 0, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
@@ -75,10 +86,37 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// open opens a store of the kind that the scripts run on, or that is named before
+// its path, as in bolt:store.db.
+func open(ts *testscript.TestScript, name string, opts ...checkpoint.Option) *checkpoint.EventStore {
+	backend, path, ok := strings.Cut(name, ":")
+	if !ok {
+		backend, path = ts.Getenv("BACKEND"), name
+	}
+	store, err := openStore(backend, ts.MkAbs(path), opts...)
+	ts.Check(err)
+	return store
+}
+
+// openStore opens a store of a kind.
+func openStore(backend, path string, opts ...checkpoint.Option) (*checkpoint.EventStore, error) {
+	if backend == "bolt" {
+		store, err := checkpoint.NewBoltStore(path, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return store.EventStore, nil
+	}
+	store, err := checkpoint.NewSQLiteStore(path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return store.EventStore, nil
+}
+
 // create STORE: makes a store without runs.
 func create(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]))
-	ts.Check(err)
+	store := open(ts, args[0])
 	ts.Check(store.Close())
 }
 
@@ -86,8 +124,7 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 // bytes, in Go's notation), parent, next, graph and label. Times go up by a second
 // an event. Words in double quotes are in Go's notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]))
-	ts.Check(err)
+	store := open(ts, args[0])
 	defer store.Close()
 	ctx := context.Background()
 	c := &checkpoint.Checkpoint{RunID: word(ts, args[1]), NodeID: word(ts, args[2]), State: []byte(`{}`)}
@@ -135,8 +172,7 @@ func word(ts *testscript.TestScript, s string) string {
 // fill STORE RUN EVENTS: appends as many events whose state grows, in turn of the
 // nodes plan and write.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]), checkpoint.WithoutCompaction(), checkpoint.WithDurability(checkpoint.DurabilityOff))
-	ts.Check(err)
+	store := open(ts, args[0], checkpoint.WithoutCompaction(), checkpoint.WithDurability(checkpoint.DurabilityOff))
 	defer store.Close()
 	events, err := strconv.Atoi(args[2])
 	ts.Check(err)
@@ -149,20 +185,9 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// damage STORE RUN SEQ: spoils an event that is not sealed.
-func damage(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
-	ts.Check(err)
-	defer db.Close()
-	_, err = db.Exec(`UPDATE events SET header = replace(header, 'node_id', 'edon_id')
-		WHERE id = (SELECT rk << 32 FROM runs WHERE run = ?) + ?`, args[1], args[2])
-	ts.Check(err)
-}
-
 // prune STORE RUN SEQ: drops a state.
 func prune(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]))
-	ts.Check(err)
+	store := open(ts, args[0])
 	defer store.Close()
 	seq, err := strconv.ParseUint(args[2], 10, 64)
 	ts.Check(err)
@@ -173,8 +198,7 @@ func prune(ts *testscript.TestScript, _ bool, args []string) {
 // verify STORE RUNS EVENTS: checks that a store holds that many runs, all intact, of
 // that many events each.
 func verify(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]), checkpoint.WithReadOnly())
-	ts.Check(err)
+	store := open(ts, args[0], checkpoint.WithReadOnly())
 	defer store.Close()
 	runs := 0
 	for run, err := range store.Runs(context.Background(), checkpoint.RunsOptions{}) {
@@ -191,51 +215,25 @@ func verify(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// sql STORE QUERY FILE: writes what a query gives to a file, as SQLite's shell
-// would.
-func query(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?mode=ro")
-	ts.Check(err)
-	defer db.Close()
-	rows, err := db.Query(args[1])
-	ts.Check(err)
-	defer rows.Close()
-	names, err := rows.Columns()
-	ts.Check(err)
-	var out strings.Builder
-	for rows.Next() {
-		cells, into := make([]sql.NullString, len(names)), make([]any, len(names))
-		for i := range cells {
-			into[i] = &cells[i]
-		}
-		ts.Check(rows.Scan(into...))
-		for i, c := range cells {
-			if i > 0 {
-				out.WriteString("|")
-			}
-			out.WriteString(c.String)
-		}
-		out.WriteString("\n")
-	}
-	ts.Check(rows.Err())
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(out.String()), 0o600))
-}
-
 // hold STORE RUN: makes a store with a run and keeps it open until the script ends,
 // as a program does that is running.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := checkpoint.NewSQLiteStore(ts.MkAbs(args[0]))
-	ts.Check(err)
+	store := open(ts, args[0])
 	ts.Defer(func() { store.Close() })
 	ts.Check(store.Save(context.Background(), &checkpoint.Checkpoint{RunID: args[1], NodeID: "work", State: []byte(`{}`)}))
 }
 
-// lock STORE: keeps everybody else out until the script ends.
-func lock(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=locking_mode(EXCLUSIVE)")
+// foreign FILE [none]: makes a bbolt file that is another program's, or one that has
+// nothing in it.
+func foreign(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := bbolt.Open(ts.MkAbs(args[0]), 0o600, nil)
 	ts.Check(err)
-	db.SetMaxOpenConns(1)
-	ts.Defer(func() { db.Close() })
-	_, err = db.Exec("BEGIN EXCLUSIVE; PRAGMA user_version")
-	ts.Check(err)
+	defer db.Close()
+	if len(args) > 1 {
+		return
+	}
+	ts.Check(db.Update(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("flowlog"))
+		return err
+	}))
 }

@@ -31,7 +31,17 @@ func TestInterruptEndsTheDemoAndItsAgent(t *testing.T) {
 
 func TestTheAgentEndsWhenTheDemoIsKilled(t *testing.T) {
 	t.Parallel()
-	r := startDemo(t)
+	for _, backend := range []string{"sqlite", "bolt"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			killDemo(t, backend)
+		})
+	}
+}
+
+func killDemo(t *testing.T, backend string) {
+	t.Helper()
+	r := startDemo(t, "--backend", backend)
 	r.until(t, `write#5`)
 	agent := r.until(t, `Process (\d+) resumes`)[1]
 	r.until(t, `write#5`)
@@ -160,14 +170,6 @@ func onTerminal(t *testing.T, dir string, columns uint16, env []string, args ...
 	<-done
 	require.NoError(t, err, out.String())
 	return strings.ReplaceAll(out.String(), "\r\n", "\n")
-}
-
-// exitCode returns the exit code of a process that was waited for.
-func exitCode(err error) int {
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return 0
 }
 
 // requireGone waits for a process to end, or to be a zombie that nobody waits for.

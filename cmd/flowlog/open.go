@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// open opens the store for looking only.
+func (c *cli) open() (*checkpoint.EventStore, error) {
+	at, err := c.place()
+	if err != nil {
+		return nil, err
+	}
+	return c.openToLook(at)
+}
+
+func (c *cli) openToLook(at place) (*checkpoint.EventStore, error) {
+	store, err := c.openAt(at, checkpoint.WithReadOnly())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noStoreAt(at.path)
+	}
+	return store, err
+}
+
+// openToCompact opens the store for compacting it. It is looked at first: opening it
+// to write would make one where there is none.
+func (c *cli) openToCompact() (*checkpoint.EventStore, error) {
+	at, err := c.place()
+	if err != nil {
+		return nil, err
+	}
+	look, err := c.openToLook(at)
+	if err != nil {
+		return nil, err
+	}
+	if err := look.Close(); err != nil {
+		return nil, err
+	}
+	return c.openAt(at, checkpoint.WithoutCompaction())
+}
+
+// openAt opens a store of any kind, and waits for other processes as --wait says.
+func (c *cli) openAt(at place, opts ...checkpoint.Option) (*checkpoint.EventStore, error) {
+	wait := max(c.wait, time.Millisecond) // 0 would be the store's own default
+	opts = append(opts, checkpoint.WithBusyTimeout(wait))
+	if at.kind == boltKind {
+		store, err := checkpoint.NewBoltStore(at.path, opts...)
+		if errors.Is(err, checkpoint.ErrLocked) {
+			return nil, inUse(at.path, wait)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return store.EventStore, nil
+	}
+	store, err := checkpoint.NewSQLiteStore(at.path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return store.EventStore, nil
+}
+
+// inUse says that another process has a bbolt store open.
+func inUse(path string, wait time.Duration) error {
+	return &exitError{codeLocked, fmt.Sprintf("%s is in use: one process at a time can have a bbolt store open, and another has it (waited up to %s); close the program that uses it, or wait longer, as with --wait 1m", path, wait)}
+}
