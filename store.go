@@ -230,8 +230,9 @@ func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int)
 
 // Delete erases a run: no event of it is found from then on, and nothing of it is
 // left in the storage when Delete returns nil, but for SQLite's WAL while others
-// read: the next Delete clears that. A run that doesn't exist is no error. The same
-// id can be used again and begins at seq 1.
+// read: the next Delete clears that; and for the free pages of a bbolt file, whose
+// old bytes stay until they are used again or Compact copies the file. A run that
+// doesn't exist is no error. The same id can be used again and begins at seq 1.
 func (s *EventStore) Delete(ctx context.Context, runID string) error {
 	return s.log.Delete(ctx, runID)
 }
