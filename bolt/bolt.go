@@ -19,7 +19,7 @@
 // [log.ErrCorrupt].
 //
 // The file is made with mode 0600. It grows by an eighth of its size at a time,
-// by at least 64 KiB and at most 16 MiB, and never shrinks by itself: what was
+// by at least 32 KiB and at most 16 MiB, and never shrinks by itself: what was
 // erased is used again, and [Backend.Reclaim] gives it back by copying what is
 // left into a new file. Until then its old bytes are still there.
 package bolt

@@ -88,7 +88,7 @@ func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
 }
 
 // growth is by how much a file of a size grows at a time.
-func growth(size int64) int { return int(min(max(size/8, 64<<10), 16<<20)) }
+func growth(size int64) int { return int(min(max(size/8, 32<<10), 16<<20)) }
 
 // space returns the file's size, and how much of it is in no use.
 func (h *handle) space() (size, free int64, err error) {
