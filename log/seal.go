@@ -105,7 +105,7 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
 	}
-	if whole && len(plan.retire) == 0 && block.stats.After >= block.stats.Before {
+	if whole && len(plan.retire) == 0 && block.Last == run.Last && block.stats.After >= block.stats.Before {
 		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)
