@@ -62,7 +62,8 @@ func recordSum(life string, r *Record) uint32 {
 	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, r.Header)
 }
 
-// headSum is the CRC-32C of a head's data.
+// headSum is the CRC-32C of a run's id, its tail as 8 bytes, big-endian, and its head's
+// data. It stays so in every format version.
 func headSum(run string, tail uint64, data []byte) uint32 {
 	b := binary.BigEndian.AppendUint64([]byte(run), tail)
 	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, data)

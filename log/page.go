@@ -63,8 +63,9 @@ func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, err
 		if err != nil {
 			return nil, err
 		}
-		want, missing := follow(recs, req)
-		if !missing {
+		n, want := follow(recs, req)
+		if n > 0 { // what is missing behind them is met by the next page
+			recs = recs[:n]
 			// A page is of one life of the run: one record tells.
 			if recordSum(r.run.Life, &recs[0]) != recs[0].Sum {
 				err = r.l.gone(ctx, r.run)
@@ -99,20 +100,20 @@ func (r *reader) page(ctx context.Context, req RecordsRequest) ([]Record, error)
 	return recs, nil
 }
 
-// follow returns the seq that is missing from the beginning of a page or between
-// its records.
-func follow(recs []Record, req RecordsRequest) (seq uint64, missing bool) {
+// follow returns how many records of a page follow each other from its beginning
+// without a gap, and the seq that is missing then.
+func follow(recs []Record, req RecordsRequest) (n int, missing uint64) {
 	want, step := req.From, uint64(1)
 	if req.Reverse {
 		want, step = req.To, math.MaxUint64 // that is, -1
 	}
 	for i := range recs {
 		if recs[i].Seq != want {
-			return want, true
+			return i, want
 		}
 		want += step
 	}
-	return want, len(recs) == 0
+	return len(recs), want
 }
 
 // refresh looks at the run anew and reports whether it was sealed further since,

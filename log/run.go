@@ -101,15 +101,16 @@ func (r *Run) head() (*Head, error) {
 
 // parseHead reads a stored head.
 func parseHead(h Head) (Run, error) {
-	// The version comes first: a head of a newer format is not damaged.
+	// The checksum is the same in every version: so a damaged version is told from
+	// a newer one, and one byte does not make all of a run unreadable.
+	if sum := headSum(h.Run, h.Tail, h.Data); sum != h.Sum {
+		return Run{}, &Error{Run: h.Run, Reason: "head does not match its checksum",
+			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
 	var v struct{ Version int }
 	if json.Unmarshal(h.Data, &v) == nil && v.Version > formatVersion {
 		return Run{}, &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
 			Want: fmt.Sprint("at most ", formatVersion), Have: fmt.Sprint(v.Version), Err: ErrUnsupportedVersion}
-	}
-	if sum := headSum(h.Run, h.Tail, h.Data); sum != h.Sum {
-		return Run{}, &Error{Run: h.Run, Reason: "head does not match its checksum",
-			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
 	r := Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: h.Tail}
 	if err := json.Unmarshal(h.Data, &r.row); err != nil {

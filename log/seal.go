@@ -117,7 +117,7 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
 	}
-	if opts.Whole && len(plan.retire) == 0 && block.stats.After >= block.stats.Before {
+	if opts.Whole && len(plan.retire) == 0 && block.Last == run.Last && block.stats.After >= block.stats.Before {
 		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)

@@ -52,6 +52,9 @@ func (r *reader) sealedPage(ctx context.Context, seq uint64, req RecordsRequest)
 	var size int64
 	for {
 		rec, err := s.at(seq, req.HeadersOnly)
+		if err != nil && len(recs) > 0 {
+			return recs, nil // what comes before the damage is there
+		}
 		if err != nil {
 			return nil, r.damagedSegment(s.Segment, err)
 		}
@@ -77,29 +80,39 @@ func (r *reader) segment(ctx context.Context, seq uint64, indexOnly bool) (*seal
 	if err != nil {
 		return nil, err
 	}
-	i, found := slices.BinarySearchFunc(segs, seq, func(s Segment, seq uint64) int {
-		switch {
-		case s.Last < seq:
-			return -1
-		case s.First > seq:
-			return 1
+	// Where the row of a segment is damaged, two may seem to hold the event: the
+	// other one should not suffer from it.
+	var damage error
+	for _, seg := range slices.Backward(segs) {
+		if seq < seg.First || seq > seg.Last {
+			continue
 		}
-		return 0
-	})
-	if !found {
-		return nil, nil
+		s, err := r.openSegment(ctx, seg, indexOnly)
+		if err == nil {
+			return s, nil
+		}
+		if damage = err; !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupportedVersion) {
+			break
+		}
 	}
-	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: segs[i].ID, IndexOnly: indexOnly})
+	return nil, damage
+}
+
+// openSegment opens a segment that is listed, or returns nil if it is gone.
+func (r *reader) openSegment(ctx context.Context, listed Segment, indexOnly bool) (*sealed, error) {
+	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: listed.ID, IndexOnly: indexOnly})
 	if errors.Is(err, ErrNotFound) { // it was merged into another since
 		return nil, nil
 	}
 	if err != nil {
-		return nil, r.damagedSegment(segs[i], err)
+		return nil, r.damagedSegment(listed, err)
 	}
-	if r.open, err = r.unseal(seg, indexOnly); err != nil {
+	s, err := r.unseal(seg, indexOnly)
+	if err != nil {
 		return nil, r.damagedSegment(seg, err)
 	}
-	return r.open, nil
+	r.open = s
+	return s, nil
 }
 
 // segments lists the run's segments.

@@ -150,12 +150,13 @@ func (v *verifier) skip(ctx context.Context, seq uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	next := v.r.run.tail
 	for _, s := range segs {
-		if s.Last >= seq {
-			return max(s.Last, seq) + 1, nil
+		if s.First > seq {
+			next = min(next, s.First)
 		}
 	}
-	return v.r.run.tail, nil
+	return next, nil
 }
 
 // check looks at one event. Its error says that it could not.

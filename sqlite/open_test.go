@@ -5,10 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	fgcheckpoint "github.com/randalmurphal/flowgraph/pkg/flowgraph/checkpoint"
@@ -210,7 +212,10 @@ func TestNewerRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	fill(t, path, "newer", 3)
 	fill(t, path, "run", 3)
-	exec(t, path, `UPDATE runs SET head = replace(head, '"version":1', '"version":2') WHERE run = 'newer'`)
+	// With a checksum that is right: it is the same in every version.
+	data := strings.Replace(query[string](t, look(t, path), `SELECT head FROM runs WHERE run = 'newer'`), `"version":1`, `"version":2`, 1)
+	sum := crc32.Checksum([]byte("newer\x00\x00\x00\x00\x00\x00\x00\x01"+data), crc32.MakeTable(crc32.Castagnoli))
+	exec(t, path, fmt.Sprintf(`UPDATE runs SET head = '%s', sum = %d WHERE run = 'newer'`, data, sum))
 	b, err := sqlite.Open(path, sqlite.Options{})
 	require.NoError(t, err)
 	l, err := log.Open(b, log.Options{})
