@@ -96,11 +96,11 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 	r := l.reader(run)
 	plan, err := r.planSeal(ctx, whole)
 	if err != nil || plan.to < plan.from {
-		return SealStats{}, err
+		return SealStats{}, l.unlessMoved(ctx, run, err)
 	}
 	block, err := r.build(ctx, plan, nil)
 	if err != nil {
-		return SealStats{}, err
+		return SealStats{}, l.unlessMoved(ctx, run, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
@@ -109,6 +109,22 @@ func (l *Log) sealNext(ctx context.Context, id string, whole bool) (SealStats, e
 		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)
+}
+
+// unlessMoved returns err, or ErrConflict if the run has changed since it was looked
+// at: what looked damaged then may have been sealed, pruned or deleted meanwhile.
+func (l *Log) unlessMoved(ctx context.Context, run Run, err error) error {
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	now, headErr := l.run(ctx, run.ID)
+	switch {
+	case errors.Is(headErr, ErrNotFound):
+		return headErr
+	case headErr == nil && now.revision != run.revision:
+		return ErrConflict
+	}
+	return err
 }
 
 // sealPlan is what to make a segment of: events, and the segments among them.

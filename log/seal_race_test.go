@@ -61,3 +61,37 @@ func TestReadWhileSegmentsMerge(t *testing.T) {
 	require.Equal(t, raceState(25), ev.State)
 	require.True(t, sealed)
 }
+
+// TestSealWhilePruned: a state that others rest on is pruned while they are being
+// sealed. That is no damage, and no reason to leave the run as it is.
+func TestSealWhilePruned(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	raceRun(t, l, 1, 12, map[int]uint64{12: 5})
+
+	pruned := false
+	b.onRecord = func(_ string, r *log.Record) bool {
+		if r.Seq == 12 && r.State != nil && !pruned {
+			pruned = true
+			n, err := open(t, b, log.Options{}).Prune(ctx, "run", []uint64{5}, "test")
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+		return true
+	}
+	done, err := l.Seal(ctx, "run", true, nil)
+	require.NoError(t, err)
+	require.True(t, pruned)
+	require.EqualValues(t, 12, done.Events)
+	for seq := uint64(1); seq <= 12; seq++ {
+		ev, err := l.At(ctx, "run", seq)
+		if seq == 5 {
+			require.ErrorIs(t, err, log.ErrPruned)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, raceState(int(seq)), ev.State)
+	}
+}
