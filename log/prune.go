@@ -135,7 +135,7 @@ func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64) (dropped,
 	}
 	b, err := r.build(ctx, sealPlan{from: s.First, to: s.Last, retire: []uint64{s.ID}}, seqs[:done])
 	if err != nil || b.pruned == 0 {
-		return 0, done, err
+		return 0, done, l.unlessMoved(ctx, run, err)
 	}
 	return int(b.pruned), done, l.enforce(ctx, run, b)
 }

@@ -74,7 +74,9 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 // that were read before.
 func (r *reader) base(ctx context.Context, rec *Record, page map[uint64]*Record) (*Record, error) {
 	for {
-		if rec.Base < r.run.tail {
+		// What a sealed event rests on is in its segment, which may have come after
+		// the page, and after the run was looked at.
+		if rec.Base < r.run.tail || rec.first != 0 {
 			s, err := r.segment(ctx, rec.Base, false)
 			if err != nil {
 				return nil, err

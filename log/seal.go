@@ -108,11 +108,11 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 	r.pace = opts.Pace
 	plan, err := r.planSeal(ctx, opts.Whole)
 	if err != nil || plan.to < plan.from {
-		return SealStats{}, err
+		return SealStats{}, l.unlessMoved(ctx, run, err)
 	}
 	block, err := r.build(ctx, plan, nil)
 	if err != nil {
-		return SealStats{}, err
+		return SealStats{}, l.unlessMoved(ctx, run, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return SealStats{}, err
@@ -121,6 +121,22 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 		return SealStats{}, nil // a few small events take less as they are
 	}
 	return block.stats, l.enforce(ctx, run, block)
+}
+
+// unlessMoved returns err, or ErrConflict if the run has changed since it was looked
+// at: what looked damaged then may have been sealed, pruned or deleted meanwhile.
+func (l *Log) unlessMoved(ctx context.Context, run Run, err error) error {
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	now, headErr := l.run(ctx, run.ID)
+	switch {
+	case errors.Is(headErr, ErrNotFound):
+		return headErr
+	case headErr == nil && now.revision != run.revision:
+		return ErrConflict
+	}
+	return err
 }
 
 // sealPlan is what to make a segment of: events, and the segments among them.
