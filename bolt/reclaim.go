@@ -18,7 +18,7 @@ const compactSuffix = ".compact"
 
 // Reclaim pays where this much of the file is free, in bytes and as a part of it.
 const (
-	reclaimBytes = 1 << 20
+	reclaimBytes = 128 << 10
 	reclaimPart  = 10
 )
 
@@ -29,7 +29,7 @@ const copyBytes = 8 << 20
 // Reclaim implements [log.Reclaimer]: it erases what is dead, copies what is left
 // into a new file beside the old one, and puts that in its place. The folder needs
 // room for both until then, and the new file keeps the mode and the owner of the
-// old. It does nothing unless at least 1 MiB and a tenth of the file are free.
+// old. It does nothing unless at least 128 KiB and a tenth of the file are free.
 //
 // Readers go on, on the old file and then on the new one. Writers wait for the
 // copy and its sync: a second for 150 MB of small events or 250 MB of large ones
