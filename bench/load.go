@@ -66,17 +66,9 @@ func loadFresh(dir string) ([]side, func(), error) {
 	return []side{{"load", load(false)}, {"open and load", load(true)}}, func() {}, nil
 }
 
-// measure is what is not a comparison.
-type measure struct {
-	name string
-	run  func(out io.Writer) error
-}
-
-var measures = []measure{{"list 1,000 headers", listHeaders}}
-
 // listHeaders shows that listing headers reads no state: 1,000 events with states
 // of 100 KB that do not compress, listed by a fresh store.
-func listHeaders(out io.Writer) error {
+func listHeaders(out io.Writer, _ float64) error {
 	ctx := context.Background()
 	path, done, err := tempFile()
 	if err != nil {

@@ -6,13 +6,19 @@
 // then hits all sides alike. Every side is durable: SQLite with WAL and
 // synchronous=FULL.
 //
-//	go run ./bench            # all, a few minutes
-//	go run ./bench -only save # those whose name contains save
+// Beside the comparisons it measures what flowlog has promised: sizes on disk and
+// speeds, with the limit next to each. Durable there too is whatever is timed.
+//
+//	go run ./bench               # all, ten minutes and more
+//	go run ./bench -list         # the names
+//	go run ./bench -only save    # those whose name contains save
+//	go run ./bench -rounds 0.2   # fewer rounds
 package main
 
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -36,10 +42,48 @@ type comparison struct {
 	setup func(dir string) ([]side, func(), error)
 }
 
+// measure is what is not a comparison: it prints what it found out, and takes fewer
+// or more rounds than usual by a factor.
+type measure struct {
+	name string
+	run  func(out io.Writer, rounds float64) error
+}
+
+var measures = []measure{
+	{"list 1,000 headers", listHeaders},
+	{"size of the transcript", sizeOfStates("size of the 200-step transcript", 0.75, func() [][]byte { return transcriptStates(200) })},
+	{"size of documents", sizeOfStates("size of 40 versions of a document with 20 edits each", 0.75, documentStates)},
+	{"size of many runs", sizeBesideFlowgraph(10_000, 20, 500, 0.5)},
+	{"size of a long run", sizeBesideFlowgraph(1, 100_000, 300, 1.0/3)},
+	{"long transcript", longTranscript},
+	{"read sealed", readSealed},
+	{"pressure: save while compaction works", underPressure},
+	{"seal on one core", sealSpeed},
+	{"shrink", shrink},
+}
+
 func main() {
 	only := flag.String("only", "", "run the comparisons whose name contains this")
 	rounds := flag.Float64("rounds", 1, "multiply the number of rounds")
+	list := flag.Bool("list", false, "list the names and measure nothing")
+	child := flag.String("child", "", "used by this command itself, for what needs a process of its own")
 	flag.Parse()
+	if *list {
+		for _, c := range comparisons {
+			fmt.Println(c.name)
+		}
+		for _, m := range measures {
+			fmt.Println(m.name)
+		}
+		return
+	}
+	if *child != "" {
+		if err := runChild(*child, flag.Args()); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", *child, err)
+			os.Exit(2)
+		}
+		return
+	}
 	if err := run(*only, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
@@ -48,10 +92,14 @@ func main() {
 
 func run(only string, rounds float64) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "comparison\tside\tmedian\tp99\tratio\t")
+	headed := false
 	for _, c := range comparisons {
 		if !strings.Contains(c.name, only) {
 			continue
+		}
+		if !headed {
+			headed = true
+			fmt.Fprintln(out, "comparison\tside\tmedian\tp99\tratio\t")
 		}
 		c.rounds = max(3, int(float64(c.rounds)*rounds))
 		if err := c.run(out); err != nil {
@@ -63,7 +111,7 @@ func run(only string, rounds float64) error {
 		if !strings.Contains(m.name, only) {
 			continue
 		}
-		if err := m.run(os.Stdout); err != nil {
+		if err := m.run(os.Stdout, rounds); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}

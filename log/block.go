@@ -223,6 +223,7 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 		uses[s.records[i].Base]++
 	}
 	states := map[uint64][]byte{} // that others are still to be made of
+	var free []byte               // the memory of one that is done with
 	for i := len(s.records) - 1; i >= 0; i-- {
 		if err := r.breathe(ctx); err != nil {
 			return err
@@ -248,11 +249,18 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 			if err != nil {
 				return r.damaged(rec.Seq, err)
 			}
-			if state, err = d.Apply(make([]byte, 0, h.Size), base); err != nil {
+			if int64(cap(free)) < h.Size { // most are smaller than the one before
+				free = make([]byte, 0, h.Size)
+			}
+			if state, err = d.Apply(free[:0], base); err != nil {
 				return r.damaged(rec.Seq, err)
 			}
+			free = nil
 			if uses[rec.Base]--; uses[rec.Base] == 0 {
 				delete(states, rec.Base)
+				if s.records[rec.Base-s.First].Encoding == Delta { // else it is the segment's
+					free = base
+				}
 			}
 		}
 		if sum := Digest(sha256.Sum256(state)); sum != h.SHA256 {
@@ -260,6 +268,8 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 		}
 		if uses[rec.Seq] > 0 {
 			states[rec.Seq] = state
+		} else if rec.Encoding == Delta && free == nil {
+			free = state
 		}
 	}
 	return nil

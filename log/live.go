@@ -8,12 +8,13 @@ import (
 // snapshot is an event with its state and what is needed to base a delta on it.
 // It is immutable.
 type snapshot struct {
-	event    Event // State is shared and must not be given away
+	event    Event // State is shared and must not be given away, unless it is loose
 	life     string
 	rewrites uint64
 	links    uint32 // Record.Links, or for a sealed event its distance from the first of its segment
 	tail     uint64 // the run's when the snapshot was made
 	chain    int64  // stored bytes to be read to get at it
+	loose    bool   // nobody else has the state: it may be given away
 }
 
 // of reports whether the snapshot still holds for a run as it is now: what it rests

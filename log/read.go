@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // How much a page of a history holds. Iterators read a page, give the storage
@@ -17,24 +14,6 @@ const (
 	pageStates  = 64
 	pageBytes   = 4 << 20
 )
-
-// HistoryOptions choose events of a run. The zero value is all of them, oldest
-// first, with their states.
-type HistoryOptions struct {
-	// From and To are the first and the last seq wanted, both included; 0
-	// leaves that end open.
-	From, To uint64
-	// Backward gives the newest first. With states this is slower than forward,
-	// where each is made from the one before.
-	Backward bool
-	// Node restricts to events of one node.
-	Node string
-	// Limit is the largest number of events, counted after the filter; 0 for
-	// no limit.
-	Limit int
-	// HeadersOnly leaves the states unread.
-	HeadersOnly bool
-}
 
 // Run returns the summary of a run; ErrNotFound if there is none of that id.
 func (l *Log) Run(ctx context.Context, id string) (Run, error) {
@@ -204,93 +183,4 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 		return nil, notFound(id, 0, fmt.Sprintf("node %q has %d visits, not %d", node, visits, n))
 	}
 	return nil, notFound(id, 0, fmt.Sprintf("node %q has no event", node))
-}
-
-// History streams the events of a run as it stands when the iteration begins.
-//
-// Order is by seq. A pruned event comes without a state and with Pruned set. An
-// error ends the iteration. While the caller works, no lock and no transaction
-// is held. Memory: a page of at most 4 MiB of records, at most four states
-// besides, and what the caller keeps.
-//
-// Errors: ErrNotFound if there is no such run, also when it is deleted on the
-// way.
-func (l *Log) History(ctx context.Context, id string, opts HistoryOptions) iter.Seq2[*Event, error] {
-	return func(yield func(*Event, error) bool) {
-		run, err := l.look(ctx, id)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for ev, err := range l.history(ctx, run, opts) {
-			if !yield(ev, err) {
-				return
-			}
-		}
-	}
-}
-
-func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[*Event, error] {
-	return func(yield func(*Event, error) bool) {
-		r := l.reader(run)
-		node, left := nodeFilter(opts.Node), opts.Limit
-		for rec, err := range r.scan(ctx, opts) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if !bytes.Contains(rec.Header, node) && checkSum(run.ID, run.Life, rec) == nil {
-				continue
-			}
-			ev, ok, err := r.selected(ctx, rec, opts)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if !ok {
-				continue
-			}
-			if !yield(ev, nil) {
-				return
-			}
-			if left--; left == 0 {
-				return
-			}
-		}
-	}
-}
-
-// nodeFilter returns bytes that the header of any event of node contains.
-func nodeFilter(node string) []byte {
-	if node == "" {
-		return nil
-	}
-	b, err := jsontext.AppendQuote([]byte(`"node_id":`), node)
-	if err != nil {
-		return nil // not valid UTF-8: no node has that name
-	}
-	return b
-}
-
-// selected returns the event of a record if the options want it.
-func (r *reader) selected(ctx context.Context, rec *Record, opts HistoryOptions) (*Event, bool, error) {
-	ev, err := r.header(rec)
-	if err != nil || opts.Node != "" && ev.NodeID != opts.Node {
-		return nil, false, err
-	}
-	if opts.HeadersOnly || ev.Pruned {
-		return &ev, true, nil
-	}
-	if opts.Node != "" { // the scan read headers only
-		recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
-		if err != nil {
-			return nil, false, err
-		}
-		rec = &recs[0]
-	}
-	s, err := r.event(ctx, rec)
-	if err != nil {
-		return nil, false, err
-	}
-	return s.give(), true, nil
 }

@@ -85,8 +85,11 @@ func (r *reader) load(ctx context.Context, rec *Record) (*snapshot, error) {
 	if ev.Pruned {
 		return s, nil
 	}
-	if s.event.State, s.chain, err = r.state(ctx, rec, ev.Size); err != nil {
+	if err := r.state(ctx, rec, s); err != nil {
 		return nil, r.damaged(rec.Seq, err)
+	}
+	if s.loose { // what comes next is made without it
+		return s, nil
 	}
 	r.recent[2], r.recent[1], r.recent[0] = r.recent[1], r.recent[0], s
 	return s, nil
@@ -138,33 +141,38 @@ func checkSum(run, life string, rec *Record) error {
 	return nil
 }
 
-// state returns the state that a record stores, unchecked, and the stored bytes
-// that were needed.
-func (r *reader) state(ctx context.Context, rec *Record, size int64) ([]byte, int64, error) {
+// state fills in the state that a record stores, unchecked, and what was read for
+// it, as chainCost has it.
+func (r *reader) state(ctx context.Context, rec *Record, s *snapshot) (err error) {
+	size := s.event.Size
 	if size > r.l.opts.MaxState {
-		return nil, 0, &Error{Run: r.run.ID, Seq: rec.Seq, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit to read it", size, r.l.opts.MaxState), Err: ErrTooLarge}
+		return &Error{Run: r.run.ID, Seq: rec.Seq, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit to read it", size, r.l.opts.MaxState), Err: ErrTooLarge}
 	}
 	switch {
 	case rec.Encoding.whole():
-		b, err := r.l.codec.whole(rec, size)
-		return b, stored(rec), err
+		s.chain = stored(rec)
+		s.event.State, err = r.l.codec.whole(rec, size)
+		return err
 	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
-		return nil, 0, fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
+		return fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
 	}
 	if base := r.remembered(rec.Base); base != nil {
 		d, err := r.l.codec.parse(rec, size)
 		if err != nil {
-			return nil, 0, err
+			return err
 		}
-		b, err := d.Apply(make([]byte, 0, size), base.event.State)
-		return b, base.chain + chainCost(len(rec.State), int(inflatedSize(rec))), err
+		s.chain = base.chain + chainCost(len(rec.State), int(inflatedSize(rec)))
+		s.event.State, err = d.Apply(make([]byte, 0, size), base.event.State)
+		return err
 	}
 	if rec.sealed > 0 {
-		if b, err := r.unfolded(ctx, rec, size); b != nil || err != nil {
-			return b, rec.sealed, err
+		if s.event.State, err = r.unfolded(ctx, rec, size); s.event.State != nil || err != nil {
+			s.chain, s.loose = rec.sealed, true
+			return err
 		}
 	}
-	return r.rebuild(ctx, rec, size)
+	s.event.State, s.chain, err = r.rebuild(ctx, rec, size)
+	return err
 }
 
 // remembered returns a state that is already in memory.

@@ -104,3 +104,26 @@ func Small(w *Words, i, n int) []byte {
 	}
 	return state
 }
+
+// Document returns the versions of a document of about n bytes: between one and the
+// next some words at so many places all over it are replaced by others. Each
+// version is made when it is asked for.
+func Document(versions, n, edits int, seed uint64) func(yield func(version int, state []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		w := NewWords(seed)
+		text := w.Text(n)
+		for i := 1; i <= versions; i++ {
+			state, err := json.Marshal(map[string]any{"version": i, "text": text})
+			if err != nil {
+				panic(err) // strings and numbers only
+			}
+			if !yield(i, state) {
+				return
+			}
+			for range edits {
+				at := w.rng.IntN(len(text) - 100)
+				text = text[:at] + w.Text(20+w.rng.IntN(60)) + text[at+w.rng.IntN(80):]
+			}
+		}
+	}
+}
