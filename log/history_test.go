@@ -41,7 +41,7 @@ func TestHistoryOwnership(t *testing.T) {
 		l := another(t, b)
 		states := largeStates(t, l, int(max(sealed, 1)))
 		if sealed > 0 {
-			_, err := l.Seal(t.Context(), "run", true, nil)
+			_, err := l.Seal(t.Context(), "run", log.SealOptions{Whole: true})
 			require.NoError(t, err)
 		}
 		for i := len(states); i < n; i++ {

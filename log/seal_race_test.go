@@ -39,7 +39,7 @@ func TestReadWhileSegmentsMerge(t *testing.T) {
 	b := newTapped(t)
 	l := open(t, b, log.Options{})
 	raceRun(t, l, 1, 10, nil)
-	_, err := l.Seal(ctx, "run", true, nil)
+	_, err := l.Seal(ctx, "run", log.SealOptions{Whole: true})
 	require.NoError(t, err)
 	_, err = l.At(ctx, "run", 10) // so that 11 is a delta on it
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestReadWhileSegmentsMerge(t *testing.T) {
 		if r.Seq == 11 && !sealed {
 			sealed = true
 			require.EqualValues(t, 10, r.Base)
-			done, err := l.Seal(ctx, "run", true, nil)
+			done, err := l.Seal(ctx, "run", log.SealOptions{Whole: true})
 			require.NoError(t, err)
 			require.EqualValues(t, 25, done.Events)
 		}
@@ -81,7 +81,7 @@ func TestSealWhilePruned(t *testing.T) {
 		}
 		return true
 	}
-	done, err := l.Seal(ctx, "run", true, nil)
+	done, err := l.Seal(ctx, "run", log.SealOptions{Whole: true})
 	require.NoError(t, err)
 	require.True(t, pruned)
 	require.EqualValues(t, 12, done.Events)
