@@ -59,6 +59,21 @@ type keptBackend struct{ log.Backend }
 
 func (keptBackend) Close() error { return nil }
 
+// Reclaim and Space are those of a backend that has them.
+func (b keptBackend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+	if r, ok := b.Backend.(log.Reclaimer); ok {
+		return r.Reclaim(ctx, progress)
+	}
+	return 0, nil
+}
+
+func (b keptBackend) Space(ctx context.Context) (size, free int64, err error) {
+	if s, ok := b.Backend.(log.Sizer); ok {
+		return s.Space(ctx)
+	}
+	return 0, 0, nil
+}
+
 func kept(t *testing.T, b log.Backend) func(*testing.T, ...checkpoint.Option) *checkpoint.EventStore {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore {

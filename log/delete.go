@@ -18,10 +18,8 @@ func (l *Log) Delete(ctx context.Context, id string) error {
 	if err := checkID("run id", id); err != nil {
 		return err
 	}
-	for _, log := range []string{id, id + noteSuffix} {
-		if err := l.drop(ctx, log); err != nil {
-			return fmt.Errorf("%sdelete: %w", place(id, 0), err)
-		}
+	if err := l.drop(ctx, id, id+noteSuffix); err != nil {
+		return fmt.Errorf("%sdelete: %w", place(id, 0), err)
 	}
 	for {
 		if err := l.acquire(ctx); err != nil {
@@ -38,28 +36,48 @@ func (l *Log) Delete(ctx context.Context, id string) error {
 	}
 }
 
-// drop takes one log out of sight.
-func (l *Log) drop(ctx context.Context, id string) error {
+// drop takes logs out of sight: in one call, so that a crash does not leave notes
+// without their run, which nobody would erase, wherever one transaction can hold
+// both.
+func (l *Log) drop(ctx context.Context, ids ...string) error {
 	if err := l.acquire(ctx); err != nil {
 		return err
 	}
 	defer l.release()
-	l.live.forget(id)
+	for _, id := range ids {
+		l.live.forget(id)
+	}
 	for {
-		// The head may be damaged; its revision is enough.
-		h, err := l.backend.Head(ctx, id)
-		if errors.Is(err, ErrNotFound) {
+		var changes []Change
+		for _, id := range ids {
+			// The head may be damaged; its revision is enough.
+			h, err := l.backend.Head(ctx, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			changes = append(changes, Change{Run: id, Revision: h.Revision, Drop: true})
+		}
+		if len(changes) == 0 {
 			return nil
 		}
+		results, err := l.apply(changes)
 		if err != nil {
 			return err
 		}
-		results, err := l.apply([]Change{{Run: id, Revision: h.Revision, Drop: true}})
-		if err != nil {
-			return err
+		conflict := false
+		for i := range results {
+			switch err := results[i].Err; {
+			case errors.Is(err, ErrConflict):
+				conflict = true
+			case err != nil:
+				return err
+			}
 		}
-		if !errors.Is(results[0].Err, ErrConflict) {
-			return results[0].Err
+		if !conflict {
+			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -1,0 +1,313 @@
+package checkpoint_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/bolt"
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/memory"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// disk is a driver with a file.
+type disk struct {
+	open    func(path string) (log.Backend, error)
+	files   []string // suffixes of the files that a crash leaves
+	orphans func(t *testing.T, path, when string)
+}
+
+// disks are the drivers with files. Nothing is synced: a crash of the process takes
+// nothing that was written.
+var disks = map[string]disk{
+	"sqlite": {
+		func(path string) (log.Backend, error) {
+			return sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+		},
+		[]string{"", "-wal"}, requireNoOrphansSQLite,
+	},
+	"bolt": {
+		func(path string) (log.Backend, error) { return bolt.Open(path, bolt.Options{Durability: bolt.Off}) },
+		[]string{"", ".compact"}, requireNoOrphansBolt,
+	},
+}
+
+// crashWork is what is crashed: runs that branch and are pruned, deleted and made
+// anew, sealed in pieces and whole, merged, purged and reclaimed, with their
+// companions. on says whether what follows is to be crashed, or prepares that.
+type crashWork struct {
+	s  *checkpoint.EventStore
+	w  *witness
+	r  *rand.Rand
+	on func(bool)
+}
+
+func (c *crashWork) do() error {
+	for round := range 4 {
+		c.on(false)
+		if err := c.prepare(round); err != nil {
+			return err
+		}
+		c.on(true)
+		if err := c.round(round); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare gives a round what it needs: tails, and space to be given back.
+func (c *crashWork) prepare(round int) error {
+	n := 7
+	if round == 0 {
+		n = 270 // more than a segment
+	}
+	for range n {
+		if err := c.w.save(c.s, "small", 0, fmt.Sprintf(`"%d"`, c.r.Uint64())); err != nil {
+			return err
+		}
+	}
+	for i := range 6 {
+		for range 5 {
+			if err := c.edit(fmt.Sprint("large-", i), 6000); err != nil {
+				return err
+			}
+		}
+	}
+	for range 2 - 2*(round%2) {
+		if err := c.w.save(c.s, "bulky", 0, noise(c.r, 900_000)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edit saves an event whose state is nearly that of another, mostly of the last.
+func (c *crashWork) edit(run string, size int) error {
+	last := c.w.last(run)
+	if last == 0 {
+		return c.w.save(c.s, run, 0, noise(c.r, size))
+	}
+	parent := last
+	if c.r.IntN(4) == 0 {
+		parent = 1 + c.r.Uint64N(last)
+	}
+	return c.w.save(c.s, run, parent, editText(c.r, c.w.state(run, parent)))
+}
+
+func (c *crashWork) round(round int) error {
+	ctx := context.Background()
+	compact := func(idle time.Duration) error {
+		_, err := c.s.Compact(ctx, checkpoint.CompactOptions{Idle: idle})
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return compact(time.Hour) }, // what fills a segment
+		func() error { return c.w.prune(c.s, "large-0", c.w.last("large-0"), c.w.last("large-0")-3) },
+		func() error { return c.edit("large-0", 0) },
+		func() error { return c.w.remove(c.s, "bulky") },
+		func() error { return compact(0) },
+		func() error { return c.edit("large-1", 0) },
+		func() error { return c.w.prune(c.s, "large-1", 2, c.w.last("large-1")-1, c.w.last("large-1")) }, // sealed ones and one that is not
+		func() error { return c.w.prune(c.s, "small", uint64(3+round), uint64(258+round)) },
+		func() error { return c.w.remove(c.s, "large-2") },
+		func() error { return c.edit("large-2", 6000) },
+		func() error { return c.edit("large-2", 0) },
+		func() error { return c.edit("large-3", 0) },
+		func() error { return c.w.remove(c.s, "large-1") }, // with its companion
+		func() error { return c.edit("large-1", 6000) },
+		func() error { return compact(0) }, // merges
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noise is a JSON string of a size that nothing compresses much.
+func noise(r *rand.Rand, size int) string {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[r.Uint32()%64]
+	}
+	b[0], b[size-1] = '"', '"'
+	return string(b)
+}
+
+// crashes counts those that a test made.
+type crashes struct{ made atomic.Int64 }
+
+// stride is how many failpoints lie between two crashes: each is one if the tests
+// may take long, else some that are others each time.
+func stride(short int) (every, first int) {
+	if os.Getenv("FLOWLOG_LONG") == "1" {
+		return 1, 1
+	}
+	return short, 1 + rand.IntN(short)
+}
+
+// leastPoints is how many failpoints a driver with a file must have at least.
+const leastPoints = 200
+
+// recover holds what a crash has left to what was acknowledged: before compaction
+// and after, with a reader beside it.
+func (c *crashes) recover(t *testing.T, b log.Backend, w *witness, when string) {
+	t.Helper()
+	expireLease(t, b)
+	s, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())
+	require.NoError(t, err, when)
+	defer s.Close()
+	w.settle(t, s)
+	w.check(t, s, when)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { w.reader(t, s, stop) })
+	rep, err := s.Compact(context.Background(), checkpoint.CompactOptions{})
+	close(stop)
+	wg.Wait()
+	require.NoError(t, err, when)
+	require.Empty(t, rep.Skipped, when)
+	w.check(t, s, when+", compacted")
+	requireTiled(t, b, when)
+	c.made.Add(1)
+}
+
+// TestCrashDuringCompaction crashes at each step that changes a file: it goes on
+// with a copy of the files as they are at that moment, which is what a process that
+// was killed there would have left. Nothing changes between the end of a step and
+// the beginning of the next, so one of the two is enough.
+func TestCrashDuringCompaction(t *testing.T) {
+	t.Parallel()
+	for name, d := range disks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "checkpoints.db")
+			b, err := d.open(path)
+			require.NoError(t, err)
+			var c crashes
+			w := newWitness()
+			on, n := false, 0
+			every, first := stride(8)
+			var wg sync.WaitGroup
+			running := make(chan struct{}, 2)
+			f := &failpoints{Backend: b, point: func(name string) error {
+				if !on || name[0] == 'b' {
+					return nil
+				}
+				if n++; n%every != first%every {
+					return nil
+				}
+				when := fmt.Sprintf("crash point %d, %s", n, name)
+				left := filepath.Join(dir, fmt.Sprint("left-", n))
+				// The locks that go with closing the file (see package sqlite)
+				// keep out other processes, and there are none.
+				copyFiles(t, path, left, d.files)
+				known := w.clone()
+				running <- struct{}{}
+				wg.Go(func() {
+					defer func() { <-running }()
+					d.recover(t, &c, left, known, when)
+				})
+				return nil
+			}}
+			s, err := checkpoint.Open(f, checkpoint.WithoutCompaction())
+			require.NoError(t, err)
+			stop := make(chan struct{})
+			for range 2 {
+				wg.Go(func() { w.reader(t, s, stop) })
+			}
+			work := crashWork{s, w, rand.New(rand.NewPCG(seed(t), 0)), func(yes bool) { on = yes }}
+			err = work.do()
+			close(stop)
+			wg.Wait()
+			require.NoError(t, err)
+			w.check(t, s, "in the end")
+			require.NoError(t, s.Close())
+			d.orphans(t, path, "in the end")
+			t.Logf("%d crash points, %d crashes", n, c.made.Load())
+			require.GreaterOrEqual(t, n, leastPoints)
+			require.EqualValues(t, (n-first)/every+1, c.made.Load())
+		})
+	}
+}
+
+// recover opens files that a crash has left, and removes them in the end.
+func (d *disk) recover(t *testing.T, c *crashes, path string, w *witness, when string) {
+	b, err := d.open(path)
+	if err != nil {
+		t.Errorf("%s: %v", when, err)
+		return
+	}
+	c.recover(t, b, w, when)
+	require.NoError(t, b.Close(), when)
+	d.orphans(t, path, when)
+	for _, suffix := range d.files {
+		os.Remove(path + suffix)
+	}
+}
+
+func copyFiles(t *testing.T, from, to string, suffixes []string) {
+	t.Helper()
+	for _, suffix := range suffixes {
+		b, err := os.ReadFile(from + suffix)
+		if suffix != "" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to+suffix, b, 0o600))
+	}
+}
+
+// TestCrashInMemory crashes the user of a storage in memory, which goes on on it,
+// before and after each step, until there is none left: then every call fails.
+func TestCrashInMemory(t *testing.T) {
+	t.Parallel()
+	var c crashes
+	every, first := stride(12)
+	for k := first; ; k += every {
+		b := memory.New()
+		on, n, at := false, 0, ""
+		f := &failpoints{Backend: b, point: func(name string) error {
+			if !on {
+				return nil
+			}
+			if n++; n == k {
+				at = fmt.Sprintf("crash point %d, %s", n, name)
+				return errCrashed
+			}
+			return nil
+		}}
+		w := newWitness()
+		s, err := checkpoint.Open(f, checkpoint.WithoutCompaction())
+		require.NoError(t, err)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { w.reader(t, s, stop) })
+		work := crashWork{s, w, rand.New(rand.NewPCG(uint64(k), 0)), func(yes bool) { on = yes }}
+		err = work.do()
+		close(stop)
+		wg.Wait()
+		if at == "" {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorContains(t, err, errCrashed.Error())
+		c.recover(t, b, w, at)
+	}
+	t.Logf("%d crashes", c.made.Load())
+	require.GreaterOrEqual(t, c.made.Load(), int64(leastPoints/every))
+}

@@ -1,0 +1,116 @@
+package checkpoint_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// notesSuffix ends the id of a run's companion log.
+const notesSuffix = "\x00notes"
+
+// requireTiled holds that each run's segments cover the events 1 to its tail
+// exactly, its records begin just there, and no companion is without its run. It is
+// all there is to see of a storage through its contract.
+func requireTiled(t *testing.T, b log.Backend, when string) {
+	t.Helper()
+	ctx := context.Background()
+	heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1 << 20})
+	require.NoError(t, err, when)
+	ids := map[string]bool{}
+	for _, h := range heads {
+		ids[h.Run] = true
+		if strings.HasPrefix(h.Run, "\x00") {
+			continue
+		}
+		if id, ok := strings.CutSuffix(h.Run, notesSuffix); ok {
+			require.True(t, ids[id], "%s: notes of %q are there, the run is not", when, id)
+		}
+		segments, err := b.Segments(ctx, h.Run)
+		require.NoError(t, err, when)
+		next := uint64(1)
+		for _, s := range segments {
+			require.Equal(t, next, s.First, "%s: a segment of %q", when, h.Run)
+			next = s.Last + 1
+		}
+		require.Equal(t, h.Tail, next, "%s: segments of %q", when, h.Run)
+		recs, err := b.Records(ctx, log.RecordsRequest{Run: h.Run, From: 1, To: log.MaxSeq, HeadersOnly: true, Limit: 1 << 20})
+		require.NoError(t, err, when)
+		for i, r := range recs {
+			require.Equal(t, h.Tail+uint64(i), r.Seq, "%s: a record of %q", when, h.Run)
+		}
+	}
+}
+
+// requireNoOrphansSQLite looks into a file that nobody has open for whatever
+// belongs to nothing.
+func requireNoOrphansSQLite(t *testing.T, path, when string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	require.NoError(t, err)
+	defer db.Close()
+	const ofTail = `SELECT 1 FROM runs r WHERE r.rk = id >> 32 AND id & 4294967295 >= r.tail`
+	for what, query := range map[string]string{
+		"events that are sealed or of no run": `SELECT count(*) FROM events WHERE NOT EXISTS (` + ofTail + `)`,
+		"recent events of no run":             `SELECT count(*) FROM recent WHERE NOT EXISTS (` + ofTail + `)`,
+		"bodies of no event":                  `SELECT count(*) FROM bodies WHERE n NOT IN (SELECT body FROM events UNION ALL SELECT body FROM recent)`,
+		"segments that are retired":           `SELECT count(*) FROM segments WHERE NOT live`,
+		"segments of no run":                  `SELECT count(*) FROM segments WHERE rk NOT IN (SELECT rk FROM runs)`,
+		"things left to erase":                `SELECT count(*) FROM dead`,
+		"free pages":                          `SELECT freelist_count FROM pragma_freelist_count`,
+		"faults in the file":                  `SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
+	} {
+		n := -1
+		require.NoError(t, db.QueryRow(query).Scan(&n), "%s: %s", when, what)
+		require.Zero(t, n, "%s: %s", when, what)
+	}
+}
+
+// requireNoOrphansBolt is requireNoOrphansSQLite for a bbolt file; bolt/layout.go
+// says what is in it.
+func requireNoOrphansBolt(t *testing.T, path, when string) {
+	t.Helper()
+	require.NoFileExists(t, path+".compact", when)
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			t.Errorf("%s: %v", when, err)
+		}
+		require.Zero(t, tx.Bucket([]byte("dead")).Stats().KeyN, "%s: things left to erase", when)
+		tails := map[string]uint64{} // by the keys of runs
+		require.NoError(t, tx.Bucket([]byte("heads")).ForEach(func(_, v []byte) error {
+			key := binary.BigEndian.AppendUint64(nil, binary.LittleEndian.Uint64(v[8:])>>32)
+			tails[string(key)] = binary.LittleEndian.Uint64(v[24:])
+			return nil
+		}))
+		require.Equal(t, len(tails), tx.Bucket([]byte("recent")).Stats().KeyN, "%s: runs in the index", when)
+		runs := tx.Bucket([]byte("runs"))
+		return runs.ForEachBucket(func(key []byte) error {
+			tail, known := tails[string(key)]
+			require.True(t, known, "%s: a bucket of no run", when)
+			run := runs.Bucket(key)
+			return run.ForEach(func(k, v []byte) error {
+				switch {
+				case k[0] == 'r':
+					require.GreaterOrEqual(t, binary.BigEndian.Uint64(k[1:]), tail, "%s: an event that is sealed", when)
+					require.NotNil(t, run.Get(k[:9]), "%s: a state of no event", when)
+				case k[0] == 'g' && v == nil:
+					require.NotNil(t, run.Get(k[:9]), "%s: contents of no segment", when)
+				case k[0] == 'g':
+					require.NotNil(t, run.Bucket(append(bytes.Clone(k), 'c')), "%s: a segment without contents", when)
+				}
+				return nil
+			})
+		})
+	}))
+}
