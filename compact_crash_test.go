@@ -230,7 +230,7 @@ func TestCrashDuringCompaction(t *testing.T) {
 			for range 2 {
 				wg.Go(func() { w.reader(t, s, stop) })
 			}
-			work := crashWork{s, w, rand.New(rand.NewPCG(seed(t), 0)), func(yes bool) { on = yes }}
+			work := crashWork{s, w, rand.New(rand.NewPCG(rand.Uint64(), 0)), func(yes bool) { on = yes }}
 			err = work.do()
 			close(stop)
 			wg.Wait()

@@ -1,6 +1,8 @@
 package checkpoint_test
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -20,6 +22,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(childVariable); name != "" {
 		os.Exit(children[name](os.Args[1:]))
 	}
+	flag.Set("rapid.checks", fmt.Sprint(batchOfCases))
 	os.Exit(m.Run())
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // runs collects the ids that a listing gives.
-func runs(t *testing.T, s *checkpoint.EventStore, opts checkpoint.RunsOptions) []string {
+func runs(t tester, s *checkpoint.EventStore, opts checkpoint.RunsOptions) []string {
 	t.Helper()
 	ids := []string{}
 	for run, err := range s.Runs(context.Background(), opts) {

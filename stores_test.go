@@ -19,20 +19,42 @@ import (
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	require.TestingT
+	Helper()
+	Cleanup(func())
+}
+
 // storage is something that stores are opened on, one after another or several
 // at the same time.
 type storage struct {
 	name string
 	// path is the file of a storage that has one.
 	path string
-	open func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore
+	open func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore
 }
+
+// kinds make an empty storage each, in an empty folder.
+var kinds = []func(t tester, dir string) storage{inMemory, inSQLite, inSQLiteMemory, inBolt}
 
 // storages returns an empty storage of each kind.
 func storages(t *testing.T) []storage {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "checkpoints.db")
-	file := func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore {
+	var all []storage
+	for _, make := range kinds {
+		all = append(all, make(t, t.TempDir()))
+	}
+	return all
+}
+
+func inMemory(t tester, _ string) storage {
+	return storage{name: "memory", open: kept(t, memory.New())}
+}
+
+func inSQLite(_ tester, dir string) storage {
+	path := filepath.Join(dir, "checkpoints.db")
+	return storage{name: "sqlite", path: path, open: func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore {
 		// The tests with other processes and failing disks are those that need a
 		// sync for each save; here it would only take time.
 		opts = append(opts, checkpoint.WithDurability(checkpoint.DurabilityNormal))
@@ -40,18 +62,20 @@ func storages(t *testing.T) []storage {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s.EventStore
-	}
-	// One handle at a time: the stores share it.
-	inBolt, err := bolt.Open(filepath.Join(t.TempDir(), "checkpoints.db"), bolt.Options{Durability: bolt.Off})
+	}}
+}
+
+func inSQLiteMemory(t tester, _ string) storage {
+	b, err := sqlite.Open(":memory:", sqlite.Options{})
 	require.NoError(t, err)
-	inMemory, err := sqlite.Open(":memory:", sqlite.Options{})
+	return storage{name: "sqlite in memory", open: kept(t, b)}
+}
+
+// inBolt has one handle at a time: the stores share it.
+func inBolt(t tester, dir string) storage {
+	b, err := bolt.Open(filepath.Join(dir, "checkpoints.db"), bolt.Options{Durability: bolt.Off})
 	require.NoError(t, err)
-	return []storage{
-		{name: "memory", open: kept(t, memory.New())},
-		{name: "sqlite", path: path, open: file},
-		{name: "sqlite in memory", open: kept(t, inMemory)},
-		{name: "bolt", open: kept(t, inBolt)},
-	}
+	return storage{name: "bolt", open: kept(t, b)}
 }
 
 // keptBackend outlives the stores that are opened on it.
@@ -74,9 +98,9 @@ func (b keptBackend) Space(ctx context.Context) (size, free int64, err error) {
 	return 0, 0, nil
 }
 
-func kept(t *testing.T, b log.Backend) func(*testing.T, ...checkpoint.Option) *checkpoint.EventStore {
+func kept(t tester, b log.Backend) func(tester, ...checkpoint.Option) *checkpoint.EventStore {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
-	return func(t *testing.T, opts ...checkpoint.Option) *checkpoint.EventStore {
+	return func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore {
 		s, err := checkpoint.Open(keptBackend{b}, opts...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -89,18 +113,18 @@ func kept(t *testing.T, b log.Backend) func(*testing.T, ...checkpoint.Option) *c
 func onEveryStorage(t *testing.T, test func(t *testing.T, st storage, say func(...any))) {
 	t.Helper()
 	t.Parallel()
-	kinds := storages(t)
-	said := make([]strings.Builder, len(kinds))
+	all := storages(t)
+	said := make([]strings.Builder, len(all))
 	t.Run("on", func(t *testing.T) {
-		for i, st := range kinds {
+		for i, st := range all {
 			t.Run(st.name, func(t *testing.T) {
 				t.Parallel()
 				test(t, st, func(what ...any) { said[i].WriteString(answer(what...)) })
 			})
 		}
 	})
-	for i := range kinds {
-		require.Equal(t, said[0].String(), said[i].String(), "%s answers like %s", kinds[i].name, kinds[0].name)
+	for i := range all {
+		require.Equal(t, said[0].String(), said[i].String(), "%s answers like %s", all[i].name, all[0].name)
 	}
 }
 
@@ -134,13 +158,13 @@ func answer(what ...any) string {
 var noon = time.Date(2025, 1, 15, 12, 0, 0, 123456789, time.UTC)
 
 // saved saves a checkpoint of node with a state and returns it.
-func saved(t *testing.T, s *checkpoint.EventStore, run, node, state string) *checkpoint.Checkpoint {
+func saved(t tester, s *checkpoint.EventStore, run, node, state string) *checkpoint.Checkpoint {
 	t.Helper()
 	return savedAfter(t, s, run, node, state, 0)
 }
 
 // savedAfter is saved continuing from an event.
-func savedAfter(t *testing.T, s *checkpoint.EventStore, run, node, state string, parent uint64) *checkpoint.Checkpoint {
+func savedAfter(t tester, s *checkpoint.EventStore, run, node, state string, parent uint64) *checkpoint.Checkpoint {
 	t.Helper()
 	c := &checkpoint.Checkpoint{RunID: run, NodeID: node, State: json.RawMessage(state), CreatedAt: noon, Seq: parent}
 	require.NoError(t, s.Save(context.Background(), c))
@@ -148,7 +172,7 @@ func savedAfter(t *testing.T, s *checkpoint.EventStore, run, node, state string,
 }
 
 // events collects a history.
-func events(t *testing.T, s *checkpoint.EventStore, run string, opts checkpoint.HistoryOptions) []*checkpoint.Event {
+func events(t tester, s *checkpoint.EventStore, run string, opts checkpoint.HistoryOptions) []*checkpoint.Event {
 	t.Helper()
 	var all []*checkpoint.Event
 	for ev, err := range s.History(context.Background(), run, opts) {
@@ -168,7 +192,7 @@ func seqs(all []*checkpoint.Event) []uint64 {
 }
 
 // requireIntact verifies a run.
-func requireIntact(t *testing.T, s *checkpoint.EventStore, run string) *checkpoint.Report {
+func requireIntact(t tester, s *checkpoint.EventStore, run string) *checkpoint.Report {
 	t.Helper()
 	rep, err := s.Verify(context.Background(), run)
 	require.NoError(t, err)

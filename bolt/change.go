@@ -181,19 +181,32 @@ func (r *run) add(tx *bbolt.Tx, segments []log.Segment, res *log.Result) error {
 		if err := r.bucket.Put(segmentKey(n.segment), encodeSegment(r.rk, n.segment, &segments[i])); err != nil {
 			return err
 		}
-		contents, err := r.bucket.CreateBucket(contentKey(n.segment))
-		if err != nil {
-			return err
-		}
-		if err := contents.Put(firstKey, segments[i].Index); err != nil {
-			return err
-		}
-		if err := contents.Put(secondKey, segments[i].Data); err != nil {
+		if err := r.addContents(tx, n.segment, &segments[i]); err != nil {
 			return err
 		}
 		res.Added = append(res.Added, n.segment)
 	}
 	return n.put(tx)
+}
+
+func (r *run) addContents(tx *bbolt.Tx, id uint64, s *log.Segment) error {
+	first, second := firstKey, secondKey
+	var b *bbolt.Bucket
+	var err error
+	if len(s.Index)+len(s.Data) <= smallBlock {
+		first, second = blockKey(r.rk, id, firstKey), blockKey(r.rk, id, secondKey)
+		b, err = bucket(tx, blocksBucket)
+	} else {
+		b, err = r.bucket.CreateBucket(contentKey(id))
+	}
+	if err != nil {
+		return err
+	}
+	b.FillPercent = 1 // they mostly come in order
+	if err := b.Put(first, s.Index); err != nil {
+		return err
+	}
+	return b.Put(second, s.Data)
 }
 
 // retire takes a segment out of force, if it is one of the run's.

@@ -21,10 +21,13 @@ import (
 //	runs
 //	    rk             a bucket per run
 //	        g id       a segment in force: what is said of it
-//	        g id c     a bucket with its contents: 1 the index, 2 the data
+//	        g id c     a bucket with its contents if they are large: 1 the index, 2 the data
 //	        r seq      an event: its header, and its state if that is small
 //	        r seq s    a bucket with its state if it is not: 1
 //	        z          the seq of the last event that was appended
+//	blocks             the contents of small segments of all runs
+//	    rk id 1        the index
+//	    rk id 2        the data
 //	dead               rk a, rk s id, rk t: what is to be erased, see purge.go
 //
 // An append writes the last page of its run, and those on the way there, and is in
@@ -33,6 +36,10 @@ import (
 // beside it changes, and puts at least two values on one; a bucket's pages are
 // left alone. So is a state when only headers are read: a state of at most
 // inlineState bytes shares the page of its header, which spares both a page.
+//
+// A bucket has pages of its own, so of many small runs, each sealed to a few
+// kilobytes, the contents lie side by side in one bucket. What is left of such a
+// run is small enough for bbolt to keep it on the page of its parent.
 //
 // Pages have no checksum: one that says it holds fewer keys than it does would hide
 // the newest events, and the next would take their place. So each run's bucket ends
@@ -47,6 +54,7 @@ var (
 	headsBucket  = []byte("heads")
 	recentBucket = []byte("recent")
 	runsBucket   = []byte("runs")
+	blocksBucket = []byte("blocks")
 	deadBucket   = []byte("dead")
 
 	formatKey   = []byte("format")
@@ -63,6 +71,10 @@ const (
 	// inlineState is the size in bytes up to which a state is stored beside its
 	// header.
 	inlineState = 2048
+
+	// smallBlock is the size in bytes up to which a segment's contents lie in
+	// blocks.
+	smallBlock = 16 << 10
 )
 
 // Every value has a checksum over what it is, the place where it belongs, and
@@ -101,6 +113,11 @@ func recordKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte{
 func stateKey(seq uint64) []byte  { return append(recordKey(seq), 's') }
 func segmentKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'g'}, id) }
 func contentKey(id uint64) []byte { return append(segmentKey(id), 'c') }
+
+// blockKey is that of a part of a segment in blocks: firstKey or secondKey.
+func blockKey(rk, id uint64, part []byte) []byte {
+	return append(append(numberKey(rk), numberKey(id)...), part...)
+}
 
 // isRecord reports whether a key of a run's bucket is that of an event, and which.
 func isRecord(key []byte) (seq uint64, ok bool) { return isNumbered(key, 'r') }

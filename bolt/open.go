@@ -183,7 +183,7 @@ func (b *Backend) adopt(h *handle) error {
 
 // initialize makes what every file has.
 func initialize(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{headsBucket, recentBucket, runsBucket, deadBucket} {
+	for _, name := range [][]byte{headsBucket, recentBucket, runsBucket, blocksBucket, deadBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}

@@ -86,17 +86,31 @@ func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
 	if run == nil {
 		return dead.Delete(k)
 	}
+	blocks, err := bucket(tx, blocksBucket)
+	if err != nil {
+		return err
+	}
 	run.FillPercent = 1
 	switch k[8] {
 	case 'a':
 		if more, err := erase(run, nil, nil); err != nil || more {
 			return err
 		}
+		rk := binary.BigEndian.Uint64(k)
+		if more, err := erase(blocks, numberKey(rk), numberKey(rk+1)); err != nil || more {
+			return err
+		}
 		if err := runs.DeleteBucket(k[:8]); err != nil {
 			return err
 		}
 	case 's':
-		key := contentKey(binary.BigEndian.Uint64(k[9:]))
+		rk, id := binary.BigEndian.Uint64(k), binary.BigEndian.Uint64(k[9:])
+		for _, part := range [][]byte{firstKey, secondKey} {
+			if err := blocks.Delete(blockKey(rk, id, part)); err != nil {
+				return err
+			}
+		}
+		key := contentKey(id)
 		if run.Bucket(key) != nil {
 			if err := run.DeleteBucket(key); err != nil {
 				return err

@@ -234,14 +234,17 @@ func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (s log.Se
 		if s, err = decodeSegment(req.Run, r.rk, req.ID, header); err != nil {
 			return err
 		}
-		contents := r.bucket.Bucket(contentKey(req.ID))
+		contents, first, second := r.bucket.Bucket(contentKey(req.ID)), firstKey, secondKey
 		if contents == nil {
-			return corruptSegment(req.Run, req.ID, "its contents are missing")
+			first, second = blockKey(r.rk, req.ID, firstKey), blockKey(r.rk, req.ID, secondKey)
+			if contents, err = bucket(tx, blocksBucket); err != nil {
+				return err
+			}
 		}
-		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(firstKey), kindIndex); err != nil || req.IndexOnly {
+		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(first), kindIndex); err != nil || req.IndexOnly {
 			return err
 		}
-		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(secondKey), kindData)
+		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(second), kindData)
 		return err
 	})
 	if err != nil {
