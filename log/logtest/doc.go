@@ -23,6 +23,8 @@
 // writes are no real events: a driver knows nothing of what is in them, except
 // that headers and the data of heads are JSON text.
 //
+// Of a Backend that is a [log.Reclaimer] or a [log.Sizer] as well, that is proved too.
+//
 // What the suite can't see from outside, and a driver's own tests have to show:
 // that what was acknowledged survives a crash or a lost disk cache, that damage
 // is reported as [log.ErrCorrupt], that a failed sync is reported as an unknown

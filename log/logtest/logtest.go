@@ -37,9 +37,9 @@ type Case struct {
 // them pass. Those that need Another or Reopen are left out if d has none.
 func Cases(d Driver) []Case {
 	cases := slices.Concat(headCases(), listCases(), recordCases(), pageCases(), changeCases(), dropCases(),
-		segmentCases(), ownershipCases(), lifecycleCases(), concurrencyCases())
+		segmentCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases())
 	if d.Another != nil {
-		cases = append(cases, handleCases()...)
+		cases = append(append(cases, handleCases()...), sealingHandleCases()...)
 	}
 	if d.Reopen != nil {
 		cases = append(cases, reopenCases()...)

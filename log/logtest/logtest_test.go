@@ -22,11 +22,12 @@ func right() logtest.Driver {
 func TestRightDriverPasses(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, logtest.Test(t.Context(), right()))
+	require.NoError(t, logtest.Test(t.Context(), rightReclaimer()))
 }
 
 func breakages() []breakage {
 	return slices.Concat(recordBreakages(), headBreakages(), byteBreakages(), changeBreakages(),
-		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages())
+		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages())
 }
 
 // TestBrokenDriversAreCaught expects that each driver is caught by the rule that
@@ -38,7 +39,7 @@ func TestBrokenDriversAreCaught(t *testing.T) {
 		d := logtest.Driver{Open: func() (log.Backend, error) { return b.make(memory.New()), nil }}
 		caught(t, b.name, b.rule, d)
 	}
-	for _, b := range storageBreakages() {
+	for _, b := range slices.Concat(storageBreakages(), sealingStorageBreakages()) {
 		caught(t, b.name, b.rule, b.driver())
 	}
 }
@@ -67,7 +68,7 @@ func TestEveryCaseIsProved(t *testing.T) {
 	for _, b := range breakages() {
 		proved[b.rule] = true
 	}
-	for _, b := range storageBreakages() {
+	for _, b := range slices.Concat(storageBreakages(), sealingStorageBreakages()) {
 		proved[b.rule] = true
 	}
 	names := map[string]bool{}
