@@ -29,7 +29,7 @@ func Apply(doc, patch []byte) ([]byte, error) {
 		return nil, &PatchError{-1, errors.New("want an array of operations")}
 	}
 	p := patcher{root: &tree{doc: d}, room: 64<<20 + 16*(len(doc)+len(patch))}
-	for i, n := range operations.children(nil, 0) {
+	for i, n := range operations.children(0) {
 		op, err := readOperation(operations, n)
 		if err == nil {
 			err = p.do(op)

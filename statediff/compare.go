@@ -108,7 +108,7 @@ func (c *comparer) object(a, b uint32, p paths) bool {
 }
 
 func (c *comparer) array(a, b uint32, p paths) bool {
-	old, new := c.a.children(nil, a), c.b.children(nil, b)
+	old, new := c.a.children(a), c.b.children(b)
 	from, exact := c.matcher.match(old, new)
 	if !exact {
 		c.sayCoarse(p, Effort)

@@ -94,7 +94,7 @@ type Options struct {
 	// "key" and "name".
 	Identity []string
 	// Effort bounds the search for elements that remained, in steps of some nanoseconds, over all arrays.
-	// What it takes besides is in proportion to the documents. 0 means 2^26: some 0.3 s.
+	// What it takes besides is in proportion to the documents. 0 means 2^25: some 0.2 s.
 	Effort int
 	// MaxChanges bounds the changes. 0 means 2^18. As much room as 64 bytes for each is given to their paths.
 	MaxChanges int
@@ -105,7 +105,7 @@ func (o Options) withDefaults() Options {
 		o.Identity = []string{"id", "key", "name"}
 	}
 	if o.Effort <= 0 {
-		o.Effort = 1 << 26
+		o.Effort = 1 << 25
 	}
 	if o.MaxChanges <= 0 {
 		o.MaxChanges = 1 << 18

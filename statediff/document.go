@@ -67,8 +67,13 @@ func (d *Document) name(n uint32) []byte {
 	return text
 }
 
-// children appends the nodes of an array's elements.
-func (d *Document) children(kids []uint32, n uint32) []uint32 {
+// children returns the nodes of an array's elements.
+func (d *Document) children(n uint32) []uint32 {
+	count := 0
+	for k := n + 1; k < d.nodes[n].next; k = d.nodes[k].next {
+		count++
+	}
+	kids := make([]uint32, 0, count)
 	for k := n + 1; k < d.nodes[n].next; k = d.nodes[k].next {
 		kids = append(kids, k)
 	}

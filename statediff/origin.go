@@ -1,5 +1,7 @@
 package statediff
 
+import "iter"
+
 // Origin says where a value of the new document was in the old one.
 type Origin struct {
 	// Same: it was there, and equal. Otherwise Kind is Added, or Changed if there was another in its place,
@@ -15,77 +17,138 @@ type Origin struct {
 
 // Tracer answers where values of a document were in an older one. It compares only what lies on the way to
 // a value: an array at the first question that leads into it. The answers agree with [Compare]'s changes,
-// unless these hit a bound of [Options]. A tracer is for one goroutine at a time.
+// unless these are too many to be told one by one. A tracer is for one goroutine at a time.
 type Tracer struct {
-	c      *comparer
-	arrays map[uint32]matched // by the new array's node
+	a, b    *Document
+	matcher matcher
+	arrays  map[uint32]matched           // by the new array's node
+	objects map[uint32]map[uint64]uint32 // by the old object's node: names' hashes, and the values
 }
 
 type matched struct {
-	old, new []uint32
-	from     []int32
-	exact    bool
+	old   []uint32
+	from  []int32
+	exact bool
 }
 
 // Trace returns a tracer from new back to old.
 func Trace(old, new *Document, options Options) *Tracer {
-	return &Tracer{newComparer(old, new, options), make(map[uint32]matched)}
+	old.hash()
+	new.hash()
+	return &Tracer{
+		a: old, b: new, matcher: newMatcher(old, new, options.withDefaults()),
+		arrays: make(map[uint32]matched), objects: make(map[uint32]map[uint64]uint32),
+	}
 }
 
 // Origin returns where the value at p was. The error is a [*LookupError] if the new document has none there.
 func (t *Tracer) Origin(p Pointer) (Origin, error) {
-	a, b := t.c.a, t.c.b
-	if _, err := b.Lookup(p); err != nil {
-		return Origin{}, err
-	}
-	var old []byte
-	var coarse bool
-	var x, y uint32
-	at := 0
+	v, at := t.meet(0, 0, Origin{}, true), 0
 	for end, token := range p.tokens() {
-		if a.nodes[x].hash == b.nodes[y].hash {
-			break
+		kid := t.b.child(v.new, token)
+		if kid == 0 {
+			return Origin{}, missing(p[:at], token, t.b.nodes[v.new].kind)
 		}
-		kinds := [2]Type{a.nodes[x].kind, b.nodes[y].kind}
-		k := b.child(y, token)
-		switch {
-		case (a.nodes[x].flags|b.nodes[y].flags)&duplicate != 0:
-			return Origin{Kind: Added, Coarse: true}, nil
-		case kinds == [2]Type{Object, Object}:
-			kid := a.child(x, token)
-			if kid == 0 {
-				return Origin{Kind: Added, Coarse: coarse}, nil
-			}
-			x, old = kid, appendToken(old, []byte(token))
-		case kinds == [2]Type{Array, Array}:
-			m := t.array(x, y)
-			coarse = coarse || !m.exact
-			i := m.from[index(token)]
-			if i < 0 {
-				return Origin{Kind: Added, Coarse: coarse}, nil
-			}
-			kid := m.old[i]
-			if !t.c.matcher.equal(kid, k) && !t.c.matcher.kin(kid, k) && end < len(p) {
-				return Origin{Kind: Added, Coarse: coarse}, nil
-			}
-			x, old = kid, appendIndex(old, int(i))
-		default:
-			return Origin{Kind: Added, Coarse: coarse}, nil
-		}
-		y, at = k, end
+		v, at = t.step(v, kid, index(token)), end
 	}
-	if a.nodes[x].hash == b.nodes[y].hash {
-		return Origin{Same: true, Old: Pointer(old) + p[at:], Coarse: coarse}, nil
-	}
-	return Origin{Kind: Changed, Old: Pointer(old), Coarse: coarse}, nil
+	return v.Origin, nil
 }
 
-func (t *Tracer) array(x, y uint32) matched {
-	m, ok := t.arrays[y]
+// All walks through the new document, as [Document.All] does, and says of each value where it was.
+func (t *Tracer) All() iter.Seq2[Value, Origin] {
+	return func(yield func(Value, Origin) bool) {
+		type level struct {
+			traced
+			next int
+		}
+		var open []level
+		for v := range t.b.All() {
+			here := t.meet(0, 0, Origin{}, true)
+			if depth := v.Depth(); depth > 0 {
+				open = open[:depth]
+				parent := &open[depth-1]
+				here = t.step(parent.traced, v.node, parent.next)
+				parent.next++
+			}
+			if !yield(v, here.Origin) {
+				return
+			}
+			open = append(open, level{traced: here})
+		}
+	}
+}
+
+// traced is a value of the new document.
+type traced struct {
+	Origin
+	old, new uint32
+	within   bool // what is in it is to be looked for in the old one
+}
+
+// meet holds a value against the one that it was.
+func (t *Tracer) meet(old, new uint32, o Origin, kin bool) traced {
+	x, y := &t.a.nodes[old], &t.b.nodes[new]
+	if o.Same = x.hash == y.hash; o.Same {
+		return traced{o, old, new, true}
+	}
+	o.Kind = Changed
+	within := kin && x.kind == y.kind
+	if within && (x.flags|y.flags)&duplicate != 0 {
+		o.Coarse, within = true, false
+	}
+	return traced{o, old, new, within}
+}
+
+// step goes from a container to its child new, the index-th.
+func (t *Tracer) step(v traced, new uint32, index int) traced {
+	added := traced{Origin{Kind: Added, Coarse: v.Coarse}, 0, new, false}
+	if !v.within {
+		return added
+	}
+	inArray := t.b.nodes[v.new].kind == Array
+	if v.Same {
+		if inArray {
+			return traced{Origin{Same: true, Old: v.Old.Index(index), Coarse: v.Coarse}, 0, new, true}
+		}
+		return traced{Origin{Same: true, Old: v.Old.Name(string(t.b.name(new - 1))), Coarse: v.Coarse}, 0, new, true}
+	}
+	if inArray {
+		m := t.array(v.old, v.new)
+		i := m.from[index]
+		coarse := v.Coarse || !m.exact
+		if i < 0 {
+			added.Coarse = coarse
+			return added
+		}
+		old := m.old[i]
+		kin := t.matcher.equal(old, new) || t.matcher.kin(old, new)
+		return t.meet(old, new, Origin{Old: v.Old.Index(int(i)), Coarse: coarse}, kin)
+	}
+	old := t.object(v.old)[t.b.nodes[new-1].hash]
+	if old == 0 {
+		return added
+	}
+	return t.meet(old, new, Origin{Old: v.Old.Name(string(t.b.name(new - 1))), Coarse: v.Coarse}, true)
+}
+
+func (t *Tracer) array(old, new uint32) matched {
+	m, ok := t.arrays[new]
 	if !ok {
-		m.old, m.new = t.c.a.children(nil, x), t.c.b.children(nil, y)
-		m.from, m.exact = t.c.matcher.match(m.old, m.new)
-		t.arrays[y] = m
+		m.old = t.a.children(old)
+		m.from, m.exact = t.matcher.match(m.old, t.b.children(new))
+		t.arrays[new] = m
 	}
 	return m
+}
+
+func (t *Tracer) object(old uint32) map[uint64]uint32 {
+	names, ok := t.objects[old]
+	if !ok {
+		names = make(map[uint64]uint32)
+		for k := old + 1; k < t.a.nodes[old].next; k = t.a.nodes[k+1].next {
+			names[t.a.nodes[k].hash] = k + 1
+		}
+		t.objects[old] = names
+	}
+	return names
 }

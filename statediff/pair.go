@@ -150,7 +150,7 @@ func (m *matcher) kin(a, b uint32) bool {
 		return false
 	}
 	x, y := m.id(m.a, a), m.id(m.b, b)
-	if x != 0 && x == y || (x == 0 || y == 0) && m.a.nodes[a].kind == Object && m.shareNames(a, b) {
+	if x != 0 && x == y || (x == 0 || y == 0) && m.a.nodes[a].kind == Object && m.shareMembers(a, b) {
 		return true
 	}
 	return m.resemblance(a, b) >= enough

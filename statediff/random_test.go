@@ -125,10 +125,11 @@ func requireTraced(t *testing.T, old, new []byte, d *statediff.Diff) {
 	b, err := statediff.Parse(new)
 	require.NoError(t, err)
 	tracer := statediff.Trace(a, b, statediff.Options{})
-	for v := range b.All() {
+	for v, origin := range tracer.All() {
 		p := v.Pointer()
-		origin, err := tracer.Origin(p)
+		single, err := statediff.Trace(a, b, statediff.Options{}).Origin(p)
 		require.NoError(t, err)
+		require.Equal(t, single, origin)
 		want := statediff.Origin{Same: true, Old: origin.Old}
 		for _, c := range d.Changes {
 			if c.Kind == statediff.Removed {

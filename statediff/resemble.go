@@ -36,21 +36,22 @@ func (m *matcher) resemble(a, b uint32) int32 {
 	return 0
 }
 
-// shareNames reports whether two objects have one member in common and half of the names.
-func (m *matcher) shareNames(a, b uint32) bool {
+// shareMembers reports whether at least half of two objects' members are equal, by number.
+func (m *matcher) shareMembers(a, b uint32) bool {
 	equal, common, n := 0, 0, 0
 	for k := b + 1; k < m.b.nodes[b].next && n < maxMembers; k, n = m.b.nodes[k+1].next, n+1 {
 		if old, _ := m.member(a, m.b.nodes[k].hash); old != 0 {
 			common++
-			if m.a.nodes[old+1].hash == m.b.nodes[k+1].hash {
+			if m.equal(old+1, k+1) {
 				equal++
 			}
 		}
 	}
 	old := 0
-	for k := a + 1; k < m.a.nodes[a].next && old < maxMembers; k, old = m.a.nodes[k+1].next, old+1 {
+	for k := a + 1; k < m.a.nodes[a].next && old < maxMembers; k = m.a.nodes[k+1].next {
+		old++
 	}
-	return equal > 0 && 2*common >= n+old-common
+	return equal > 0 && 2*equal >= n+old-common
 }
 
 func (m *matcher) texts(a, b []byte) int32 {

@@ -3,6 +3,7 @@ package statediff
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // MaxDepth is how deep documents may be nested, as in encoding/json.
@@ -53,13 +54,24 @@ func (s *scanner) document() error {
 	return nil
 }
 
+// add makes a node of what begins at i. Room is made for as many as the document will have if the rest of it
+// is like what has been read.
+func (s *scanner) add(i int) {
+	if len(s.nodes) == cap(s.nodes) {
+		likely := float64(len(s.nodes)) * float64(len(s.raw)-i) / float64(i+1) * 1.05
+		more := min(int(likely), len(s.raw)-i, 4*len(s.nodes))
+		s.nodes = slices.Grow(s.nodes, max(16, len(s.nodes)/4, more))
+	}
+	s.nodes = append(s.nodes, node{start: uint32(i)})
+}
+
 // value reads the value at i and returns where it ends, or -1.
 func (s *scanner) value(i, depth int) int {
 	if i >= len(s.raw) {
 		return s.fail(i, "")
 	}
 	at := len(s.nodes)
-	s.nodes = append(s.nodes, node{start: uint32(i)})
+	s.add(i)
 	kind, end := Null, -1
 	switch c := s.raw[i]; c {
 	case '{', '[':
@@ -133,7 +145,7 @@ func (s *scanner) members(i, depth int) int {
 			return s.fail(i, "want a name in double quotes")
 		}
 		at := len(s.nodes)
-		s.nodes = append(s.nodes, node{start: uint32(i)})
+		s.add(i)
 		if i = s.text(at, i); i < 0 {
 			return -1
 		}

@@ -29,7 +29,7 @@ func (t *tree) open() {
 	switch t.kind {
 	case Array:
 		t.doc = nil
-		kids := d.children(nil, n)
+		kids := d.children(n)
 		trees := make([]tree, len(kids))
 		t.elements.items = make([]*tree, len(kids))
 		for i, k := range kids {
