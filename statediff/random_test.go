@@ -25,7 +25,10 @@ func requireDiff(t *testing.T, old, new []byte, options statediff.Options) *stat
 	equal, err := statediff.Equal(old, new)
 	require.NoError(t, err)
 	require.Equal(t, equal, len(d.Changes) == 0)
-	for _, c := range d.Changes {
+	for i, c := range d.Changes {
+		if i > 100 && i%1000 > 0 {
+			continue // looking up is linear
+		}
 		if c.Kind != statediff.Removed {
 			requireAt(t, new, c.Path, c.New)
 		} else {
@@ -58,7 +61,7 @@ func requireEqual(t *testing.T, want, got []byte, message string, args ...any) {
 
 func TestRandomDocuments(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5000) {
+	for seed := range uint64(3000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		v := random(rng, 4)
 		old := written(v)
@@ -80,7 +83,7 @@ func TestRandomDocuments(t *testing.T) {
 // TestSingleEdit makes one edit to an array of elements that all differ, and wants one change.
 func TestSingleEdit(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3000) {
+	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		var a []value
 		for i := range 1 + rng.IntN(30) {
