@@ -10,9 +10,11 @@ import (
 	"strings"
 )
 
+const hugeNumber = "1e999999999999999999999"
+
 // canonical returns a text that is the same for equal documents, made by other means than the package has:
-// the oracle. Of documents that it can't do justice to (names twice, escapes of surrogates) it returns "";
-// numbers with large exponents are all one to it.
+// the oracle. Of documents that it can't do justice to (names twice, escapes of surrogates, numbers with
+// large exponents) it returns "".
 func canonical(doc []byte) string {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
@@ -59,8 +61,8 @@ func canonicalValue(b *strings.Builder, dec *json.Decoder) bool {
 	case json.Number:
 		_, exponent, _ := strings.Cut(strings.ToLower(string(token)), "e")
 		if len(exponent) > 3 {
-			b.WriteString("large")
-			return true
+			b.WriteString(string(token))
+			return string(token) == hugeNumber
 		}
 		r, ok := new(big.Rat).SetString(string(token))
 		if !ok {

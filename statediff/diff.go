@@ -10,14 +10,17 @@ type Kind uint8
 
 // The kinds of changes.
 const (
-	Added   Kind = iota + 1 // it is in the new document only
-	Removed                 // it is in the old document only
-	Changed                 // there is another in its place
+	Same    Kind = iota // nothing: no Change is of this kind
+	Added               // it is in the new document only
+	Removed             // it is in the old document only
+	Changed             // there is another in its place, or something else in it
 )
 
 // String returns the kind in lower case, such as "added".
 func (k Kind) String() string {
 	switch k {
+	case Same:
+		return "same"
 	case Added:
 		return "added"
 	case Removed:

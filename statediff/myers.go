@@ -10,7 +10,6 @@ type search struct {
 	matched         []int32 // for each of y the index in x, or -1
 	forward, behind []int32 // by diagonal x-y, plus len(y)+1: the furthest x
 	limit           int     // of differences, for a part
-	least           int     // that the limit may become
 	effort          *int
 	exact           bool
 }

@@ -4,9 +4,8 @@ import "iter"
 
 // Origin says where a value of the new document was in the old one.
 type Origin struct {
-	// Same: it was there, and equal. Otherwise Kind is Added, or Changed if there was another in its place,
-	// or itself with something else in it.
-	Same bool
+	// Kind is Same if it was there and equal, Changed if it was another or something else was in it, and
+	// otherwise Added.
 	Kind Kind
 	// Old is where it was; of an added value "".
 	Old Pointer
@@ -88,7 +87,7 @@ type traced struct {
 // meet holds a value against the one that it was.
 func (t *Tracer) meet(old, new uint32, o Origin, kin bool) traced {
 	x, y := &t.a.nodes[old], &t.b.nodes[new]
-	if o.Same = x.hash == y.hash; o.Same {
+	if x.hash == y.hash {
 		return traced{o, old, new, true}
 	}
 	o.Kind = Changed
@@ -106,11 +105,11 @@ func (t *Tracer) step(v traced, new uint32, index int) traced {
 		return added
 	}
 	inArray := t.b.nodes[v.new].kind == Array
-	if v.Same {
+	if v.Kind == Same {
 		if inArray {
-			return traced{Origin{Same: true, Old: v.Old.Index(index), Coarse: v.Coarse}, 0, new, true}
+			return traced{Origin{Old: v.Old.Index(index), Coarse: v.Coarse}, 0, new, true}
 		}
-		return traced{Origin{Same: true, Old: v.Old.Name(string(t.b.name(new - 1))), Coarse: v.Coarse}, 0, new, true}
+		return traced{Origin{Old: v.Old.Name(string(t.b.name(new - 1))), Coarse: v.Coarse}, 0, new, true}
 	}
 	if inArray {
 		m := t.array(v.old, v.new)
