@@ -45,7 +45,7 @@
 //
 // Measured, on one core: neighbouring states of 0.7 MB in 3 ms; 4,000 messages and one in front in 4 ms; 100,000 records, 11 MB,
 // that all differ in 0.15 s, reversed or shuffled in 0.17 s; 100,000 numbers of two kinds at random, which is the worst for
-// Myers' algorithm, in 0.2 s. Memory was then at most 8 times that of both documents, garbage included.
+// Myers' algorithm, in 0.2 s. The records took at most 8 times the memory of both documents, garbage included.
 //
 // # Sources
 //
