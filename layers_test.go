@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"compaction":     {"log"},
 	"":               {"log", "memory", "sqlite", "bolt", "compaction"},
 	"flowgraphstore": {""},
+	"statediff":      nil,
 	"bench/workload": nil,
 	"bench":          {"", "flowgraphstore", "bench/workload"},
 	"cmd/flowlog":    {"", "flowgraphstore"},
