@@ -202,6 +202,8 @@ func (b *builder) finish(ctx context.Context, info segment.Info) (*block, error)
 			return nil, err
 		}
 	}
+	// Large states make a difference: they are not needed beside those read back.
+	b.held, b.r.recent = nil, [3]*snapshot{}
 	b.Segment = Segment{First: info.First, Last: info.Last}
 	var err error
 	if b.Index, b.Data, err = b.w.Finish(info); err != nil {

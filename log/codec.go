@@ -35,9 +35,10 @@ func newCodec(opts Options) (codec, error) {
 	n := runtime.GOMAXPROCS(0)
 	c := codec{opts: opts}
 	var err error
-	// A single segment says its content's size up front: see inflate.
+	// A single segment says its content's size up front: see inflate. Lower memory
+	// holds one window for history, of 4 MB, and not two.
 	c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(n),
-		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithSingleSegment(true))
 	if err != nil {
 		return codec{}, fmt.Errorf("zstd encoder: %w", err)
 	}

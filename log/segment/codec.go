@@ -26,6 +26,10 @@ const (
 	defaultMaxPayload = 1e9 + 1<<20
 )
 
+// tableWindow is how far back the compressor of tables looks, and holds of memory
+// always: few tables are larger.
+const tableWindow = 1 << 20
+
 // Codec makes writers and readers of segments, which share its compressors. It is
 // safe for concurrent use, and is made once, as compressors are large.
 type Codec struct {
@@ -46,15 +50,16 @@ func NewCodec(opts Options) (*Codec, error) {
 	opts.MaxPayload = max(opts.MaxPayload, int64(opts.BlockSize))
 	c := &Codec{opts: opts}
 	var err error
-	// Each encoder holds tables of 4 MB: no more of them than seal at a time. A
-	// single segment says its content's size up front: see inflate.
+	// Each encoder holds tables of 4 MB and a window of 8 MB, which would be two
+	// without lower memory: no more of them than seal at a time. A single segment
+	// says its content's size up front: see inflate.
 	c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(min(4, runtime.GOMAXPROCS(0))),
-		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("zstd encoder: %w", err)
 	}
 	c.tab, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(min(4, runtime.GOMAXPROCS(0))),
-		zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithEncoderDictRaw(dictionaryID, []byte(dictionary)))
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(tableWindow), zstd.WithSingleSegment(true), zstd.WithEncoderDictRaw(dictionaryID, []byte(dictionary)))
 	if err != nil {
 		return nil, fmt.Errorf("zstd encoder: %w", err)
 	}
