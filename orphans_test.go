@@ -94,8 +94,9 @@ func requireNoOrphansBolt(t *testing.T, path, when string) {
 			return nil
 		}))
 		require.Equal(t, len(tails), tx.Bucket([]byte("recent")).Stats().KeyN, "%s: runs in the index", when)
-		runs := tx.Bucket([]byte("runs"))
-		return runs.ForEachBucket(func(key []byte) error {
+		runs, blocks := tx.Bucket([]byte("runs")), tx.Bucket([]byte("blocks"))
+		parts := 0 // of small segments
+		err := runs.ForEachBucket(func(key []byte) error {
 			tail, known := tails[string(key)]
 			require.True(t, known, "%s: a bucket of no run", when)
 			run := runs.Bucket(key)
@@ -106,11 +107,16 @@ func requireNoOrphansBolt(t *testing.T, path, when string) {
 					require.NotNil(t, run.Get(k[:9]), "%s: a state of no event", when)
 				case k[0] == 'g' && v == nil:
 					require.NotNil(t, run.Get(k[:9]), "%s: contents of no segment", when)
-				case k[0] == 'g':
-					require.NotNil(t, run.Bucket(append(bytes.Clone(k), 'c')), "%s: a segment without contents", when)
+				case k[0] == 'g' && run.Bucket(append(bytes.Clone(k), 'c')) == nil:
+					for _, part := range []string{"1", "2"} {
+						require.NotNil(t, blocks.Get([]byte(string(key)+string(k[1:])+part)), "%s: a segment without contents", when)
+						parts++
+					}
 				}
 				return nil
 			})
 		})
+		require.Equal(t, parts, blocks.Stats().KeyN, "%s: contents of no segment", when)
+		return err
 	}))
 }
