@@ -27,6 +27,9 @@ func TestRandomOperations(t *testing.T) {
 		if i == 0 {
 			cases = 100
 		}
+		if testing.Short() {
+			cases = batchOfCases
+		}
 		if os.Getenv("FLOWLOG_LONG") == "1" {
 			cases *= 10
 			if i == 0 {

@@ -23,6 +23,9 @@ func cases(t *testing.T, n, long int, prop func(*rapid.T)) {
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		n = long
 	}
+	if testing.Short() {
+		n = batchOfCases
+	}
 	for range n / batchOfCases {
 		rapid.Check(t, prop)
 	}

@@ -163,6 +163,9 @@ func (s *largeSpecimen) anywhere(t *testing.T) {
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		n = 1000
 	}
+	if testing.Short() {
+		n = 4
+	}
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	most, total := 0, 0

@@ -17,6 +17,9 @@ import (
 //
 // It is not parallel: others would be measured too.
 func TestStreamedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures memory, and makes much of it")
+	}
 	events := 24
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		events = 300
