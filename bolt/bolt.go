@@ -85,6 +85,9 @@ type Backend struct {
 	checked time.Time // when stillThere last looked; guarded by writing
 	failed  error     // why nothing may be written any more; guarded by writing
 
+	// step, if not nil, is called between the steps of Reclaim: for tests.
+	step func(done string)
+
 	// use is held for reading by calls under way and for writing by Close.
 	use    sync.RWMutex
 	closed bool

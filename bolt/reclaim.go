@@ -80,18 +80,22 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	if err != nil {
 		return nil, errors.Join(err, b.removeCompact())
 	}
+	b.did("make")
 	// One sync in the end will do, and a file that is as large as it must be.
 	next.db.NoSync, next.db.NoGrowSync = true, true
 	err = old.view(func(tx *bbolt.Tx) error {
 		c := &copier{ctx: ctx, to: next, total: total, progress: progress}
 		return c.copy(tx)
 	})
+	b.did("copy")
 	if err == nil {
 		err = keepOwner(next.file, old.file)
 	}
+	b.did("keep the owner")
 	if err == nil {
 		err = next.file.Sync()
 	}
+	b.did("sync")
 	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == Off, false
 	if err != nil {
 		return nil, errors.Join(err, next.close(), b.removeCompact())
@@ -105,15 +109,19 @@ func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
 		return 0, errors.Join(fmt.Errorf("reclaim: %w", err), next.close(), b.removeCompact())
 	}
+	b.did("rename")
 	b.current.Store(next)
+	b.did("switch")
 	if err := syncFolder(b.path); err != nil {
 		// After a crash the name may lead to the old file again, without what is
 		// written from now on.
 		b.failed = fmt.Errorf("%s: %w: its folder could not be synced after Reclaim (%w); close the store and open it again", b.path, log.ErrReadOnly, err)
 	}
+	b.did("sync the folder")
 	if err := old.close(); err != nil { // once its readers are done
 		return 0, fmt.Errorf("reclaim: close the old file of %s: %w", b.path, err)
 	}
+	b.did("close the old")
 	if b.failed != nil {
 		return 0, fmt.Errorf("reclaim: %w", b.failed)
 	}
@@ -122,6 +130,12 @@ func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 		return 0, fmt.Errorf("reclaim: %w", err)
 	}
 	return size - info.Size(), nil
+}
+
+func (b *Backend) did(step string) {
+	if b.step != nil {
+		b.step(step)
+	}
 }
 
 // removeCompact removes what a Reclaim has left that did not come to its end.
