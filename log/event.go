@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -240,4 +241,22 @@ func parseHeader(run string, seq uint64, b []byte) (Header, error) {
 		return Header{}, corrupt(run, seq, fmt.Sprintf("size %d", h.Size))
 	}
 	return h, nil
+}
+
+// stateOf returns the size and hash of the state that a stored header speaks of,
+// without reading the rest of it if it is written as marshal does. A string in it
+// can't hold the quotes that the search is for.
+func stateOf(run string, seq uint64, header []byte) (size int64, sum Digest, err error) {
+	const key = `,"sha256":"`
+	if i := bytes.LastIndex(header, []byte(key)); i >= 0 && len(header) > i+len(key)+2*len(sum) && header[i+len(key)+2*len(sum)] == '"' {
+		_, hexErr := hex.Decode(sum[:], header[i+len(key):i+len(key)+2*len(sum)])
+		const key = `,"size":`
+		j := bytes.LastIndex(header[:i], []byte(key))
+		size, sizeErr := strconv.ParseInt(string(header[max(0, j+len(key)):i]), 10, 64)
+		if j >= 0 && hexErr == nil && sizeErr == nil && size >= 0 {
+			return size, sum, nil
+		}
+	}
+	h, err := parseHeader(run, seq, header)
+	return h.Size, h.SHA256, err
 }

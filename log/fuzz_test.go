@@ -17,6 +17,7 @@ func FuzzHeader(f *testing.F) {
 		f.Add(h.RunID, uint32(h.Seq), b)
 	}
 	for _, text := range []string{
+		`{"seq":1,"node_id":",\"size\":7,\"sha256\":\"00\"","metadata":{"labels":{"size":"1","sha256":"0000000000000000000000000000000000000000000000000000000000000000"}}}`,
 		"", "null", "{}", "{", `{"seq":1}`, `{"seq":1e0}`, `{"seq":1,"seq":1}`, `{"SEQ":1}`, `{"seq":1,"run_id":"\ud800"}`,
 		`{"seq":1,"created_at":"0000-01-01T00:00:00+23:59"}`, `{"seq":1,"created_at":"9999-12-31T23:59:59.999999999-23:59"}`,
 		`{"seq":1,"metadata":{"labels":{"":""}},"origin":{},"envelope":{}}`, `{"seq":1,"origin":null,"metadata":null}`,
@@ -34,6 +35,10 @@ func FuzzHeader(f *testing.F) {
 		require.NoError(t, err)
 		again, err := parseHeader(h.RunID, h.Seq, once)
 		require.NoError(t, err)
+		size, sum, err := stateOf(h.RunID, h.Seq, once)
+		require.NoError(t, err)
+		require.Equal(t, h.Size, size)
+		require.Equal(t, h.SHA256, sum)
 		require.True(t, h.CreatedAt.Equal(again.CreatedAt))
 		twice, err := again.marshal()
 		require.NoError(t, err)

@@ -162,12 +162,12 @@ func (r *reader) unseal(seg Segment, indexOnly bool) (*sealed, error) {
 	}
 	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
 	for i, e := range x.Entries() {
-		h, err := parseHeader(info.Run, e.Seq, e.Header)
+		size, sum, err := stateOf(info.Run, e.Seq, e.Header)
 		if err != nil {
 			return nil, err
 		}
-		hash = chainAfter(e.Seq-1, hash, e.Header, h.SHA256)
-		bytes, stored = bytes+h.Size, stored+e.Stored
+		hash = chainAfter(e.Seq-1, hash, e.Header, sum)
+		bytes, stored = bytes+size, stored+e.Stored
 		rec := &s.records[i]
 		*rec = Record{
 			Seq: e.Seq, Recency: info.Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(x.Depth(e.Seq)),

@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 // [log.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), reads: map[string]*sql.Stmt{}, writes: map[string]*statement{}, known: map[string]standing{}}
+	b := &Backend{path: path, opts: opts.withDefaults(), writes: map[string]*statement{}, known: map[string]standing{}}
 	switch b.opts.Durability {
 	case Full, Normal, Off:
 	default:
@@ -221,17 +221,6 @@ func (b *Backend) openReaders(dsn string) error {
 		if err := b.checkReadable(dsn); err != nil {
 			return err
 		}
-	}
-	texts := []string{headSQL, headsByIDSQL, headsByAgeSQL, segmentsSQL, segmentSQL, indexSQL}
-	for _, states := range []bool{false, true} {
-		texts = append(texts, recordsSQL(states, false), recordsSQL(states, true))
-	}
-	for _, text := range texts {
-		st, err := b.readers.Prepare(text)
-		if err != nil {
-			return b.explain(err)
-		}
-		b.reads[text] = st
 	}
 	return nil
 }

@@ -17,11 +17,33 @@ func (b *Backend) Head(ctx context.Context, id string) (log.Head, error) {
 		return log.Head{}, err
 	}
 	defer leave()
-	h, err := scanHead(b.reads[headSQL].QueryRowContext(ctx, id))
+	row, err := b.queryRow(ctx, headSQL, id)
+	if err != nil {
+		return log.Head{}, b.explain(err)
+	}
+	h, err := scanHead(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return log.Head{}, log.ErrNotFound
 	}
 	return h, b.unread(ctx, err)
+}
+
+// query runs a statement that reads.
+func (b *Backend) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	st, err := b.reads.get(ctx, b.readers, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+// queryRow runs a statement that reads one row.
+func (b *Backend) queryRow(ctx context.Context, text string, args ...any) (*sql.Row, error) {
+	st, err := b.reads.get(ctx, b.readers, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryRowContext(ctx, args...), nil
 }
 
 // unread explains why a row could not be taken: a column that is not of its type
@@ -87,9 +109,9 @@ func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, 
 		if req.After.Run != "" {
 			recency = int64(req.After.Recency)
 		}
-		rows, err = b.reads[headsByAgeSQL].QueryContext(ctx, req.After.Run, req.Prefix, recency, req.Limit)
+		rows, err = b.query(ctx, headsByAgeSQL, req.After.Run, req.Prefix, recency, req.Limit)
 	} else {
-		rows, err = b.reads[headsByIDSQL].QueryContext(ctx, req.After.Run, req.Prefix, req.Limit)
+		rows, err = b.query(ctx, headsByIDSQL, req.After.Run, req.Prefix, req.Limit)
 	}
 	if err != nil {
 		return nil, b.explain(err)
@@ -113,7 +135,7 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Re
 		return nil, err
 	}
 	defer leave()
-	rows, err := b.reads[recordsSQL(!req.HeadersOnly, req.Reverse)].QueryContext(ctx,
+	rows, err := b.query(ctx, recordsSQL(!req.HeadersOnly, req.Reverse),
 		req.Run, seqParam(req.From), seqParam(req.To), req.Limit)
 	if err != nil {
 		return nil, b.explain(err)
@@ -155,7 +177,7 @@ func (b *Backend) Segments(ctx context.Context, id string) ([]log.Segment, error
 		return nil, err
 	}
 	defer leave()
-	rows, err := b.reads[segmentsSQL].QueryContext(ctx, id)
+	rows, err := b.query(ctx, segmentsSQL, id)
 	if err != nil {
 		return nil, b.explain(err)
 	}
@@ -182,8 +204,12 @@ func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (log.Segm
 	if req.IndexOnly {
 		text = indexSQL
 	}
+	row, err := b.queryRow(ctx, text, req.Run, int64(req.ID))
+	if err != nil {
+		return log.Segment{}, b.explain(err)
+	}
 	var s log.Segment
-	err = b.reads[text].QueryRowContext(ctx, req.Run, int64(req.ID)).Scan(&s.ID, &s.First, &s.Last, &s.Size, &s.Index, &s.Data)
+	err = row.Scan(&s.ID, &s.First, &s.Last, &s.Size, &s.Index, &s.Data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return log.Segment{}, log.ErrNotFound
 	}

@@ -81,7 +81,7 @@ type Backend struct {
 	file os.FileInfo // the file that was opened; nil in memory and when ReadOnly
 
 	readers *sql.DB
-	reads   map[string]*sql.Stmt // by text; immutable after Open
+	reads   reads
 
 	// writing guards the one connection that writes, and its statements.
 	writing sync.Mutex
@@ -128,9 +128,7 @@ func (b *Backend) Close() error {
 
 func (b *Backend) release() error {
 	var errs []error
-	for _, st := range b.reads {
-		errs = append(errs, st.Close())
-	}
+	errs = append(errs, b.reads.Close())
 	if b.version != nil {
 		errs = append(errs, b.version.Close())
 	}
