@@ -222,6 +222,11 @@ func (b *Backend) openReaders(dsn string) error {
 			return err
 		}
 	}
+	for _, text := range []string{headSQL, recordsSQL(true, true), segmentsSQL, segmentSQL} { // what loading the newest state takes
+		if _, err := b.reads.get(context.Background(), b.readers, text); err != nil {
+			return b.explain(err)
+		}
+	}
 	return nil
 }
 
