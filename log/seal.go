@@ -197,6 +197,17 @@ func (r *Run) tailBytes() int64 {
 // enforce puts a segment in the place of the events that it holds, if the run is
 // as it was when the segment was made but for new events: else it is ErrConflict.
 func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
+	// What leans on it from outside would make a damage of it spread; what leans on
+	// a dropped state could not be read. Most of it is looked for before writers
+	// have to wait.
+	detach := b.pruned > 0 || b.Last >= run.tail
+	var anew []Record
+	var err error
+	if detach {
+		if anew, err = l.reader(run).leaning(ctx, b.First, b.Last, b.Last); err != nil {
+			return l.unlessMoved(ctx, run, err)
+		}
+	}
 	if err := l.acquire(ctx); err != nil {
 		return err
 	}
@@ -209,12 +220,12 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 		return ErrConflict
 	}
 	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Add: []Segment{b.Segment}, Retire: b.retire}
-	// What leans on it from outside would make a damage of it spread; what leans on
-	// a dropped state could not be read.
-	if b.pruned > 0 || b.Last >= now.tail {
-		if change.Rewrite, err = l.reader(now).leaning(ctx, b.First, b.Last); err != nil {
+	if detach {
+		added, err := l.reader(now).leaning(ctx, b.First, b.Last, max(b.Last, run.Last))
+		if err != nil {
 			return err
 		}
+		change.Rewrite = append(anew, added...)
 	}
 	if b.Last >= now.tail {
 		now.tail, now.row.Sealed = b.Last+1, &b.last
@@ -242,11 +253,11 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	return results[0].Err
 }
 
-// leaning stores anew, whole, the records of the tail behind last whose deltas are
-// on events from first to last.
-func (r *reader) leaning(ctx context.Context, first, last uint64) ([]Record, error) {
+// leaning stores anew, whole, the records of the tail behind seq whose deltas are on
+// events from first to last.
+func (r *reader) leaning(ctx context.Context, first, last, seq uint64) ([]Record, error) {
 	var anew []Record
-	from, to := max(last+1, r.run.tail), last+maxLinks
+	from, to := max(seq+1, r.run.tail), last+maxLinks
 	if from > min(to, r.run.Last) {
 		return nil, nil
 	}

@@ -5,15 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flowlog/checkpoint/log"
 )
 
-// What one transaction of Purge erases, at most: rows, and bytes of states unless
-// one alone has more. Erased pages are overwritten, so the bytes are written.
+// One transaction of Purge erases for about purgeTime, since writers wait for it.
+// It looks at the clock after each piece: rows, and bytes of states unless one alone
+// has more. Erased pages are overwritten, so the bytes are written.
 const (
-	purgeRows  = 256
-	purgeBytes = 4 << 20
+	purgeTime  = time.Millisecond
+	purgeRows  = 32
+	purgeBytes = 256 << 10
 )
 
 // Purge implements [log.Backend].
@@ -31,9 +34,11 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return false, b.explain(err)
 	}
-	worked, err := b.purgeOne(ctx)
-	if err == nil {
-		err = b.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM dead)`).Scan(&more)
+	more = true
+	for start := time.Now(); err == nil && more && time.Since(start) < purgeTime; {
+		var gone bool
+		gone, more, err = b.purgeOne(ctx)
+		b.erased = b.erased || gone
 	}
 	if err == nil {
 		_, err = b.exec(ctx, commitSQL)
@@ -42,7 +47,6 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 		b.exec(context.Background(), rollbackSQL)
 		return false, b.explain(err)
 	}
-	b.erased = b.erased || worked
 	if b.erased && !more {
 		b.erased = !b.emptyWAL()
 	}
@@ -51,27 +55,27 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 
 // emptyWAL writes the WAL back and cuts it to nothing, so that what was erased
 // does not live on in it. It reports whether it could: not while others read what
-// was there before.
+// was there before, for which it doesn't wait long since writers wait for it.
 func (b *Backend) emptyWAL() bool {
 	ctx := context.Background() // the timeout must be put back whatever happens
-	b.exec(ctx, `PRAGMA busy_timeout = 100`)
+	b.exec(ctx, `PRAGMA busy_timeout = 10`)
 	defer b.exec(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, b.opts.BusyTimeout.Milliseconds()))
 	var busy, pages, moved int
 	err := b.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
 	return err == nil && busy == 0
 }
 
-// purgeOne erases a slice of the first thing that is dead, and reports whether what
-// it erased is to live on nowhere.
-func (b *Backend) purgeOne(ctx context.Context) (gone bool, err error) {
+// purgeOne erases a piece of the first thing that is dead. It reports whether what
+// it erased is to live on nowhere, and whether there was anything.
+func (b *Backend) purgeOne(ctx context.Context) (gone, found bool, err error) {
 	var id, rk, below, segment int64
 	var all bool
 	err = b.conn.QueryRowContext(ctx, `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`).Scan(&id, &rk, &below, &all, &segment)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	n, err := b.purgeEvents(ctx, rk<<32, rk<<32+below)
 	if err == nil && n == 0 && all {
@@ -85,10 +89,10 @@ func (b *Backend) purgeOne(ctx context.Context) (gone bool, err error) {
 	}
 	// Records that were sealed live on in their segment: nobody wants them out of
 	// the WAL, and emptying that makes writers wait.
-	return all || segment > 0, err
+	return all || segment > 0, true, err
 }
 
-// purgeEvents erases a slice of the events whose ids are from from to below, and
+// purgeEvents erases a piece of the events whose ids are from from to below, and
 // returns how many there were in it.
 func (b *Backend) purgeEvents(ctx context.Context, from, below int64) (int64, error) {
 	var last sql.NullInt64

@@ -9,9 +9,9 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// reclaimPages is how many pages one transaction of Reclaim gives back: 1 MiB. A
+// reclaimPages is how many pages one transaction of Reclaim gives back: 256 KiB. A
 // page at the end of the file is moved into the free one, so that many are written.
-const reclaimPages = 256
+const reclaimPages = 64
 
 var (
 	_ log.Reclaimer = (*Backend)(nil)
@@ -19,7 +19,7 @@ var (
 )
 
 // Reclaim implements [log.Reclaimer] by SQLite's incremental vacuum. Others write
-// between its slices, each of which takes about as long as writing a megabyte.
+// between its slices, each of which takes about as long as writing 256 KiB.
 func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
 	before, free, err := b.Space(ctx)
 	if err != nil || free == 0 {
