@@ -190,23 +190,27 @@ func (r *run) add(tx *bbolt.Tx, segments []log.Segment, res *log.Result) error {
 }
 
 func (r *run) addContents(tx *bbolt.Tx, id uint64, s *log.Segment) error {
-	first, second := firstKey, secondKey
-	var b *bbolt.Bucket
-	var err error
 	if len(s.Index)+len(s.Data) <= smallBlock {
-		first, second = blockKey(r.rk, id, firstKey), blockKey(r.rk, id, secondKey)
-		b, err = bucket(tx, blocksBucket)
-	} else {
-		b, err = r.bucket.CreateBucket(contentKey(id))
+		blocks, err := bucket(tx, blocksBucket)
+		if err != nil {
+			return err
+		}
+		blocks.FillPercent = 1 // they mostly come in order
+		key := blockKey(r.rk, id)
+		if err := putPieces(blocks, append(key, firstKey...), s.Index); err != nil {
+			return err
+		}
+		return putPieces(blocks, append(key, secondKey...), s.Data)
 	}
+	b, err := r.bucket.CreateBucket(contentKey(id))
 	if err != nil {
 		return err
 	}
-	b.FillPercent = 1 // they mostly come in order
-	if err := b.Put(first, s.Index); err != nil {
+	b.FillPercent = 1
+	if err := b.Put(firstKey, s.Index); err != nil {
 		return err
 	}
-	return b.Put(second, s.Data)
+	return b.Put(secondKey, s.Data)
 }
 
 // retire takes a segment out of force, if it is one of the run's.

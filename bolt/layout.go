@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -26,8 +28,8 @@ import (
 //	        r seq s    a bucket with its state if it is not: 1
 //	        z          the seq of the last event that was appended
 //	blocks             the contents of small segments of all runs
-//	    rk id 1        the index
-//	    rk id 2        the data
+//	    rk id 1 n      the index, in pieces
+//	    rk id 2 n      the data, in pieces
 //	dead               rk a, rk s id, rk t: what is to be erased, see purge.go
 //
 // An append writes the last page of its run, and those on the way there, and is in
@@ -38,8 +40,10 @@ import (
 // inlineState bytes shares the page of its header, which spares both a page.
 //
 // A bucket has pages of its own, so of many small runs, each sealed to a few
-// kilobytes, the contents lie side by side in one bucket. What is left of such a
-// run is small enough for bbolt to keep it on the page of its parent.
+// kilobytes, the contents lie side by side in one bucket, in pieces of which many
+// have room on a page: values of more than half a page leave the rest of it empty.
+// What is left of such a run is small enough for bbolt to keep it on the page of its
+// parent.
 //
 // Pages have no checksum: one that says it holds fewer keys than it does would hide
 // the newest events, and the next would take their place. So each run's bucket ends
@@ -75,6 +79,10 @@ const (
 	// smallBlock is the size in bytes up to which a segment's contents lie in
 	// blocks.
 	smallBlock = 16 << 10
+
+	// pieceSize is the size in bytes of the pieces. Eight fill a page of 4 KiB, with
+	// 34 bytes for each one's key and place.
+	pieceSize = (4096-16)/8 - 34
 )
 
 // Every value has a checksum over what it is, the place where it belongs, and
@@ -114,9 +122,30 @@ func stateKey(seq uint64) []byte  { return append(recordKey(seq), 's') }
 func segmentKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'g'}, id) }
 func contentKey(id uint64) []byte { return append(segmentKey(id), 'c') }
 
-// blockKey is that of a part of a segment in blocks: firstKey or secondKey.
-func blockKey(rk, id uint64, part []byte) []byte {
-	return append(append(numberKey(rk), numberKey(id)...), part...)
+// blockKey is what the keys of a segment's contents in blocks begin with; then comes
+// firstKey or secondKey, and the piece's number as a byte.
+func blockKey(rk, id uint64) []byte { return append(numberKey(rk), numberKey(id)...) }
+
+// putPieces stores a part of a segment in blocks.
+func putPieces(blocks *bbolt.Bucket, key, part []byte) error {
+	n := byte(0)
+	for piece := range slices.Chunk(part, pieceSize) {
+		if err := blocks.Put(append(key[:len(key):len(key)], n), piece); err != nil {
+			return err
+		}
+		n++
+	}
+	return nil
+}
+
+// getPieces returns what putPieces stored, or nil.
+func getPieces(blocks *bbolt.Bucket, key []byte) []byte {
+	var part []byte
+	c := blocks.Cursor()
+	for k, v := c.Seek(key); bytes.HasPrefix(k, key); k, v = c.Next() {
+		part = append(part, v...)
+	}
+	return part
 }
 
 // isRecord reports whether a key of a run's bucket is that of an event, and which.

@@ -105,10 +105,8 @@ func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
 		}
 	case 's':
 		rk, id := binary.BigEndian.Uint64(k), binary.BigEndian.Uint64(k[9:])
-		for _, part := range [][]byte{firstKey, secondKey} {
-			if err := blocks.Delete(blockKey(rk, id, part)); err != nil {
-				return err
-			}
+		if more, err := erase(blocks, blockKey(rk, id), blockKey(rk, id+1)); err != nil || more {
+			return err
 		}
 		key := contentKey(id)
 		if run.Bucket(key) != nil {

@@ -234,17 +234,20 @@ func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (s log.Se
 		if s, err = decodeSegment(req.Run, r.rk, req.ID, header); err != nil {
 			return err
 		}
-		contents, first, second := r.bucket.Bucket(contentKey(req.ID)), firstKey, secondKey
-		if contents == nil {
-			first, second = blockKey(r.rk, req.ID, firstKey), blockKey(r.rk, req.ID, secondKey)
-			if contents, err = bucket(tx, blocksBucket); err != nil {
+		var get func(part []byte) []byte
+		if b := r.bucket.Bucket(contentKey(req.ID)); b != nil {
+			get = b.Get
+		} else {
+			blocks, err := bucket(tx, blocksBucket)
+			if err != nil {
 				return err
 			}
+			get = func(part []byte) []byte { return getPieces(blocks, append(blockKey(r.rk, req.ID), part...)) }
 		}
-		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(first), kindIndex); err != nil || req.IndexOnly {
+		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, get(firstKey), kindIndex); err != nil || req.IndexOnly {
 			return err
 		}
-		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, contents.Get(second), kindData)
+		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, get(secondKey), kindData)
 		return err
 	})
 	if err != nil {
