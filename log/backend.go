@@ -77,8 +77,9 @@ type Reclaimer interface {
 	// Reclaim gives the space of what was erased back to the file system, and
 	// returns by how many bytes the files became smaller. It works in steps
 	// short enough for writers not to wait long, or says in its documentation
-	// how long they wait, and calls progress, if not nil, after each. A done ctx
-	// ends it after the step at hand, with what was reached kept.
+	// how long they wait, and calls progress, if not nil, after each, which must
+	// not use the Reclaimer: its locks may be held. A done ctx ends it after the
+	// step at hand, with what was reached kept.
 	Reclaim(ctx context.Context, progress func(Reclaimed)) (int64, error)
 }
 
