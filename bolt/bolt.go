@@ -16,7 +16,8 @@
 // What the bytes of a file are worth is checked: bbolt has no checksums beyond
 // those of its two meta pages, so each value that is stored here carries a
 // CRC-32C, over the place where it belongs too. Damage is an error that satisfies
-// [log.ErrCorrupt].
+// [log.ErrCorrupt]; a damaged value takes what it holds with it, and neither the
+// rest of its run nor another run.
 //
 // The file is made with mode 0600. It grows by an eighth of its size at a time,
 // by at least 32 KiB and at most 16 MiB, and never shrinks by itself: what was

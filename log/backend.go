@@ -22,7 +22,10 @@ import "context"
 //
 // Errors: [ErrClosed] after Close; [ErrNotFound] where a method says so; an
 // error that satisfies [ErrCorrupt] when what is stored can't be what was
-// written. A method that was given a cancelled context returns an error that
+// written. The engine has checksums of its own, so a Backend may also return what
+// is damaged as it is, and should where an error would take others along: a head in
+// a list, the newest record of a head, a segment in a list. A page of records that
+// meets damage behind its first ends there. A method that was given a cancelled context returns an error that
 // satisfies ctx.Err(), and has done nothing.
 //
 // Package logtest proves all of this for any implementation.
