@@ -59,7 +59,9 @@ func TestDamagedValues(t *testing.T) {
 		require.NoError(t, err)
 		return l
 	}
-	state := func(run string, seq uint64) []byte { return fmt.Appendf(nil, `{"run":%q,"seq":%d,"pad":"%0300d"}`, run, seq, 7) }
+	state := func(run string, seq uint64) []byte {
+		return fmt.Appendf(nil, `{"run":%q,"seq":%d,"pad":"%0300d"}`, run, seq, 7)
+	}
 	whole := filepath.Join(dir, "whole.db")
 	l := open(whole)
 	for _, run := range []string{"other-1", "run", "other-2"} {
