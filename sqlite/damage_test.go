@@ -183,6 +183,16 @@ func TestDamagedTail(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, states[seq] == string(ev.State))
 	}
+	_, err = l.Newest(t.Context(), "run")
+	require.ErrorIs(t, err, log.ErrCorrupt, "an older state is not the newest")
+	n := uint64(0)
+	for _, e := range l.History(t.Context(), "run", log.HistoryOptions{}) {
+		if err = e; err == nil {
+			n++
+		}
+	}
+	require.Equal(t, sealed.Events, n)
+	require.ErrorIs(t, err, log.ErrCorrupt, "the history goes on")
 	rep, err := l.Verify(t.Context(), "run")
 	require.NoError(t, err)
 	require.False(t, rep.Intact())
