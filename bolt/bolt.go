@@ -90,8 +90,9 @@ type Backend struct {
 	step func(done string)
 
 	// use is held for reading by calls under way and for writing by Close.
-	use    sync.RWMutex
-	closed bool
+	use     sync.RWMutex
+	closed  bool
+	closing atomic.Bool // Close waits: Reclaim ends early
 }
 
 // enter keeps the Backend open until the returned function is called.
@@ -142,8 +143,10 @@ func (b *Backend) writable() error {
 	return b.stillThere()
 }
 
-// Close implements [log.Backend].
+// Close implements [log.Backend]. A Reclaim under way ends with [log.ErrClosed] once
+// it has copied 8 MiB more, if it has not put the new file in place.
 func (b *Backend) Close() error {
+	b.closing.Store(true)
 	b.use.Lock()
 	defer b.use.Unlock()
 	if b.closed {
