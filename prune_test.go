@@ -2,15 +2,19 @@ package checkpoint_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/log"
 )
 
 func TestPrune(t *testing.T) {
@@ -185,4 +189,50 @@ func TestPruneOfARunThatIsNotThere(t *testing.T) {
 		say(err)
 		require.Empty(t, runs(t, s, checkpoint.RunsOptions{}))
 	})
+}
+
+// TestPruneErases holds that what is pruned is erased when Prune returns: the
+// segment that was replaced, and records that were sealed and not erased yet.
+func TestPruneErases(t *testing.T) {
+	t.Parallel()
+	for name, d := range disks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "checkpoints.db")
+			b, err := d.open(path)
+			require.NoError(t, err)
+			l, err := log.Open(b, log.Options{})
+			require.NoError(t, err)
+			for i := range 20 {
+				_, err := l.Append(t.Context(), log.Append{Header: log.Header{RunID: "run", NodeID: "a", Kind: log.JSON}, State: fmt.Appendf(nil, `"secret %d"`, i)})
+				require.NoError(t, err)
+			}
+			sealed, err := l.Seal(t.Context(), "run", log.SealOptions{Whole: true})
+			require.NoError(t, err)
+			require.EqualValues(t, 20, sealed.Events)
+			n, err := l.Prune(t.Context(), "run", []uint64{3, 4}, "secret")
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			require.NoError(t, l.Close())
+			require.Zero(t, toErase(t, path))
+		})
+	}
+}
+
+// toErase returns how many things there are to erase in a file that nobody has open.
+func toErase(t *testing.T, path string) (n int) {
+	t.Helper()
+	if db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true}); err == nil {
+		defer db.Close()
+		require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+			n = tx.Bucket([]byte("dead")).Stats().KeyN
+			return nil
+		}))
+		return n
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.QueryRow(`SELECT count(*) FROM dead`).Scan(&n))
+	return n
 }

@@ -241,7 +241,7 @@ func (s *EventStore) Delete(ctx context.Context, runID string) error {
 // listed as pruned, the run still verifies, and asking for their state gives
 // ErrPruned with reason and time. All other states stay readable. It returns how
 // many states were dropped; seqs that are pruned already or don't exist are
-// passed over.
+// passed over. When it returns nil they are erased, as far as Delete erases.
 func (s *EventStore) Prune(ctx context.Context, runID string, seqs []uint64, reason string) (int, error) {
 	return s.log.Prune(ctx, runID, seqs, reason)
 }

@@ -16,7 +16,8 @@
 // What the bytes of a file are worth is checked: bbolt has no checksums beyond
 // those of its two meta pages, so each value that is stored here carries a
 // CRC-32C, over the place where it belongs too. Damage is an error that satisfies
-// [log.ErrCorrupt].
+// [log.ErrCorrupt]; a damaged value takes what it holds with it, and neither the
+// rest of its run nor another run.
 //
 // The file is made with mode 0600. It grows by an eighth of its size at a time,
 // by at least 32 KiB and at most 16 MiB, and never shrinks by itself: what was
@@ -89,8 +90,9 @@ type Backend struct {
 	step func(done string)
 
 	// use is held for reading by calls under way and for writing by Close.
-	use    sync.RWMutex
-	closed bool
+	use     sync.RWMutex
+	closed  bool
+	closing atomic.Bool // Close waits: Reclaim ends early
 }
 
 // enter keeps the Backend open until the returned function is called.
@@ -141,8 +143,10 @@ func (b *Backend) writable() error {
 	return b.stillThere()
 }
 
-// Close implements [log.Backend].
+// Close implements [log.Backend]. A Reclaim under way ends with [log.ErrClosed] once
+// it has copied 8 MiB more, if it has not put the new file in place.
 func (b *Backend) Close() error {
+	b.closing.Store(true)
 	b.use.Lock()
 	defer b.use.Unlock()
 	if b.closed {

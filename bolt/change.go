@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -19,12 +20,14 @@ func change(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
 	if r != nil {
 		revision = r.head.Revision
 	}
-	if revision != c.Revision || c.Drop && r == nil {
+	switch {
+	case revision != c.Revision, c.Drop && r == nil:
 		res.Err = log.ErrConflict
 		return nil
-	}
-	if c.Drop {
+	case c.Drop:
 		return drop(tx, r)
+	case r != nil && r.damage != nil:
+		return r.damage
 	}
 	end, indexed, err := r.end()
 	if err != nil {
@@ -245,10 +248,6 @@ func (r *run) index(tx *bbolt.Tx, indexed uint64, anew bool) error {
 
 // drop takes a run out of all lists; its events are dead.
 func drop(tx *bbolt.Tx, r *run) error {
-	_, indexed, err := r.end()
-	if err != nil {
-		return err
-	}
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return err
@@ -260,8 +259,23 @@ func drop(tx *bbolt.Tx, r *run) error {
 	if err := heads.Delete([]byte(r.id)); err != nil {
 		return err
 	}
-	if err := recent.Delete(recentKey(minute(indexed), r.id)); err != nil {
+	if err := recent.Delete(r.indexed(recent)); err != nil {
 		return err
 	}
 	return bury(tx, deadRun(r.rk), 0)
+}
+
+// indexed returns the key that the run has in recent, which has to be looked for if
+// it is not known when its last event came.
+func (r *run) indexed(recent *bbolt.Bucket) []byte {
+	if _, recency, err := r.end(); err == nil && r.damage == nil {
+		return recentKey(minute(recency), r.id)
+	}
+	c := recent.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		if len(k) > 8 && string(k[8:]) == r.id {
+			return bytes.Clone(k)
+		}
+	}
+	return nil // bbolt deletes nothing then
 }

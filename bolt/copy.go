@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 
@@ -13,6 +14,7 @@ import (
 // transactions of a bounded size.
 type copier struct {
 	ctx         context.Context
+	closing     *atomic.Bool // whoever closes the old file waits for the copy
 	to          *handle
 	done, total int64
 	progress    func(log.Reclaimed)
@@ -28,6 +30,9 @@ func (c *copier) copy(from *bbolt.Tx) error {
 	for more := true; more; {
 		if err := c.ctx.Err(); err != nil {
 			return err
+		}
+		if c.closing.Load() {
+			return log.ErrClosed
 		}
 		c.size = 0
 		_, err := c.to.update(func(to *bbolt.Tx) (err error) {

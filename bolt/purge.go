@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
 )
 
 // What is to be erased is named in a bucket:
@@ -51,7 +54,9 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 
 // purgeSlice wants writing held.
 func (b *Backend) purgeSlice() (more bool, err error) {
-	_, err = b.current.Load().update(func(tx *bbolt.Tx) error {
+	h := b.current.Load()
+	committing := false
+	txid, err := h.update(func(tx *bbolt.Tx) error {
 		dead, err := bucket(tx, deadBucket)
 		if err != nil {
 			return err
@@ -64,11 +69,16 @@ func (b *Backend) purgeSlice() (more bool, err error) {
 			return err
 		}
 		k, _ = dead.Cursor().First()
-		more = k != nil
+		more, committing = k != nil, true
 		return nil
 	})
-	if errors.Is(err, errNothing) {
+	switch {
+	case errors.Is(err, errNothing):
 		return false, nil
+	case err != nil && committing && unknown(h, txid, err):
+		// What is written from now on would lie on pages of which nobody knows
+		// whether they reached the disk.
+		b.failed = fmt.Errorf("%s: %w since a sync failed while something was erased (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, log.ErrReadOnly, err)
 	}
 	return more && err == nil, b.explain(err)
 }

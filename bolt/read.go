@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -32,9 +33,10 @@ type run struct {
 	rk     uint64
 	head   log.Head
 	bucket *bbolt.Bucket
+	damage error // the row is damaged: head was salvaged
 }
 
-// find returns a run, nil if there is none.
+// find returns a run, nil if there is none. Its row may be damaged: see load.
 func find(tx *bbolt.Tx, id string) (*run, error) {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
@@ -47,19 +49,24 @@ func find(tx *bbolt.Tx, id string) (*run, error) {
 	return load(tx, id, v)
 }
 
-// load returns the run that has a row.
+// load returns the run that has a row. What a damaged row said is found elsewhere.
 func load(tx *bbolt.Tx, id string, row []byte) (*run, error) {
-	h, err := decodeHead(id, row)
-	if err != nil {
-		return nil, err
-	}
 	runs, err := bucket(tx, runsBucket)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{id: id, rk: runKey(h.Revision), head: h}
+	h, damage := decodeHead(id, row)
+	if damage != nil {
+		if h, err = salvageHead(tx, runs, id, row); err != nil {
+			return nil, errors.Join(damage, err)
+		}
+	}
+	r := &run{id: id, rk: runKey(h.Revision), head: h, damage: damage}
 	if r.bucket = runs.Bucket(numberKey(r.rk)); r.bucket == nil {
 		return nil, corrupt(id, 0, "the run's events are missing")
+	}
+	if damage != nil {
+		r.head.Tail = r.unsealed()
 	}
 	return r, nil
 }
@@ -89,17 +96,20 @@ func (r *run) last() (*stored, error) {
 	return r.stored(end, v)
 }
 
-// where returns the run's head, with its newest record.
-func (r *run) where() (log.Head, error) {
+// where returns the run's head, with its newest record. If that is damaged, it has
+// a seq and nothing else, which the engine takes for what it is.
+func (r *run) where() log.Head {
 	h := r.head
 	h.Data = bytes.Clone(h.Data)
 	last, err := r.last()
-	if err != nil || last == nil {
-		return h, err
+	switch {
+	case err != nil:
+		h.Last = &log.Record{Seq: r.salvageEnd()}
+	case last != nil:
+		rec := last.record()
+		h.Last, h.Recency = &rec, max(h.Recency, rec.Recency)
 	}
-	rec := last.record()
-	h.Last, h.Recency = &rec, max(h.Recency, rec.Recency)
-	return h, nil
+	return h
 }
 
 // Head implements [log.Backend].
@@ -112,8 +122,8 @@ func (b *Backend) Head(ctx context.Context, id string) (h log.Head, err error) {
 		if r == nil {
 			return log.ErrNotFound
 		}
-		h, err = r.where()
-		return err
+		h = r.where()
+		return nil
 	})
 	return h, err
 }
@@ -145,10 +155,10 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) (out []lo
 			return len(out) < req.Limit, nil
 		})
 	})
-	if err != nil {
+	if err != nil && (len(out) == 0 || !errors.Is(err, log.ErrCorrupt)) {
 		return nil, err
 	}
-	return out, nil
+	return out, nil // what comes before the damage is there
 }
 
 // each calls f with the stored events of a range until it returns false.
@@ -202,11 +212,11 @@ func (b *Backend) Segments(ctx context.Context, id string) (out []log.Segment, e
 			if !ok {
 				continue
 			}
-			s, err := decodeSegment(id, r.rk, n, v)
-			if err != nil {
-				return err
+			// A damaged one is listed with what it seems to hold, so that the others
+			// are read; its contents are not.
+			if s, err := decodeSegment(id, r.rk, n, v); err == nil || len(v) == segmentSize {
+				out = append(out, s)
 			}
-			out = append(out, s)
 		}
 		slices.SortFunc(out, func(x, y log.Segment) int { return cmp.Compare(x.First, y.First) })
 		return nil

@@ -84,7 +84,7 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	// One sync in the end will do, and a file that is as large as it must be.
 	next.db.NoSync, next.db.NoGrowSync = true, true
 	err = old.view(func(tx *bbolt.Tx) error {
-		c := &copier{ctx: ctx, to: next, total: total, progress: progress}
+		c := &copier{ctx: ctx, closing: &b.closing, to: next, total: total, progress: progress}
 		return c.copy(tx)
 	})
 	b.did("copy")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -170,6 +171,39 @@ func TestReclaimInSteps(t *testing.T) {
 	for _, id := range []string{"a", "c"} {
 		wantRun(t, b, id, 100, large)
 	}
+}
+
+// TestCloseDuringReclaim: Close waits for a step of the copy and not for all of it,
+// and leaves the file as it was.
+func TestCloseDuringReclaim(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	for _, id := range []string{"kept", "gone"} {
+		apply(t, b, log.Change{Run: id, Head: row(1), Append: records(id, 1, 40, 1<<20)})
+	}
+	h, err := b.Head(t.Context(), "gone")
+	require.NoError(t, err)
+	apply(t, b, log.Change{Run: "gone", Revision: h.Revision, Drop: true})
+	closed := make(chan error, 1)
+	steps := 0
+	_, err = b.Reclaim(t.Context(), func(log.Reclaimed) {
+		if steps++; steps == 1 {
+			go func() { closed <- b.Close() }()
+			for !b.Closing() {
+				runtime.Gosched()
+			}
+		}
+	})
+	require.ErrorIs(t, err, log.ErrClosed)
+	require.NoError(t, <-closed)
+	require.Equal(t, 1, steps)
+	require.NoFileExists(t, path+".compact")
+	b = open(t, path, bolt.Options{})
+	wantRun(t, b, "kept", 40, 1<<20)
+	_, err = b.Reclaim(t.Context(), nil)
+	require.NoError(t, err)
+	wantRun(t, b, "kept", 40, 1<<20)
 }
 
 // TestReclaimAndOpeners has others wait for the file while a new one is put in

@@ -151,15 +151,19 @@ func encodeSegment(rk, id uint64, s *log.Segment) []byte {
 	return v
 }
 
-func decodeSegment(run string, rk, id uint64, v []byte) (log.Segment, error) {
+// decodeSegment returns also what a damaged value says, with the error.
+func decodeSegment(run string, rk, id uint64, v []byte) (s log.Segment, err error) {
 	order := binary.LittleEndian
 	if len(v) != segmentSize || order.Uint32(v) != checksum(kindSegment, rk, id, v[4:]) {
-		return log.Segment{}, corruptSegment(run, id, "what is said of it doesn't match its checksum")
+		err = corruptSegment(run, id, "what is said of it doesn't match its checksum")
+	}
+	if len(v) != segmentSize {
+		return log.Segment{}, err
 	}
 	return log.Segment{
 		ID: id, First: order.Uint64(v[16:]), Last: order.Uint64(v[24:]),
 		Size: int64(order.Uint64(v[32:]) + order.Uint64(v[40:])),
-	}, nil
+	}, err
 }
 
 // segmentPart returns a copy of one part of a segment's contents.

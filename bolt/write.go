@@ -71,18 +71,18 @@ func (b *Backend) transaction(changes []log.Change) ([]log.Result, error) {
 	switch {
 	case err == nil, errors.Is(err, errNothing):
 		return results, nil
-	case !committing:
-		return nil, &log.NotAppliedError{Err: b.explain(err)}
-	case full(err) && !committed(h, txid):
+	case !committing || !unknown(h, txid, err):
 		return nil, &log.NotAppliedError{Err: b.explain(err)}
 	}
-	// A failed sync, which may have been that of the page that puts the changes
-	// in force.
 	return nil, b.explain(err)
 }
 
 // errNothing ends a transaction that has nothing to commit.
 var errNothing = errors.New("nothing to write")
+
+// unknown reports whether nobody knows what became of a transaction whose commit
+// failed: a failed sync may have been that of the page that puts it in force.
+func unknown(h *handle, txid uint64, err error) bool { return !full(err) || committed(h, txid) }
 
 // committed reports whether a transaction that failed may be in force. bbolt
 // writes a transaction's pages, then the meta page with its number: if that is not

@@ -135,6 +135,7 @@ func (c *Compactor) sealGrown(ctx context.Context, w *worker) error {
 			return errors.Join(err, errBusy)
 		}
 		if err := w.sealRun(ctx, run, false, nil); err != nil {
+			c.again(run)
 			return err
 		}
 		if err := w.purge(ctx, rest); err != nil {

@@ -21,7 +21,7 @@ type Options struct {
 	// runs only what fills a segment is sealed. 0 takes all runs.
 	Idle time.Duration
 	// Progress, if not nil, is called now and then, from the goroutine that
-	// called Compact.
+	// called Compact. It must not use the log: writers may be waiting for it.
 	Progress func(Progress)
 }
 
@@ -104,10 +104,9 @@ func (w *worker) compact(ctx context.Context, idle time.Time) error {
 	}
 	w.say(Reclaiming, 0, 0)
 	var err error
-	w.report.Reclaimed, err = w.log.Reclaim(ctx, func(r log.Reclaimed) {
-		w.lease(ctx)
-		w.say(Reclaiming, r.Done, r.Total)
-	})
+	// The lease is not extended meanwhile: a storage that is being copied takes no
+	// writes, and it does no harm if others work.
+	w.report.Reclaimed, err = w.log.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
 	if err != nil {
 		return fmt.Errorf("reclaim disk space: %w", err)
 	}

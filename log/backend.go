@@ -22,7 +22,10 @@ import "context"
 //
 // Errors: [ErrClosed] after Close; [ErrNotFound] where a method says so; an
 // error that satisfies [ErrCorrupt] when what is stored can't be what was
-// written. A method that was given a cancelled context returns an error that
+// written. The engine has checksums of its own, so a Backend may also return what
+// is damaged as it is, and should where an error would take others along: a head in
+// a list, the newest record of a head, a segment in a list. A page of records that
+// meets damage behind its first ends there. A method that was given a cancelled context returns an error that
 // satisfies ctx.Err(), and has done nothing.
 //
 // Package logtest proves all of this for any implementation.
@@ -77,8 +80,9 @@ type Reclaimer interface {
 	// Reclaim gives the space of what was erased back to the file system, and
 	// returns by how many bytes the files became smaller. It works in steps
 	// short enough for writers not to wait long, or says in its documentation
-	// how long they wait, and calls progress, if not nil, after each. A done ctx
-	// ends it after the step at hand, with what was reached kept.
+	// how long they wait, and calls progress, if not nil, after each, which must
+	// not use the Reclaimer: its locks may be held. A done ctx ends it after the
+	// step at hand, with what was reached kept.
 	Reclaim(ctx context.Context, progress func(Reclaimed)) (int64, error)
 }
 

@@ -47,6 +47,9 @@ func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) 
 			r.run.standAt(h.Last)
 			return r.run, nil
 		}
+		if h.Tail != r.run.tail { // so there may be events that the backend takes for dead
+			r.run.lastErr = r.run.headErr
+		}
 		newest, err := r.segment(ctx, last.Last, true)
 		if err != nil {
 			r.run.Last, r.run.lastErr = last.Last, err

@@ -1,4 +1,7 @@
 package log
 
-// RecordSum is what a test needs to forge records.
-var RecordSum = recordSum
+// RecordSum and HeadSum are what a test needs to forge records and heads.
+var (
+	RecordSum = recordSum
+	HeadSum   = headSum
+)

@@ -2,6 +2,7 @@ package log_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"testing"
 
@@ -131,6 +132,34 @@ func TestForgedChain(t *testing.T) {
 			require.NoError(t, s.verify(t.Context(), l, c.seq, false))
 		})
 	}
+}
+
+// TestForgedEnd changes the hash that the head of a run that is sealed whole has of
+// its newest event, with a checksum that is right. The next event would not follow
+// on what is there.
+func TestForgedEnd(t *testing.T) {
+	t.Parallel()
+	s := newSpecimen(t)
+	l := open(t, s.b, small)
+	_, err := l.Seal(t.Context(), specimenRun, log.SealOptions{Whole: true})
+	require.NoError(t, err)
+	rep, err := l.Verify(t.Context(), specimenRun)
+	require.NoError(t, err)
+	require.True(t, rep.Intact(), "%s", rep)
+	forged := log.Digest(sha256.Sum256(nil)).String()
+	l = open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *log.Head) {
+		data := bytes.Replace(h.Data, []byte(rep.Head.String()), []byte(forged), 1)
+		require.NotEqual(t, data, h.Data)
+		h.Data, h.Sum = data, log.HeadSum(h.Run, h.Tail, data)
+	}}, small)
+	run, err := l.Run(t.Context(), specimenRun)
+	require.NoError(t, err)
+	require.Equal(t, forged, run.Hash.String())
+	now, err := l.Verify(t.Context(), specimenRun)
+	require.NoError(t, err)
+	require.EqualValues(t, specimenSize, now.BrokenAt)
+	require.ErrorContains(t, now.Problems[0], "the head does not agree with the events: hash of the newest")
+	require.ErrorContains(t, now.Problems[0], forged)
 }
 
 // TestEndLost: if the newest record's seq is damaged, it looks as if the run were

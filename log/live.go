@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"container/list"
 	"sync"
 )
@@ -117,7 +118,12 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 	}
 	if e := el.Value.(*liveEntry); !e.newest.of(&e.run) && newest.of(&e.run) && newest.event.Seq == e.run.Last {
 		lr := e.liveRun
-		lr.newest = newest
+		if lr.newest = newest; newest.event.Seq < e.run.tail {
+			// The state is a part of its segment's block, and would keep all of it.
+			own := *newest
+			own.event.State = bytes.Clone(own.event.State)
+			lr.newest = &own
+		}
 		c.put(r.ID, lr)
 	}
 }

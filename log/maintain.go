@@ -113,6 +113,7 @@ const leaseRun = "\x00lease"
 type lease struct {
 	Version int       `json:"version"`
 	Holder  string    `json:"holder"`
+	From    time.Time `json:"from"` // later than now if the clock was set back since
 	Until   time.Time `json:"until"`
 }
 
@@ -133,10 +134,10 @@ func (l *Log) Lease(ctx context.Context, holder string, d time.Duration) (bool, 
 	}
 	now := time.Now()
 	var held lease
-	if json.Unmarshal(h.Data, &held) == nil && held.Holder != holder && held.Until.After(now) {
+	if json.Unmarshal(h.Data, &held) == nil && held.Holder != holder && !held.From.After(now) && held.Until.After(now) {
 		return false, nil
 	}
-	data, err := json.Marshal(lease{formatVersion, holder, now.Add(d)})
+	data, err := json.Marshal(lease{formatVersion, holder, now, now.Add(d)})
 	if err != nil {
 		return false, err
 	}

@@ -22,7 +22,8 @@ type pruneData struct {
 // listed as pruned, still verify, and asking for their state gives ErrPruned with
 // policy and time. States stored as deltas on them are stored anew on what
 // remains, byte for byte the same. Events that are pruned already or don't exist
-// are passed over. It returns how many states were dropped.
+// are passed over. It returns how many states were dropped; when the error is nil,
+// the backend has erased them.
 //
 // A note is made durable first, then the states go in slices: after a crash the
 // run is as if fewer had been named, and calling again finishes the work.
@@ -43,22 +44,38 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
 	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s == 0 || s > run.Last })
-	if seqs, err = l.unpruned(ctx, run, seqs); err != nil || len(seqs) == 0 {
+	if seqs, err = l.unpruned(ctx, run, seqs); err != nil {
 		return 0, err
+	}
+	dropped, err := l.pruneAll(ctx, run, seqs, policy)
+	if err != nil {
+		return dropped, err
+	}
+	// What was sealed is in a segment that is dead now, and perhaps also in a record
+	// that was dead before.
+	if err := l.purgeAll(ctx); err != nil {
+		return dropped, fmt.Errorf("%sstates are pruned, but not all that they took is erased: %w", place(id, 0), err)
+	}
+	return dropped, nil
+}
+
+// pruneAll drops states that are there.
+func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, policy string) (dropped int, err error) {
+	if len(seqs) == 0 {
+		return 0, nil
 	}
 	data, err := json.Marshal(pruneData{Policy: policy})
 	if err != nil {
 		return 0, err
 	}
-	if err := l.AddNote(ctx, id, Note{Kind: noteKindPrune, Events: ranges(seqs), Data: data}); err != nil {
+	if err := l.AddNote(ctx, run.ID, Note{Kind: noteKindPrune, Events: ranges(seqs), Data: data}); err != nil {
 		return 0, err
 	}
-	dropped := 0
 	for part := range slices.Chunk(seqs, pruneSlice) {
 		n, err := l.pruneSome(ctx, run, part)
 		dropped += n
 		if err != nil {
-			return dropped, fmt.Errorf("%sprune: %w", place(id, 0), err)
+			return dropped, fmt.Errorf("%sprune: %w", place(run.ID, 0), err)
 		}
 	}
 	return dropped, nil

@@ -133,8 +133,8 @@ func (s *snapshot) give() *Event {
 
 // snapshot reads one event.
 func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, error) {
-	if seq > run.Last && run.lastErr != nil {
-		return nil, run.lastErr
+	if seq > run.Last && run.damage() != nil { // it is not known where the run ends
+		return nil, run.damage()
 	}
 	if seq == 0 || seq > run.Last {
 		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))

@@ -206,6 +206,7 @@ func (v *verifier) finish(run Run) {
 		what       string
 		want, have any
 	}{
+		{"hash of the newest", run.Hash, v.prev},
 		{"number of pruned events", run.Pruned, v.rep.Pruned},
 		{"bytes of states", run.Bytes, v.bytes},
 	} {

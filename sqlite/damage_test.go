@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -145,4 +146,56 @@ func TestDamageIsReportedAsSuch(t *testing.T) {
 	require.ErrorIs(t, err, log.ErrCorrupt)
 	require.ErrorContains(t, err, path+": corrupt: ")
 	require.ErrorContains(t, err, "`sqlite3 "+path+" .recover` may save what is left")
+}
+
+// TestDamagedTail: where a run's row says wrongly where its tail begins, nobody is
+// told that the events of the tail don't exist.
+func TestDamagedTail(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	const events = 300
+	states := fill(t, path, "run", events)
+	b, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+	require.NoError(t, err)
+	l, err := log.Open(b, log.Options{})
+	require.NoError(t, err)
+	sealed, err := l.Seal(t.Context(), "run", log.SealOptions{})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = db.Exec(`UPDATE runs SET tail = tail + 1024`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	b, err = sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+	require.NoError(t, err)
+	l, err = log.Open(b, log.Options{})
+	require.NoError(t, err)
+	defer l.Close()
+	for seq := uint64(1); seq <= events; seq++ {
+		ev, err := l.At(t.Context(), "run", seq)
+		if seq > sealed.Events {
+			require.ErrorIs(t, err, log.ErrCorrupt, "seq %d", seq)
+			continue
+		}
+		require.NoError(t, err)
+		require.True(t, states[seq] == string(ev.State))
+	}
+	_, err = l.Newest(t.Context(), "run")
+	require.ErrorIs(t, err, log.ErrCorrupt, "an older state is not the newest")
+	n := uint64(0)
+	for _, e := range l.History(t.Context(), "run", log.HistoryOptions{}) {
+		if err = e; err == nil {
+			n++
+		}
+	}
+	require.Equal(t, sealed.Events, n)
+	require.ErrorIs(t, err, log.ErrCorrupt, "the history goes on")
+	rep, err := l.Verify(t.Context(), "run")
+	require.NoError(t, err)
+	require.False(t, rep.Intact())
+	_, err = l.Append(t.Context(), log.Append{Header: log.Header{RunID: "run", NodeID: "a", Kind: log.JSON}, State: []byte(`1`)})
+	require.ErrorIs(t, err, log.ErrCorrupt)
 }

@@ -1,0 +1,76 @@
+//go:build amd64 || arm64
+
+package checkpoint_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/bolt"
+)
+
+func init() { children["failing sync of a purge"] = purgeWithFailingSync }
+
+// purgeWithFailingSync deletes a run, has the disk fail just when what it took is
+// erased, and be sound again after that.
+func purgeWithFailingSync(args []string) int {
+	var t inChild
+	ctx := context.Background()
+	b, err := bolt.Open(args[0], bolt.Options{})
+	require.NoError(t, err)
+	f := &failpoints{Backend: b, point: func(name string) error {
+		if name == "before purge" {
+			return deny(false, unix.EIO, unix.SYS_FSYNC, unix.SYS_FDATASYNC)
+		}
+		return nil
+	}}
+	s, err := checkpoint.Open(f, checkpoint.WithoutCompaction())
+	require.NoError(t, err)
+	for i := range 20 {
+		require.NoError(t, s.Save(ctx, small("kept", i)))
+		require.NoError(t, s.Save(ctx, small("gone", i)))
+	}
+	deleted := make(chan error)
+	go func() {
+		runtime.LockOSThread() // ends with the goroutine, and the filter with it
+		deleted <- s.Delete(ctx, "gone")
+	}()
+	err = <-deleted
+	require.ErrorContains(t, err, "it is deleted, but not all that it took is erased")
+	require.ErrorIs(t, err, unix.EIO)
+	err = s.Save(ctx, small("kept", 20))
+	require.ErrorIs(t, err, checkpoint.ErrReadOnly)
+	require.NotErrorIs(t, err, checkpoint.ErrUnknownOutcome)
+	require.ErrorContains(t, err, "nothing was written")
+	require.ErrorContains(t, err, "open it again")
+	list, err := s.List("kept")
+	require.NoError(t, err)
+	require.Len(t, list, 20)
+	fmt.Println("done")
+	s.Close()
+	return 0
+}
+
+// TestFailedSyncOfPurge holds that after the sync of an erasure failed nothing is
+// written on top of it: bbolt goes on from pages that may never reach the disk, and
+// would take what is acknowledged later down with them.
+func TestFailedSyncOfPurge(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "checkpoints.bolt")
+	out, err := child(t, "failing sync of a purge", path).Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "done\n", string(out))
+	s, err := checkpoint.NewBoltStore(path)
+	require.NoError(t, err)
+	defer s.Close()
+	requireIntact(t, s.EventStore, "kept")
+	require.EqualValues(t, 21, saved(t, s.EventStore, "kept", "node", `1`).Seq, "the store works again")
+	require.NoError(t, s.Delete(t.Context(), "gone"))
+}
