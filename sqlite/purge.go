@@ -5,18 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/flowlog/checkpoint/log"
 )
 
-// One transaction of Purge erases for about purgeTime, since writers wait for it.
-// It looks at the clock after each piece: rows, and bytes of states unless one alone
-// has more. Erased pages are overwritten, so the bytes are written.
+// What one transaction of Purge erases, at most: rows, and bytes of states unless
+// one alone has more. Erased pages are overwritten, so the bytes are written; and of
+// rows that lie in bodies, each may be on a page of its own. Writers wait for it:
+// about a millisecond, and for a sync.
 const (
-	purgeTime  = time.Millisecond
-	purgeRows  = 32
-	purgeBytes = 256 << 10
+	purgeRows  = 48
+	purgeBytes = 512 << 10
 )
 
 // Purge implements [log.Backend].
@@ -31,15 +30,14 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
+	if err := b.preparePurge(ctx); err != nil {
+		return false, b.explain(err)
+	}
 	if _, err := b.exec(ctx, beginSQL); err != nil {
 		return false, b.explain(err)
 	}
-	more = true
-	for start := time.Now(); err == nil && more && time.Since(start) < purgeTime; {
-		var gone bool
-		gone, more, err = b.purgeOne(ctx)
-		b.erased = b.erased || gone
-	}
+	gone, more, err := b.purgeOne(ctx)
+	b.erased = b.erased || gone
 	if err == nil {
 		_, err = b.exec(ctx, commitSQL)
 	}
@@ -51,6 +49,41 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 		b.erased = !b.emptyWAL()
 	}
 	return more, nil
+}
+
+// purges are the prepared statements that find what is dead.
+type purges struct {
+	dead, slice *sql.Stmt
+}
+
+// preparePurge prepares the statements of Purge the first time, which takes longer
+// than what they do.
+func (b *Backend) preparePurge(ctx context.Context) (err error) {
+	if b.purges.slice != nil {
+		return nil
+	}
+	for _, text := range []string{purgeBodiesSQL, purgeEventsSQL} {
+		st, err := prepare(ctx, b.conn, text)
+		if err != nil {
+			return err
+		}
+		b.writes[text] = st
+	}
+	if b.purges.dead, err = b.conn.PrepareContext(ctx, deadSQL); err != nil {
+		return err
+	}
+	b.purges.slice, err = b.conn.PrepareContext(ctx, purgeSliceSQL)
+	return err
+}
+
+func (p *purges) Close() error {
+	var errs []error
+	for _, st := range []*sql.Stmt{p.dead, p.slice} {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // emptyWAL writes the WAL back and cuts it to nothing, so that what was erased
@@ -65,12 +98,12 @@ func (b *Backend) emptyWAL() bool {
 	return err == nil && busy == 0
 }
 
-// purgeOne erases a piece of the first thing that is dead. It reports whether what
+// purgeOne erases a slice of the first thing that is dead. It reports whether what
 // it erased is to live on nowhere, and whether there was anything.
 func (b *Backend) purgeOne(ctx context.Context) (gone, found bool, err error) {
 	var id, rk, below, segment int64
 	var all bool
-	err = b.conn.QueryRowContext(ctx, `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`).Scan(&id, &rk, &below, &all, &segment)
+	err = b.purges.dead.QueryRowContext(ctx).Scan(&id, &rk, &below, &all, &segment)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, false, nil
 	}
@@ -92,20 +125,16 @@ func (b *Backend) purgeOne(ctx context.Context) (gone, found bool, err error) {
 	return all || segment > 0, true, err
 }
 
-// purgeEvents erases a piece of the events whose ids are from from to below, and
+// purgeEvents erases a slice of the events whose ids are from from to below, and
 // returns how many there were in it.
 func (b *Backend) purgeEvents(ctx context.Context, from, below int64) (int64, error) {
 	var last sql.NullInt64
-	err := b.conn.QueryRowContext(ctx, `SELECT max(id) FROM (
-			SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
-				SELECT e.id, ifnull(length(e.state), ifnull(length(b.state), 0)) AS size
-				FROM events e LEFT JOIN bodies b ON b.n = e.body WHERE e.id >= ? AND e.id < ? ORDER BY e.id LIMIT ?)
-		) WHERE before < ?`, from, below, purgeRows, purgeBytes).Scan(&last)
+	err := b.purges.slice.QueryRowContext(ctx, from, below, purgeRows, purgeBytes).Scan(&last)
 	if err != nil || !last.Valid {
 		return 0, err
 	}
-	if _, err := b.exec(ctx, `DELETE FROM bodies WHERE n IN (SELECT body FROM events WHERE id BETWEEN ? AND ?)`, from, last.Int64); err != nil {
+	if _, err := b.exec(ctx, purgeBodiesSQL, from, last.Int64); err != nil {
 		return 0, err
 	}
-	return b.affected(ctx, `DELETE FROM events WHERE id BETWEEN ? AND ?`, from, last.Int64)
+	return b.affected(ctx, purgeEventsSQL, from, last.Int64)
 }

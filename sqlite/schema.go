@@ -172,6 +172,15 @@ const (
 	insertSegmentSQL = `INSERT INTO segments (rk, first, last, live, "index", data) VALUES (?, ?, ?, 1, ?, ?)`
 	retireSegmentSQL = `UPDATE segments SET live = 0 WHERE id = ? AND rk = ?`
 	insertDeadSQL    = `INSERT INTO dead (rk, below, "all", segment) VALUES (?, ?, ?, ?)`
+
+	deadSQL       = `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`
+	purgeSliceSQL = `SELECT max(id) FROM (
+			SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
+				SELECT e.id, ifnull(length(e.state), ifnull(length(b.state), 0)) AS size
+				FROM events e LEFT JOIN bodies b ON b.n = e.body WHERE e.id >= ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?3)
+		) WHERE before < ?4`
+	purgeBodiesSQL = `DELETE FROM bodies WHERE n IN (SELECT body FROM events WHERE id BETWEEN ? AND ?)`
+	purgeEventsSQL = `DELETE FROM events WHERE id BETWEEN ? AND ?`
 )
 
 // manyRows is how many events the statements for many take.

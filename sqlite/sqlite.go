@@ -88,7 +88,8 @@ type Backend struct {
 	writers *sql.DB // at most one connection; nil when ReadOnly
 	conn    *sql.Conn
 	writes  map[string]*statement
-	version *sql.Stmt           // versionSQL
+	version *sql.Stmt // versionSQL
+	purges  purges
 	seen    int64               // what it said last
 	known   map[string]standing // by run: a cache
 	shared  bool                // the events of the transaction go to bodies
@@ -132,6 +133,7 @@ func (b *Backend) release() error {
 	if b.version != nil {
 		errs = append(errs, b.version.Close())
 	}
+	errs = append(errs, b.purges.Close())
 	for _, st := range b.writes {
 		errs = append(errs, st.Close())
 	}
