@@ -92,7 +92,7 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	return false, nil
 }
 
-const outOfOrder = "the keys of a page are out of order; the file was left as it is"
+const outOfOrder = "the keys of a page are out of order"
 
 // nested copies a bucket that is in another.
 func (c *copier) nested(l level, k []byte, depth int) (more bool, err error) {

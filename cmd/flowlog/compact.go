@@ -30,7 +30,8 @@ step at hand; what was done is kept, and calling it again goes on from there. Wh
 another process compacts the store, it waits.
 
 A run that is damaged is left as it is and named on stderr; then the exit code is 2,
-and all others are compacted nevertheless.`,
+and all others are compacted nevertheless. A file that is damaged itself, in the
+database's own pages, is left alone.`,
 		Args: arguments(),
 	}
 	output := outputFlag(cmd)
