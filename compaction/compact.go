@@ -94,6 +94,7 @@ func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 		return w.report, fmt.Errorf("nothing was compacted: %w", err)
 	}
 	err = w.compact(ctx, time.Now().Add(-opts.Idle))
+	w.giveBack() // which writes: bbolt's file grows by that
 	// Also when it was stopped: what was reached is kept.
 	after, _, spaceErr := l.Space(context.WithoutCancel(ctx))
 	w.report.After = after
