@@ -15,7 +15,8 @@ type (
 
 // The steps that CompactProgress tells of, in order.
 const (
-	CompactWaiting    = compaction.Waiting // for another process that compacts
+	CompactWaiting    = compaction.Waiting  // for another process that compacts
+	CompactChecking   = compaction.Checking // whether the file is whole
 	CompactSealing    = compaction.Sealing
 	CompactPurging    = compaction.Purging
 	CompactReclaiming = compaction.Reclaiming
@@ -31,6 +32,10 @@ const CompactLease = compaction.LeaseTime
 //
 // ctx stops it between two steps, with what was reached kept. It waits while
 // another process compacts the same file.
+//
+// It begins by looking whether the file is whole, and does nothing if a page of the
+// database's own trees is damaged: to erase from them might take what can still be
+// read. That is ErrCorrupt. A run in which something is damaged is passed over.
 func (s *EventStore) Compact(ctx context.Context, opts CompactOptions) (CompactReport, error) {
 	return compaction.Compact(ctx, s.log, opts)
 }

@@ -1,56 +1,50 @@
 package checkpoint_test
 
 import (
-	"context"
-	"log/slog"
-	"sync/atomic"
-	"syscall"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
-	"github.com/flowlog/checkpoint/log"
-	"github.com/flowlog/checkpoint/memory"
 )
 
-// fullOnce is a storage whose disk is full when the first segment is written.
-type fullOnce struct {
-	log.Backend
-	was atomic.Bool
-	hit chan struct{} // closed then
-}
-
-func (b *fullOnce) Apply(ctx context.Context, changes []log.Change) ([]log.Result, error) {
-	if len(changes[0].Add) > 0 && b.was.CompareAndSwap(false, true) {
-		close(b.hit)
-		return nil, &log.NotAppliedError{Err: syscall.ENOSPC}
-	}
-	return b.Backend.Apply(ctx, changes)
-}
-
-// TestSealingIsTriedAgain: a run that could not be sealed in the background is, with
-// the next that is, though no event comes to it any more.
-func TestSealingIsTriedAgain(t *testing.T) {
+// TestCompactAgain holds what Compact says to the file, and expects a second one to
+// find nothing to do: not to copy a bbolt file for what the first one's end made of it.
+func TestCompactAgain(t *testing.T) {
 	t.Parallel()
-	b := &fullOnce{Backend: memory.New(), hit: make(chan struct{})}
-	s, err := checkpoint.Open(b, checkpoint.WithIdle(time.Hour), checkpoint.WithLogger(slog.New(slog.DiscardHandler)))
-	require.NoError(t, err)
-	defer s.Close()
-	fill := func(run string) {
-		for i := range 257 {
-			require.NoError(t, s.Save(t.Context(), &checkpoint.Checkpoint{RunID: run, NodeID: "a", State: []byte(filler(20 + i))}))
-		}
-	}
-	fill("first")
-	<-b.hit
-	fill("second")
-	for _, run := range []string{"first", "second"} {
-		require.Eventually(t, func() bool {
-			r, err := s.Run(t.Context(), run)
+	for _, kind := range []string{"sqlite", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "x")
+			s := openFile(t, kind, path, checkpoint.WithoutCompaction(), checkpoint.WithDurability(checkpoint.DurabilityOff))
+			r := rand.NewChaCha8([32]byte{})
+			for run := range 1200 {
+				noise := make([]byte, 1<<10)
+				r.Read(noise)
+				state, err := json.Marshal(noise)
+				require.NoError(t, err)
+				require.NoError(t, s.Save(t.Context(), &checkpoint.Checkpoint{RunID: fmt.Sprint("run-", run), NodeID: "n", State: state}))
+			}
+			first, err := s.Compact(t.Context(), checkpoint.CompactOptions{})
 			require.NoError(t, err)
-			return r.Unsealed() == 1
-		}, time.Minute, time.Millisecond, run)
+			require.Positive(t, first.Reclaimed)
+			after, err := os.Stat(path)
+			require.NoError(t, err)
+			require.Equal(t, after.Size(), first.After)
+
+			second, err := s.Compact(t.Context(), checkpoint.CompactOptions{})
+			require.NoError(t, err)
+			again, err := os.Stat(path)
+			require.NoError(t, err)
+			require.True(t, os.SameFile(after, again), "the file was copied again")
+			require.Equal(t, again.Size(), second.After)
+			require.Equal(t, first.After, second.After)
+			require.NoError(t, s.Close())
+		})
 	}
 }

@@ -65,9 +65,17 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	k, v := l.cursor.First()
 	resumed := depth < len(c.next)
 	if resumed {
-		k, v = l.cursor.Seek(c.next[depth])
+		if k, v = l.cursor.Seek(c.next[depth]); !bytes.Equal(k, c.next[depth]) {
+			return false, corrupt("", 0, outOfOrder)
+		}
 	}
-	for ; k != nil; k, v = l.cursor.Next() {
+	for before := []byte(nil); k != nil; k, v = l.cursor.Next() {
+		// bbolt finds keys in a damaged page that no walk comes to, and the other
+		// way round. A copy would not have them.
+		if before != nil && bytes.Compare(before, k) >= 0 {
+			return false, corrupt("", 0, outOfOrder)
+		}
+		before = k // of a page of the old file, which stays
 		if c.size >= copyBytes {
 			c.next = append(c.next[:depth:depth], bytes.Clone(k))
 			return true, nil
@@ -88,6 +96,8 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	}
 	return false, nil
 }
+
+const outOfOrder = "the keys of a page are out of order"
 
 // nested copies a bucket that is in another.
 func (c *copier) nested(l level, k []byte, depth int) (more bool, err error) {

@@ -30,7 +30,8 @@ type Step string
 
 // The steps, in order.
 const (
-	Waiting    Step = "waiting" // for another process that compacts
+	Waiting    Step = "waiting"  // for another process that compacts
+	Checking   Step = "checking" // whether the storage is whole
 	Sealing    Step = "sealing"
 	Purging    Step = "purging"
 	Reclaiming Step = "reclaiming"
@@ -71,7 +72,9 @@ const LeaseTime = 30 * time.Second
 const leaseRetry = 100 * time.Millisecond
 
 // Compact seals what can be, erases what that replaced, and gives the disk space
-// back. While another process compacts the same storage, it waits.
+// back. While another process compacts the same storage, it waits. A storage that is
+// damaged itself, rather than what is in it, is left as it is, with an error that is
+// [log.ErrCorrupt].
 //
 // It can be stopped by ctx at any time, and called again to go on: each step is
 // durable and complete in itself. Reading and writing go on meanwhile.
@@ -85,7 +88,13 @@ func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 	if w.report.Before, _, err = l.Space(ctx); err != nil {
 		return w.report, err
 	}
+	w.say(Checking, 0, 0)
+	if err = l.Check(ctx); err != nil {
+		w.report.After = w.report.Before
+		return w.report, fmt.Errorf("nothing was compacted: %w", err)
+	}
 	err = w.compact(ctx, time.Now().Add(-opts.Idle))
+	w.giveBack() // which writes: bbolt's file grows by that
 	// Also when it was stopped: what was reached is kept.
 	after, _, spaceErr := l.Space(context.WithoutCancel(ctx))
 	w.report.After = after

@@ -91,6 +91,15 @@ type Reclaimed struct {
 	Done, Total int64
 }
 
+// A Checker is a Backend that can tell whether what it keeps its data in is whole:
+// pages and keys, not what is in them, which the engine checks itself. To erase from
+// a tree that is damaged may take what can still be read.
+type Checker interface {
+	// Check returns an error that is [ErrCorrupt] if something is damaged. Reading
+	// and writing go on meanwhile.
+	Check(ctx context.Context) error
+}
+
 // A Sizer is a Backend that knows what it takes on disk.
 type Sizer interface {
 	// Space returns what the storage's files take, and how much of it is free

@@ -95,6 +95,17 @@ func (l *Log) Reclaim(ctx context.Context, progress func(Reclaimed)) (int64, err
 	return 0, nil
 }
 
+// Check looks whether the storage itself is whole; see [Checker].
+func (l *Log) Check(ctx context.Context) error {
+	if err := l.readable(ctx); err != nil {
+		return err
+	}
+	if c, ok := l.backend.(Checker); ok {
+		return c.Check(ctx)
+	}
+	return nil
+}
+
 // Space returns what the storage takes on disk and how much of it is free for use
 // again, in bytes; zeros where it takes none.
 func (l *Log) Space(ctx context.Context) (size, free int64, err error) {

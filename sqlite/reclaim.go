@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/flowlog/checkpoint/log"
@@ -16,7 +17,27 @@ const reclaimPages = 64
 var (
 	_ log.Reclaimer = (*Backend)(nil)
 	_ log.Sizer     = (*Backend)(nil)
+	_ log.Checker   = (*Backend)(nil)
 )
+
+// Check implements [log.Checker] by SQLite's quick_check, which reads the whole
+// file.
+func (b *Backend) Check(ctx context.Context) error {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	var found string
+	if err := b.readers.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+		return b.unread(ctx, err)
+	}
+	if found != "ok" {
+		found = strings.ReplaceAll(strings.TrimPrefix(found, "*** in database main ***\n"), "\n", "; ")
+		return fmt.Errorf("%s: %w: %s; `sqlite3 %[1]s .recover` may save what is left", b.path, log.ErrCorrupt, found)
+	}
+	return nil
+}
 
 // Reclaim implements [log.Reclaimer] by SQLite's incremental vacuum. Others write
 // between its slices, each of which takes about as long as writing 256 KiB.

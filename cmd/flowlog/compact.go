@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,8 @@ step at hand; what was done is kept, and calling it again goes on from there. Wh
 another process compacts the store, it waits.
 
 A run that is damaged is left as it is and named on stderr; then the exit code is 2,
-and all others are compacted nevertheless.`,
+and all others are compacted nevertheless. A file that is damaged itself, in the
+database's own pages, is left alone.`,
 		Args: arguments(),
 	}
 	output := outputFlag(cmd)
@@ -150,6 +152,18 @@ func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
 	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
 }
 
+// lasting says a duration without what is 0 in it.
+func lasting(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // sayUnsealed says that events of some runs are not sealed, for who wonders why
 // nothing was.
 func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.EventStore, r checkpoint.CompactReport, idle time.Duration) error {
@@ -170,7 +184,7 @@ func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.EventStore, r c
 		}
 	}
 	if runs > 0 {
-		c.say("%s had an event in the last %s; `flowlog compact --idle 0s` takes all", count(runs, "run"), idle)
+		c.say("%s had an event in the last %s; `flowlog compact --idle 0s` takes all", count(runs, "run"), lasting(idle))
 	}
 	return nil
 }

@@ -78,6 +78,8 @@ func stepText(p checkpoint.CompactProgress) string {
 	switch p.Step {
 	case checkpoint.CompactWaiting:
 		return fmt.Sprintf("waiting: another process compacts this store (if it was killed, up to %s)", checkpoint.CompactLease)
+	case checkpoint.CompactChecking:
+		return "checking the file"
 	case checkpoint.CompactSealing:
 		return "sealing"
 	case checkpoint.CompactPurging:

@@ -101,7 +101,8 @@ func TestProgressGoesAway(t *testing.T) {
 	shown := onTerminal(t, dir, 45, nil, "compact", "--idle", "0s")
 	lines := strings.Split(shown, "\r")
 	require.Equal(t, "", lines[0])
-	require.Regexp(t, `^sealing  \x1b\[2m·{20}\x1b\[0m  0 of 1 event\x1b\[K$`, lines[1])
+	require.Equal(t, "checking the file\x1b[K", lines[1])
+	require.Regexp(t, `^sealing  \x1b\[2m·{20}\x1b\[0m  0 of 1 event\x1b\[K$`, lines[2])
 	for _, line := range lines[1:] { // each erases what is left of the one before
 		require.Contains(t, line, "\x1b[K")
 	}

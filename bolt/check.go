@@ -1,0 +1,43 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+var _ log.Checker = (*Backend)(nil)
+
+// Check implements [log.Checker]: it walks over all buckets and holds their keys to
+// their order. Pages have no checksum, so that is what there is to see.
+func (b *Backend) Check(ctx context.Context) error {
+	return b.view(ctx, func(tx *bbolt.Tx) error { return inOrder(ctx, tx.Cursor(), tx.Bucket) })
+}
+
+// inOrder checks a bucket and those in it.
+func inOrder(ctx context.Context, c *bbolt.Cursor, nested func(name []byte) *bbolt.Bucket) error {
+	var before []byte
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if before != nil && bytes.Compare(before, k) >= 0 {
+			return corrupt("", 0, outOfOrder)
+		}
+		before = k
+		if v != nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in := nested(k)
+		if in == nil {
+			return corrupt("", 0, "a bucket that is listed can't be found")
+		}
+		if err := inOrder(ctx, in.Cursor(), in.Bucket); err != nil {
+			return err
+		}
+	}
+	return nil
+}
