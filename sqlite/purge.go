@@ -9,12 +9,11 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// What one transaction of Purge erases, at most: rows, and bytes of states unless
-// one alone has more. Erased pages are overwritten, so the bytes are written; and of
-// rows that lie in bodies, each may be on a page of its own. Writers wait for it:
-// about a millisecond, and for a sync.
+// What one transaction of Purge erases, at most: rows, and bytes that are written for
+// it unless one row alone has more. Erased pages are overwritten, and a row in bodies
+// may be alone on its page. Writers wait for it: about a millisecond, and for a sync.
 const (
-	purgeRows  = 48
+	purgeRows  = 256
 	purgeBytes = 512 << 10
 )
 

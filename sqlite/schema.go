@@ -176,7 +176,7 @@ const (
 	deadSQL       = `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`
 	purgeSliceSQL = `SELECT max(id) FROM (
 			SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
-				SELECT e.id, ifnull(length(e.state), ifnull(length(b.state), 0)) AS size
+				SELECT e.id, 1024 + iif(e.body, 8192 + ifnull(length(b.state), 0), ifnull(length(e.state), 0)) AS size
 				FROM events e LEFT JOIN bodies b ON b.n = e.body WHERE e.id >= ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?3)
 		) WHERE before < ?4`
 	purgeBodiesSQL = `DELETE FROM bodies WHERE n IN (SELECT body FROM events WHERE id BETWEEN ? AND ?)`
