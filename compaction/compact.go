@@ -194,6 +194,9 @@ func (w *worker) seal(ctx context.Context, idle time.Time) error {
 	}
 	for _, t := range tails {
 		w.say(Sealing, done, total)
+		if err := w.wait(ctx); err != nil { // it may have been lost, to one who works now
+			return err
+		}
 		err := w.sealRun(ctx, t.Run, !t.At.After(idle), func(events int64) { w.say(Sealing, done+events, total) })
 		if err != nil {
 			return err
@@ -207,7 +210,7 @@ func (w *worker) seal(ctx context.Context, idle time.Time) error {
 // sealRun seals one run. Damage in it is noted, and no reason to stop.
 func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress func(events int64)) error {
 	if ok, err := w.lease(ctx); err != nil || !ok {
-		return errors.Join(err, ctx.Err()) // somebody else is at it
+		return errors.Join(err, errBusy)
 	}
 	before := w.report.Sealed
 	stats, err := w.log.Seal(ctx, run, log.SealOptions{Whole: whole, Pace: w.pace, Progress: func(s log.SealStats) {
