@@ -84,11 +84,29 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 }
 
 // event returns the event that a text names, as RUN, RUN@SEQ, RUN@head, RUN@NODE
-// or RUN@NODE#N. Run and node ids may hold @ and # themselves, so what is there
-// literally goes first, and of several the longest run id.
+// or RUN@NODE#N, and one further up its line with ~N behind. Run and node ids may
+// hold @, # and ~ themselves, so what is there literally goes first, and of several
+// the longest run id.
 func (l looker) event(text string) (checkpoint.Run, uint64, error) {
+	child, up, ok := cutUp(text)
+	if !ok {
+		return l.named(text, l.literal, l.lastLiterally, l.prefixed)
+	}
+	if run, seq, err := l.named(text, l.literal, l.lastLiterally); err == nil || !isAnswer(err) {
+		return run, seq, err
+	}
+	run, seq, err := l.event(child)
+	if err == nil {
+		seq, err = l.ancestor(run, seq, up)
+	}
+	return run, seq, err
+}
+
+// named returns the event that a text names without going up, if one of the ways to
+// name its run finds that.
+func (l looker) named(text string, ways ...func(string) (checkpoint.Run, bool, error)) (checkpoint.Run, uint64, error) {
 	var failed error
-	for _, name := range []func(string) (checkpoint.Run, bool, error){l.literal, l.lastLiterally, l.prefixed} {
+	for _, name := range ways {
 		for run, where := range splits(text) {
 			r, ok, err := name(run)
 			if err != nil && !isAnswer(err) {
