@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 )
 
@@ -91,9 +92,11 @@ func (p *pager) release() {
 	}
 }
 
-// close waits until the reader has seen it all.
+// close waits until the reader has seen it all. A Ctrl-C is the program's own affair
+// by then: without us, it and the shell would both read from the terminal.
 func (p *pager) close() {
 	if p.cmd != nil {
+		signal.Ignore(os.Interrupt)
 		p.pipe.Close()
 		<-p.ended
 	}

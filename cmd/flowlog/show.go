@@ -107,21 +107,26 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 }
 
 // entry returns an event with its state.
-func (l looker) entry(run checkpoint.Run, seq uint64) (entry, error) {
-	e := entry{}
+func (l looker) entry(run checkpoint.Run, seq uint64) (e entry, err error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
 		if err != nil {
 			return e, err
 		}
 		e.Event = ev
 	}
-	for _, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Node: e.NodeID, HeadersOnly: true}) {
+	e.Visit, err = l.visitOf(e.Event)
+	return e, err
+}
+
+// visitOf returns which event of its node an event is.
+func (l looker) visitOf(e *checkpoint.Event) (visit int, err error) {
+	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
 		if err != nil {
-			return e, err
+			return 0, err
 		}
-		e.Visit++
+		visit++
 	}
-	return e, nil
+	return visit, nil
 }
 
 // facts writes what is known of an event besides its state.

@@ -30,13 +30,14 @@ const (
 // state is the state of an event, read as JSON when it is first compared.
 type state struct {
 	sha    checkpoint.Digest
-	raw    []byte // nil if it was pruned
+	raw    []byte
+	pruned bool
 	isJSON bool
 	doc    *statediff.Document
 }
 
 func stateOf(e *checkpoint.Event) *state {
-	return &state{sha: e.SHA256, raw: e.State, isJSON: e.Kind == checkpoint.KindJSON}
+	return &state{sha: e.SHA256, raw: e.State, pruned: e.Pruned, isJSON: e.Kind == checkpoint.KindJSON}
 }
 
 // steps streams the events that are listed, each with its state and its changes.
@@ -131,9 +132,9 @@ func compare(old, now *state) step {
 	switch {
 	case old.sha == now.sha:
 		st.diff = &statediff.Diff{}
-	case now.raw == nil:
+	case now.pruned:
 		st.why = whyPruned
-	case old.raw == nil:
+	case old.pruned:
 		st.why = whyOldPruned
 	case !now.parse():
 		st.why = whyNotJSON
