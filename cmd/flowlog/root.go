@@ -77,7 +77,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.du(), c.compact(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.grep(), c.stats(), c.branches(), c.du(), c.compact(), c.completion())
 	return root
 }
 
