@@ -62,10 +62,21 @@ func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error
 	}
 }
 
-// pages is entries, so many at a time.
-func (l looker) pages(run checkpoint.Run, list listing, length int) iter.Seq2[[]entry, error] {
+// How many events are read and shown at a time. Of a run that has more, the first
+// page is shorter, so that it is there at once.
+const (
+	pageRows  = 1000
+	firstRows = 250
+)
+
+// pages is entries, a page at a time.
+func (l looker) pages(run checkpoint.Run, list listing) iter.Seq2[[]entry, error] {
 	return func(yield func([]entry, error) bool) {
 		var page []entry
+		length := pageRows
+		if run.Last > pageRows {
+			length = firstRows
+		}
 		for e, err := range l.entries(run, list) {
 			if err != nil {
 				yield(nil, err)
@@ -75,7 +86,7 @@ func (l looker) pages(run checkpoint.Run, list listing, length int) iter.Seq2[[]
 				if !yield(page, nil) {
 					return
 				}
-				page = nil
+				page, length = nil, pageRows
 			}
 		}
 		if len(page) > 0 {

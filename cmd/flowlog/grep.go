@@ -146,7 +146,7 @@ func (g *grepper) search(args []string) error {
 func (g *grepper) full() bool { return g.limit > 0 && g.found == g.limit }
 
 func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
-	for page, err := range g.l.pages(run, listing{node: g.node, line: line}, pageRows) {
+	for page, err := range g.l.pages(run, listing{node: g.node, line: line}) {
 		if err != nil {
 			return err
 		}

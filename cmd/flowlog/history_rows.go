@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
 )
@@ -23,9 +25,6 @@ type historian struct {
 	chart *chart // up to the page at hand, at least
 	shown int
 }
-
-// pageRows is how many events are read and shown at a time.
-const pageRows = 1000
 
 // row is a row of a history. It keeps no state.
 type row struct {
@@ -52,7 +51,7 @@ func (h *historian) show() error {
 		}
 	}
 	out := h.writer()
-	for page, err := range h.l.pages(h.run, list, pageRows) {
+	for page, err := range h.l.pages(h.run, list) {
 		if err != nil {
 			return err
 		}
@@ -94,7 +93,7 @@ func (h *historian) howMany() error {
 	case h.shown == 0:
 		return noMatch("the line of the second event has nothing that the first one's has not; `flowlog branches %s` shows how they lie", quote(run.ID))
 	case uint64(h.shown) < run.Last:
-		h.say("%d of the run's %s", h.shown, count(run.Last, "event"))
+		h.say("%s of the run's %s", humanize.Comma(int64(h.shown)), count(run.Last, "event"))
 	}
 	return nil
 }

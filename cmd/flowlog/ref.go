@@ -45,10 +45,15 @@ func noRun(text string) error {
 // literal returns the run of that very id, if there is one.
 func (l looker) literal(id string) (run checkpoint.Run, ok bool, err error) {
 	run, err = l.store.Run(l.ctx, id)
-	if errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrInvalid) {
-		return checkpoint.Run{}, false, nil // or an id that no run can have
+	if errors.Is(err, checkpoint.ErrNotFound) || isNoID(err) {
+		return checkpoint.Run{}, false, nil
 	}
 	return run, err == nil, err
+}
+
+// isNoID reports whether what was looked for can't be an id, or the beginning of one.
+func isNoID(err error) bool {
+	return errors.Is(err, checkpoint.ErrInvalid) || errors.Is(err, checkpoint.ErrTooLarge)
 }
 
 func (l looker) last() (checkpoint.Run, error) {
@@ -66,8 +71,8 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 	const most = 9
 	var ids []string
 	for r, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Prefix: prefix, ByID: true, Limit: most}) {
-		if errors.Is(err, checkpoint.ErrInvalid) {
-			break // no run can begin so
+		if isNoID(err) {
+			break
 		}
 		if err != nil {
 			return checkpoint.Run{}, false, err
