@@ -30,7 +30,7 @@ store meanwhile; a bbolt store must not be open elsewhere. Ctrl-C stops it after
 step at hand; what was done is kept, and calling it again goes on from there. While
 another process compacts the store, it waits.
 
-A run that is damaged is left as it is and named on stderr; then the exit code is 2,
+A run that is damaged is left as it is and named on stderr; then the exit code is 1,
 and all others are compacted nevertheless. A file that is damaged itself, in the
 database's own pages, is left alone.`,
 		Args: arguments(),
@@ -71,7 +71,7 @@ func (c *cli) compactStore(ctx context.Context, store *checkpoint.EventStore, id
 	case ctx.Err() != nil && err != nil:
 		c.say("what was done is kept; `flowlog compact` goes on from there")
 	case err == nil && len(report.Skipped) > 0:
-		return fmt.Errorf("%s could not be sealed; the rest of the store was compacted", count(len(report.Skipped), "damaged run"))
+		return &exitError{codeDamaged, fmt.Sprintf("%s could not be sealed; the rest of the store was compacted", count(len(report.Skipped), "damaged run"))}
 	}
 	return err
 }

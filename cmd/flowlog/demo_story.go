@@ -175,9 +175,11 @@ func (s *story) look(ctx context.Context) error {
 	}
 	layout := clock(run.CreatedAt, run.UpdatedAt)
 	table := newHistoryTable(func(at time.Time) string { return at.Local().Format(layout) }, false)
-	if table.tree, err = l.tree(run); err != nil {
+	chart, err := l.chart(run)
+	if err != nil {
 		return err
 	}
+	table.tree = newTree(chart.parents)
 	largest := int64(0)
 	for e, err := range l.entries(run, listing{}) {
 		if err != nil {
@@ -186,7 +188,7 @@ func (s *story) look(ctx context.Context) error {
 		table.add(e)
 		largest = max(largest, e.Size)
 	}
-	table.write(s.screen, "  ") // so that it fits 80 columns
+	table.writeStored(s.screen, "  ") // so that it fits 80 columns
 	s.line("\n   %s.", summary(s.screen, run))
 	s.line("   The largest state alone takes %s.", size(largest))
 	return nil
@@ -204,6 +206,7 @@ func (s *story) suggest() error {
 	lines := []string{
 		call + " runs" + store,
 		call + " history " + quote(s.run) + store,
+		call + " diff " + quote(s.run+"@"+small) + store,
 		call + " show " + quote(s.run+"@"+small) + store,
 	}
 	if s.at.kind == sqliteKind {

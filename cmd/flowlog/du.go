@@ -39,21 +39,18 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 		if limit < 0 {
 			return usage("--limit %d: it is a number of runs or nodes, or 0 for all", limit)
 		}
-		store, err := c.open()
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		l := looker{store, cmd.Context()}
-		if len(args) == 0 {
-			return c.duStore(l, limit, *output)
-		}
-		run, err := l.run(args[0])
-		if err != nil {
-			return err
-		}
-		return c.duRun(l, run, limit, *output)
+		return c.look(cmd.Context(), func(l looker) error {
+			if len(args) == 0 {
+				return c.duStore(l, limit, *output)
+			}
+			run, err := l.run(args[0])
+			if err != nil {
+				return err
+			}
+			return c.duRun(l, run, limit, *output)
+		})
 	}
+	c.completeRuns(cmd, 0)
 	return cmd
 }
 

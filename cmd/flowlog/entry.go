@@ -19,8 +19,12 @@ type entry struct {
 type listing struct {
 	node     string
 	backward bool
-	limit    int // 0 for all
+	limit    int             // 0 for all
+	line     map[uint64]bool // only these; nil for all
 }
+
+// isWhole reports whether a listing has all events, but for a limit.
+func (list listing) isWhole() bool { return list.node == "" && list.line == nil }
 
 // entries streams events without their states. Visits are counted from the run's
 // beginning, whatever the listing leaves out.
@@ -37,6 +41,7 @@ func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error
 				visits[ev.NodeID]++
 			}
 		}
+		given := 0
 		for ev, err := range l.headers(run, list) {
 			if err != nil {
 				yield(entry{}, err)
@@ -47,17 +52,57 @@ func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error
 			if !list.backward {
 				e.Visit++
 			}
-			if !yield(e, nil) {
+			if list.line != nil && !list.line[ev.Seq] {
+				continue
+			}
+			if given++; !yield(e, nil) || given == list.limit {
 				return
 			}
 		}
 	}
 }
 
+// How many events are read and shown at a time. Of a run that has more, the first
+// page is shorter, so that it is there at once.
+const (
+	pageRows  = 1000
+	firstRows = 250
+)
+
+// pages is entries, a page at a time.
+func (l looker) pages(run checkpoint.Run, list listing) iter.Seq2[[]entry, error] {
+	return func(yield func([]entry, error) bool) {
+		var page []entry
+		length := pageRows
+		if run.Last > pageRows {
+			length = firstRows
+		}
+		for e, err := range l.entries(run, list) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if page = append(page, e); len(page) == length {
+				if !yield(page, nil) {
+					return
+				}
+				page, length = nil, pageRows
+			}
+		}
+		if len(page) > 0 {
+			yield(page, nil)
+		}
+	}
+}
+
+// headers streams the events of a listing, but for its line and its limit, without
+// their states.
 func (l looker) headers(run checkpoint.Run, list listing) iter.Seq2[*checkpoint.Event, error] {
-	return l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{
-		To: run.Last, Node: list.node, Backward: list.backward, Limit: list.limit, HeadersOnly: true,
-	})
+	opts := checkpoint.HistoryOptions{To: run.Last, Node: list.node, Backward: list.backward, HeadersOnly: true}
+	if list.line == nil {
+		opts.Limit = list.limit
+	}
+	return l.store.History(l.ctx, run.ID, opts)
 }
 
 // eventJSON is an event as -o json gives it: the names are those of a checkpoint's

@@ -1,23 +1,30 @@
 // Command flowlog looks into the checkpoints of workflow runs, and makes them small.
 //
 //	flowlog demo                   an agent is killed, resumes and goes back
-//	flowlog runs                   the runs of a store
-//	flowlog history RUN            the events of a run
+//	flowlog runs [QUERY]           the runs of a store
+//	flowlog history RUN            the events of a run, and what each step changed
 //	flowlog show RUN@SEQ           one event and its state
+//	flowlog diff [REF] REF         what differs between two events
+//	flowlog grep PATTERN [RUN]     where a text came into the states
+//	flowlog stats RUN              what takes the time and the space of a run
+//	flowlog branches RUN           the tree of a run
 //	flowlog du [RUN]               what takes the space
 //	flowlog compact                make a store smaller, losing nothing
+//	flowlog completion SHELL       a script that completes verbs, runs and nodes
 //
 // All but demo and compact open a store for looking only. A SQLite store may be in use
 // by a program meanwhile, also when it is compacted; a bbolt store can be open in one
 // process at a time, so the command waits for its turn, as long as --wait says. Data goes to stdout and all else to stderr, so the verbs can
 // be piped.
 //
+// A verb is a file with a method of cli that returns its cobra.Command; root adds it.
+//
 // # Exit codes
 //
 //	0    fine
-//	1    nothing matched
-//	2    wrong use, a failure, or damage
-//	3    no such run, event or state
+//	1    it differs, is damaged, or nothing matched
+//	2    wrong use, or a failure
+//	3    no such run, event, state or value
 //	4    another process holds the store, for longer than --wait
 //	130  interrupted
 package main
@@ -32,6 +39,7 @@ import (
 	"syscall"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
 )
 
 func main() { os.Exit(run()) }
@@ -53,6 +61,8 @@ func run() int {
 
 // The exit codes.
 const (
+	codeDiffers     = 1
+	codeDamaged     = 1
 	codeNoMatch     = 1
 	codeFailure     = 2
 	codeNotFound    = 3
@@ -61,7 +71,7 @@ const (
 )
 
 // exitError is an error with its exit code. Without a message there is nothing to
-// be said: it has been.
+// be said: stdout says it.
 type exitError struct {
 	code    int
 	message string
@@ -90,7 +100,9 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintln(w, "flowlog: interrupted")
 		return codeInterrupted
 	}
-	fmt.Fprintln(w, "flowlog: "+printable(err.Error()))
+	if message := err.Error(); message != "" {
+		fmt.Fprintln(w, "flowlog: "+printable(message))
+	}
 	return exitCode(err)
 }
 
@@ -99,10 +111,12 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
-	case errors.Is(err, checkpoint.ErrNotFound), errors.Is(err, checkpoint.ErrPruned):
+	case errors.Is(err, checkpoint.ErrNotFound), errors.Is(err, checkpoint.ErrPruned), errors.Is(err, statediff.ErrNotFound):
 		return codeNotFound
 	case errors.Is(err, checkpoint.ErrLocked):
 		return codeLocked
+	case errors.Is(err, checkpoint.ErrCorrupt):
+		return codeDamaged
 	}
 	return codeFailure
 }

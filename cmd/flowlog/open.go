@@ -9,15 +9,7 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// open opens the store for looking only.
-func (c *cli) open() (*checkpoint.EventStore, error) {
-	at, err := c.place()
-	if err != nil {
-		return nil, err
-	}
-	return c.openToLook(at)
-}
-
+// openToLook opens a store for looking only.
 func (c *cli) openToLook(at place) (*checkpoint.EventStore, error) {
 	store, err := c.openAt(at, checkpoint.WithReadOnly())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -45,10 +45,15 @@ func noRun(text string) error {
 // literal returns the run of that very id, if there is one.
 func (l looker) literal(id string) (run checkpoint.Run, ok bool, err error) {
 	run, err = l.store.Run(l.ctx, id)
-	if errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrInvalid) {
-		return checkpoint.Run{}, false, nil // or an id that no run can have
+	if errors.Is(err, checkpoint.ErrNotFound) || isNoID(err) {
+		return checkpoint.Run{}, false, nil
 	}
 	return run, err == nil, err
+}
+
+// isNoID reports whether what was looked for can't be an id, or the beginning of one.
+func isNoID(err error) bool {
+	return errors.Is(err, checkpoint.ErrInvalid) || errors.Is(err, checkpoint.ErrTooLarge)
 }
 
 func (l looker) last() (checkpoint.Run, error) {
@@ -66,8 +71,8 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 	const most = 9
 	var ids []string
 	for r, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Prefix: prefix, ByID: true, Limit: most}) {
-		if errors.Is(err, checkpoint.ErrInvalid) {
-			break // no run can begin so
+		if isNoID(err) {
+			break
 		}
 		if err != nil {
 			return checkpoint.Run{}, false, err
@@ -84,11 +89,29 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 }
 
 // event returns the event that a text names, as RUN, RUN@SEQ, RUN@head, RUN@NODE
-// or RUN@NODE#N. Run and node ids may hold @ and # themselves, so what is there
-// literally goes first, and of several the longest run id.
+// or RUN@NODE#N, and one further up its line with ~N behind. Run and node ids may
+// hold @, # and ~ themselves, so what is there literally goes first, and of several
+// the longest run id.
 func (l looker) event(text string) (checkpoint.Run, uint64, error) {
+	child, up, ok := cutUp(text)
+	if !ok {
+		return l.named(text, l.literal, l.lastLiterally, l.prefixed)
+	}
+	if run, seq, err := l.named(text, l.literal, l.lastLiterally); err == nil || !isAnswer(err) {
+		return run, seq, err
+	}
+	run, seq, err := l.event(child)
+	if err == nil {
+		seq, err = l.ancestor(run, seq, up)
+	}
+	return run, seq, err
+}
+
+// named returns the event that a text names without going up, if one of the ways to
+// name its run finds that.
+func (l looker) named(text string, ways ...func(string) (checkpoint.Run, bool, error)) (checkpoint.Run, uint64, error) {
 	var failed error
-	for _, name := range []func(string) (checkpoint.Run, bool, error){l.literal, l.lastLiterally, l.prefixed} {
+	for _, name := range ways {
 		for run, where := range splits(text) {
 			r, ok, err := name(run)
 			if err != nil && !isAnswer(err) {

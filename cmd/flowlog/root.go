@@ -16,11 +16,16 @@ type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	out *screen // stdout, from when the flags are known
+	out   *screen  // stdout, from when the flags are known
+	pager *pager   // where it goes; nil if it goes there itself
+	said  []string // lines for stderr that wait for the pager
 
-	store string
-	color string
-	wait  time.Duration
+	store   string
+	color   string
+	wait    time.Duration
+	times   timeFormat
+	noPager bool
+	redact  []string
 }
 
 // root returns the command with its verbs.
@@ -30,20 +35,23 @@ func (c *cli) root() *cobra.Command {
 		Short: "flowlog looks into the checkpoints of workflow runs.",
 		Long: `Flowlog looks into the checkpoints of workflow runs, and makes them small.
 
-Exit codes: 0 fine, 1 nothing matched, 2 wrong use, a failure or damage, 3 no such
-run, event or state, 4 another process holds the store, 130 interrupted.`,
+What is asked for goes to stdout, all else to stderr. Exit codes: 0 fine, 1 it
+differs, is damaged or nothing matched, 2 wrong use or a failure, 3 no such run,
+event or value, 4 another process holds the store, 130 interrupted.`,
 		Example: `  flowlog demo                       an agent is killed, resumes and goes back
   flowlog runs                       the runs of a store, newest first
-  flowlog history RUN                the events of a run, as a tree
-  flowlog show 'RUN@review#2'        one event and its state
-  flowlog du                         what takes the space
+  flowlog history @last              what happened in the newest, and what each step changed
+  flowlog diff '@last@review#2'      what one step changed, in full
+  flowlog show @last@12              one event and its state
+  flowlog grep 'rate limit' @last    where a text came into the states
+  flowlog stats @last                what takes the time and the space
   flowlog compact                    make a store smaller, losing nothing`,
 		Version:                    version(),
 		Args:                       cobra.ArbitraryArgs,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		PersistentPreRunE:          func(*cobra.Command, []string) error { return c.openScreen() },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -56,6 +64,9 @@ run, event or state, 4 another process holds the store, 130 interrupted.`,
 	flags.StringVar(&c.store, "store", "", "sqlite:PATH, bolt:PATH, PATH, or a folder with one\nstore (default $FLOWLOG_STORE, else the one store\nin ., ./flowlog-demo and ./data)")
 	flags.StringVar(&c.color, "color", "auto", "auto, always or never; auto honours NO_COLOR")
 	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait while another process holds the\nstore; then the exit code is 4")
+	flags.Var(&c.times, "time", "auto, relative or iso; auto is iso unless stdout is a\nterminal")
+	flags.BoolVar(&c.noPager, "no-pager", false, "show all at once, also on a terminal")
+	flags.StringArrayVar(&c.redact, "redact", nil, "show what is at this path of states masked; may be\ngiven several times")
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	root.SetHelpTemplate(helpTemplate)
@@ -66,7 +77,7 @@ run, event or state, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.du(), c.compact())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.grep(), c.stats(), c.branches(), c.du(), c.compact(), c.completion())
 	return root
 }
 
@@ -147,8 +158,13 @@ func (f *format) Type() string { return "format" }
 
 // say writes a line that is no data, after the data so far.
 func (c *cli) say(format string, args ...any) {
+	line := printable(fmt.Sprintf(format, args...))
+	if c.pager != nil { // it has the screen
+		c.said = append(c.said, line)
+		return
+	}
 	c.out.flush()
-	fmt.Fprintln(c.stderr, printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(c.stderr, line)
 }
 
 func (c *cli) openScreen() error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -15,38 +14,42 @@ import (
 func (c *cli) runs() *cobra.Command {
 	var opts checkpoint.RunsOptions
 	cmd := &cobra.Command{
-		Use: "runs",
+		Use: "runs [QUERY]...",
 		Example: `  flowlog runs
-  flowlog runs --prefix nightly- --limit 10
+  flowlog runs node:review graph:essay
+  flowlog runs nightly --limit 10
   flowlog runs -o json | jq -r '.[].run_id'`,
 		Short: "List the runs of a store, newest first.",
 		Long: `Runs lists the runs of a store, the one with the newest event first: where it is,
 when it began and last went on, what its states take together, and what they take
-as they are stored, headers included.`,
-		Args: arguments(),
+as they are stored, headers included.
+
+A QUERY narrows that down; of several all must hold:
+  node:NAME     the run stands at this node: its newest event is of it
+  graph:NAME    the run executes this graph
+  TEXT          the run's id, graph or node has this text in it, whatever its case`,
+		Args: cobra.ArbitraryArgs,
 	}
 	output := outputFlag(cmd)
 	cmd.Flags().IntVar(&opts.Limit, "limit", 50, "the most to list; 0 for all")
 	cmd.Flags().StringVar(&opts.Prefix, "prefix", "", "only runs whose id begins so")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if opts.Limit < 0 {
 			return usage("--limit %d: it is a number of runs, or 0 for all", opts.Limit)
 		}
-		store, err := c.open()
+		q, err := parseQuery(args)
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		return c.listRuns(looker{store, cmd.Context()}, opts, *output)
+		return c.look(cmd.Context(), func(l looker) error { return c.listRuns(l, opts, q, *output) })
 	}
 	return cmd
 }
 
-func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
+func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, q query, f format) error {
 	limit := opts.Limit
-	if limit > 0 && limit < math.MaxInt {
-		opts.Limit++ // to see whether there are more
-	}
+	opts.Limit = 0 // it is of what the query finds
 	list, more := []checkpoint.Run{}, false
 	var damaged error
 	for run, err := range l.store.Runs(l.ctx, opts) {
@@ -56,6 +59,9 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
 		if err != nil { // one run is no reason to keep quiet about the others
 			c.say("%v", err)
 			damaged = err
+			continue
+		}
+		if !q.finds(run) {
 			continue
 		}
 		if limit > 0 && len(list) == limit {
@@ -68,12 +74,14 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, f format) error {
 		return err
 	}
 	switch {
+	case len(list) == 0 && len(q) > 0:
+		return noMatch("no run is found by %s; `flowlog runs` lists them all", q)
 	case len(list) == 0 && opts.Prefix != "":
 		return noMatch("no run begins with %q; `flowlog runs` lists them all", opts.Prefix)
 	case len(list) == 0:
 		c.say("the store has no runs yet")
 	case more:
-		c.say("there are more; `flowlog runs --limit 0` lists them all")
+		c.say("there are more; --limit 0 lists them all")
 	}
 	return damaged
 }
@@ -117,14 +125,6 @@ func (c *cli) runsTable(list []checkpoint.Run) {
 		stored.add(size(r.Stored))
 	}
 	writeTable(c.out, "", run, graph, events, at, started, updated, states, stored)
-}
-
-// when says a time: how long ago on a terminal, exactly elsewhere.
-func (c *cli) when(t, now time.Time) string {
-	if c.out.tty {
-		return ago(t, now)
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // next names the node that a run goes on with.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"github.com/flowlog/checkpoint/statediff"
 )
 
 // screen is where data goes: a terminal, a pipe or a file. It is buffered, and
@@ -102,4 +104,15 @@ func escape(s string, bad func(rune) bool) string {
 		}
 	}
 	return b.String()
+}
+
+// kindColor is the colour of what came, went or changed.
+func kindColor(kind statediff.Kind) text.Color {
+	switch kind {
+	case statediff.Added:
+		return green
+	case statediff.Removed:
+		return red
+	}
+	return blue
 }

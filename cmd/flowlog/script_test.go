@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -22,12 +23,14 @@ import (
 var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
 // TestScripts runs the scripts on stores of each kind. They find its name in
-// $BACKEND, and what is for one kind only stands behind [sqlite] or [bolt].
+// $BACKEND, and what is for one kind only stands behind [sqlite] or [bolt]. Each finds
+// a run of flowgraph's engine in essay/store.db.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	for _, backend := range []string{"sqlite", "bolt"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
+			essay := essayStore(t, backend)
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
 				UpdateScripts:       *update,
@@ -38,7 +41,11 @@ func TestScripts(t *testing.T) {
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("GORACE", os.Getenv("GORACE"))
 					env.Setenv("BACKEND", backend)
-					return nil
+					path := filepath.Join(env.WorkDir, essayName)
+					if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+						return err
+					}
+					return os.WriteFile(path, essay, 0o600)
 				},
 			})
 		})

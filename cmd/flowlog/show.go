@@ -16,68 +16,88 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
 )
+
+// showFlags are what show is asked for.
+type showFlags struct {
+	raw, meta, paths bool
+	at               string
+	output           *format
+}
 
 // show returns the verb that shows one event.
 func (c *cli) show() *cobra.Command {
-	var raw bool
+	var f showFlags
 	cmd := &cobra.Command{
-		Use: "show RUN[@EVENT]",
+		Use: "show REF",
 		Example: `  flowlog show @last
-  flowlog show essay-x7kq@5
-  flowlog show 'essay-x7kq@review#2'
+  flowlog show essay-x7kq@5 --meta
+  flowlog show 'essay-x7kq@review#2' --paths
+  flowlog show @last --path 'messages[-1].content'
   flowlog show @last@3 --raw > state.json
   flowlog show @last -o json | jq .state.files`,
-		Short: "Show one event and its state.",
-		Long: `Show writes the facts of one event and then its state, indented if it is JSON.
+		Short: "Show one event and its state, or a part of it.",
+		Long: `Show writes the facts of one event and then its state, indented if it is JSON. With
+--path it writes one value of the state: of a string what it says. --paths lists
+where there are values, of what type and how large. A path is a JSON Pointer, as
+/messages/0/content, or as people write it: messages[-1].content.
 
-RUN is a run's id, the beginning of it if no other begins so, or @last.
-EVENT is a seq, head for the newest (as without one), a node for its newest visit,
-or NODE#N for its Nth. Quote what holds a #.`,
-		Args: arguments("RUN"),
+` + refHelp,
+		Args: arguments("REF"),
 	}
-	output := outputFlag(cmd)
-	cmd.Flags().BoolVar(&raw, "raw", false, "the state alone, byte for byte")
+	f.output = outputFlag(cmd)
+	cmd.Flags().BoolVar(&f.raw, "raw", false, "the state alone, or the value at --path, byte for byte")
+	cmd.Flags().BoolVar(&f.meta, "meta", false, "only the facts, without the state")
+	cmd.Flags().BoolVar(&f.paths, "paths", false, "the paths of all values, with types and sizes")
+	cmd.Flags().StringVar(&f.at, "path", "", "only what is at this path of the state")
+	c.completeRefs(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if raw && *output != formatText {
-			return usage("--raw and -o %s can't both be had: --raw is the state alone", *output)
+		path, err := statediff.ParsePath(f.at)
+		switch {
+		case err != nil:
+			return usage("--path: %v", err)
+		case f.raw && *f.output != formatText:
+			return usage("--raw and -o %s can't both be had: --raw is the state alone", *f.output)
+		case f.meta && (f.raw || f.paths || f.at != ""):
+			return usage("--meta can't be had with --raw, --path or --paths: it leaves the state out")
+		case f.raw && f.paths:
+			return usage("--raw and --paths can't both be had: --raw is the state alone")
 		}
-		store, err := c.open()
+		r, err := c.redactor()
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		l := looker{store, cmd.Context()}
-		run, seq, err := l.event(args[0])
-		if err != nil {
-			return err
-		}
-		if raw {
-			return c.showRaw(l, run, seq)
-		}
-		return c.showEvent(l, run, seq, *output)
+		return c.look(cmd.Context(), func(l looker) error {
+			run, seq, err := l.event(args[0])
+			if err != nil {
+				return err
+			}
+			if f.raw || f.paths || f.at != "" {
+				return c.showPart(l, run, seq, f, path, r)
+			}
+			return c.showEvent(l, run, seq, f, r)
+		})
 	}
 	return cmd
 }
 
-func (c *cli) showRaw(l looker, run checkpoint.Run, seq uint64) error {
-	cp, err := l.store.LoadSeq(l.ctx, run.ID, seq)
-	if err != nil {
-		return err
-	}
-	_, err = c.out.Write(cp.State)
-	return err
-}
-
-func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f format) error {
+func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r redactor) error {
 	e, err := l.entry(run, seq)
 	if err != nil {
 		return err
 	}
-	if f != formatText {
-		return writeJSON(c.out, f, e.json())
+	e.State = r.in(e.State).value(e.State, "")
+	if f.meta {
+		e.State = nil
+	}
+	if *f.output != formatText {
+		return writeJSON(c.out, *f.output, e.json())
 	}
 	c.facts(e)
+	if f.meta {
+		return nil
+	}
 	c.out.printf("\n")
 	if e.Pruned {
 		return c.showPruned(l, e)
@@ -87,21 +107,26 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f format) erro
 }
 
 // entry returns an event with its state.
-func (l looker) entry(run checkpoint.Run, seq uint64) (entry, error) {
-	e := entry{}
+func (l looker) entry(run checkpoint.Run, seq uint64) (e entry, err error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
 		if err != nil {
 			return e, err
 		}
 		e.Event = ev
 	}
-	for _, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Node: e.NodeID, HeadersOnly: true}) {
+	e.Visit, err = l.visitOf(e.Event)
+	return e, err
+}
+
+// visitOf returns which event of its node an event is.
+func (l looker) visitOf(e *checkpoint.Event) (visit int, err error) {
+	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
 		if err != nil {
-			return e, err
+			return 0, err
 		}
-		e.Visit++
+		visit++
 	}
-	return e, nil
+	return visit, nil
 }
 
 // facts writes what is known of an event besides its state.
@@ -121,7 +146,7 @@ func (c *cli) facts(e entry) {
 	fact("visit", "%s#%d", e.NodeID, e.Visit)
 	fact("next", "%s", next(e.NextNode))
 	at := e.CreatedAt.UTC().Format(time.RFC3339Nano)
-	if c.out.tty {
+	if c.relative() {
 		at += ", " + ago(e.CreatedAt, time.Now())
 	}
 	fact("time", "%s", at)

@@ -127,7 +127,7 @@ func TestTerminal(t *testing.T) {
 	require.Regexp(t, `(just now|\ds ago)`, runs)
 
 	history := onTerminal(t, dir, 60, []string{"NO_COLOR=1"}, "history", "@last")
-	require.Regexp(t, `\n  1  ●    plan#1 +write +\d\d:\d\d:\d\d\.\d `, history)
+	require.Regexp(t, `\n  1  ●    plan#1 +\d\d:\d\d:\d\d\.\d +901 B   a`, history)
 	for line := range strings.SplitSeq(strings.TrimRight(history, "\n"), "\n") {
 		require.LessOrEqual(t, len([]rune(line)), 70, line) // the last line is no table's
 	}
@@ -147,7 +147,7 @@ func TestTerminalIsSafeFromWhatStatesHold(t *testing.T) {
 func onTerminal(t *testing.T, dir string, columns uint16, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "flowlog", args...)
-	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "TERM=xterm", "NO_COLOR="), env...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "TERM=xterm", "NO_COLOR=", "PAGER=cat"), env...)
 	ours, theirs, err := pty.Open()
 	require.NoError(t, err)
 	defer ours.Close()

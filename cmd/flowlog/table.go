@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -14,6 +13,7 @@ import (
 type column struct {
 	name  string
 	right bool // its cells are numbers
+	long  bool // its cells are never shortened, but cut at the end of the row
 	color text.Color
 	cells []string
 }
@@ -46,7 +46,7 @@ func writeTable(s *screen, indent string, columns ...*column) {
 		row := make(table.Row, len(columns))
 		for i, c := range columns {
 			cell := c.cells[r]
-			if s.tty {
+			if s.tty && !c.long {
 				cell = shorten(cell)
 			}
 			if c.color != 0 {
@@ -110,38 +110,4 @@ func count[N int | int64 | uint64](n N, thing string) string {
 		return "1 " + thing
 	}
 	return humanize.Comma(int64(n)) + " " + thing + "s"
-}
-
-// isoTime is how times are written where a program may read them.
-const isoTime = "2006-01-02T15:04:05.000Z07:00"
-
-// clock returns how the times of a history are written on a terminal: without the
-// date if all are of one day.
-func clock(from, to time.Time) string {
-	y1, m1, d1 := from.Local().Date()
-	y2, m2, d2 := to.Local().Date()
-	if y1 == y2 && m1 == m2 && d1 == d2 {
-		return "15:04:05.0"
-	}
-	return "2006-01-02 15:04:05"
-}
-
-// ago says how long ago a time was.
-func ago(t, now time.Time) string {
-	d := now.Sub(t)
-	switch {
-	case now.Year()-t.Year() > 100: // further back than a Duration reaches
-		return t.UTC().Format(time.DateOnly)
-	case d < 0:
-		return "in future"
-	case d < time.Second:
-		return "just now"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds ago", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm ago", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh ago", d/time.Hour)
-	}
-	return fmt.Sprintf("%dd ago", d/(24*time.Hour))
 }

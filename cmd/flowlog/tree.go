@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-
-	"github.com/flowlog/checkpoint"
 )
 
 // tree draws the branches of a run beside its events, a column a branch:
@@ -30,18 +28,6 @@ type branch struct{ start, first, last uint64 }
 
 // maxColumns is how many branches side by side are drawn; more would not fit.
 const maxColumns = 12
-
-// tree reads a run's events and returns their tree.
-func (l looker) tree(run checkpoint.Run) (*tree, error) {
-	parents := make([]uint64, 0, run.Last)
-	for ev, err := range l.headers(run, listing{}) {
-		if err != nil {
-			return nil, err
-		}
-		parents = append(parents, ev.Parent)
-	}
-	return newTree(parents), nil
-}
 
 // newTree returns the tree of a run, given the parents of its events 1, 2, 3 ….
 func newTree(parents []uint64) *tree {

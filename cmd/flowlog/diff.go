@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// diffFlags are what diff is asked for.
+type diffFlags struct {
+	stat, patch bool
+	at          string
+	output      *format
+}
+
+// diff returns the verb that compares two states.
+func (c *cli) diff() *cobra.Command {
+	var f diffFlags
+	cmd := &cobra.Command{
+		Use: "diff [REF] REF",
+		Example: `  flowlog diff '@last@review#2'                what that step changed
+  flowlog diff @last@5..12                     between two events
+  flowlog diff 'essay-x7kq@review#1' 'review#2'
+  flowlog diff essay-x7kq nightly-2            between two runs' newest
+  flowlog diff @last@12 --stat                 which values, and how large
+  flowlog diff @last@12 --path 'messages[-1]'
+  flowlog diff @last@12 --patch > step.json    as a JSON Patch (RFC 6902)`,
+		Short: "Show what differs between two events, in full.",
+		Long: `Diff shows what differs between the states of two events; of one event, between
+the one that it continues from and itself. Values are compared as JSON: numbers
+exactly, objects whatever the order of their members, elements of arrays by their
+content. Of texts of several lines the lines that differ are shown; what long texts
+have in common is left out and said to be.
+
+` + refHelp + `
+The second may leave out its run, and be written behind two dots.
+
+The exit code is 0 if nothing differs, and 1 if something does.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return nil
+			}
+			return arguments("REF")(cmd, args)
+		},
+	}
+	f.output = outputFlag(cmd)
+	cmd.Flags().BoolVar(&f.stat, "stat", false, "only which values differ, and their sizes in bytes")
+	cmd.Flags().BoolVar(&f.patch, "patch", false, "a JSON Patch (RFC 6902) that makes the second state of\nthe first")
+	cmd.Flags().StringVar(&f.at, "path", "", "only what is at this path of the states")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path, err := statediff.ParsePath(f.at)
+		switch {
+		case err != nil:
+			return usage("--path: %v", err)
+		case f.patch && (f.stat || f.at != "" || *f.output != formatText):
+			return usage("--patch can't be had with --stat, --path or -o: it is the whole difference, as JSON")
+		case f.stat && *f.output != formatText:
+			return usage("--stat and -o %s can't both be had: the sizes are in the JSON", *f.output)
+		}
+		r, err := c.redactor()
+		if err != nil {
+			return err
+		}
+		return c.look(cmd.Context(), func(l looker) error {
+			old, now, err := l.toCompare(args)
+			if err != nil {
+				return err
+			}
+			d, err := l.difference(old, now)
+			if err != nil {
+				return err
+			}
+			d.c, d.diffFlags, d.redactor = c, f, r
+			return d.show(path)
+		})
+	}
+	c.completeRefs(cmd)
+	return cmd
+}
+
+// toCompare returns the two events that the arguments name.
+func (l looker) toCompare(args []string) (old, now ref, err error) {
+	if len(args) == 2 {
+		return l.pair(args[0], args[1])
+	}
+	old, now, ok, err := l.span(args[0])
+	if err != nil || ok {
+		return old, now, err
+	}
+	if now.run, now.seq, err = l.event(args[0]); err != nil {
+		return old, now, err
+	}
+	old.run = now.run
+	for ev, err := range l.store.History(l.ctx, now.run.ID, checkpoint.HistoryOptions{From: now.seq, To: now.seq, HeadersOnly: true}) {
+		if err != nil {
+			return old, now, err
+		}
+		old.seq = ev.Parent
+	}
+	if old.seq == 0 {
+		err = notFound("event %d of run %q is a beginning, there is nothing before it; `flowlog show %s` shows its state",
+			now.seq, now.run.ID, quote(fmt.Sprintf("%s@%d", now.run.ID, now.seq)))
+	}
+	return old, now, err
+}
+
+// difference is what differs between two events.
+type difference struct {
+	c *cli
+	diffFlags
+	redactor
+	step         // the second event
+	before entry // the first one
+	shown  []statediff.Change
+}
+
+// difference compares two events.
+func (l looker) difference(old, now ref) (*difference, error) {
+	d := &difference{}
+	before, err := l.withState(old)
+	if err != nil {
+		return nil, err
+	}
+	after, err := l.withState(now)
+	if err != nil {
+		return nil, err
+	}
+	d.before.Event, d.step = before, compare(stateOf(before), stateOf(after))
+	d.step.Event = after
+	if d.before.Visit, err = l.visitOf(before); err == nil {
+		d.step.Visit, err = l.visitOf(after)
+	}
+	return d, err
+}
+
+// withState returns an event with its state, or says who pruned that.
+func (l looker) withState(r ref) (*checkpoint.Event, error) {
+	for ev, err := range l.store.History(l.ctx, r.run.ID, checkpoint.HistoryOptions{From: r.seq, To: r.seq}) {
+		if err == nil && ev.Pruned {
+			_, err = l.store.LoadSeq(l.ctx, r.run.ID, r.seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return ev, nil
+	}
+	return nil, notFound("run %q has no event %d any more", r.run.ID, r.seq)
+}
+
+func (d *difference) show(path statediff.Path) error {
+	if d.diff != nil {
+		d.shown = d.diff.Changes
+	}
+	if d.at != "" {
+		if !has(d.old, path) && !has(d.new, path) {
+			return notFound("neither state has anything at %s; `flowlog show %s --paths` lists what there is", d.at, quote(d.RunID))
+		}
+		d.shown = d.under(path)
+	}
+	var err error
+	switch {
+	case d.patch:
+		err = d.writePatch()
+	case *d.output == formatJSON:
+		err = writeJSON(d.c.out, formatJSON, d.facts())
+	case *d.output == formatJSONL:
+		for _, change := range d.changesJSON(d.shown, d.redactor) {
+			if err := writeJSON(d.c.out, formatJSONL, change); err != nil {
+				return err
+			}
+		}
+	default:
+		d.text()
+	}
+	if err == nil && !d.equal() {
+		return &exitError{code: codeDiffers}
+	}
+	return err
+}
+
+// equal reports whether nothing that was asked for differs.
+func (d *difference) equal() bool { return d.diff != nil && len(d.shown) == 0 }
+
+func (d *difference) writePatch() error {
+	if d.diff == nil {
+		return usage("there is no patch: the state of event %d of run %q %s", d.Seq, d.RunID, strings.TrimPrefix(d.why, "the state before "))
+	}
+	patch := statediff.Diff{Changes: d.masked(d.shown, d.redactor)}
+	d.c.out.printf("%s\n", patch.Patch())
+	return nil
+}
+
+// differenceJSON is a difference as -o json gives it.
+type differenceJSON struct {
+	Old         eventJSON    `json:"old"`
+	New         eventJSON    `json:"new"`
+	Equal       bool         `json:"equal"`
+	NotCompared string       `json:"not_compared,omitempty"`
+	Changes     []changeJSON `json:"changes"`
+	Coarse      []coarseJSON `json:"coarse,omitempty"`
+}
+
+func (d *difference) facts() differenceJSON {
+	doc := differenceJSON{
+		Old: d.before.json(), New: d.step.json(), Equal: d.equal(), NotCompared: d.why,
+		Changes: d.changesJSON(d.shown, d.redactor),
+	}
+	doc.Old.State, doc.Old.StateBase64, doc.New.State, doc.New.StateBase64 = nil, nil, nil, nil
+	if d.diff != nil {
+		doc.Coarse = coarseFacts(d.diff.Coarse)
+	}
+	return doc
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// historian shows a run's events, a page of them at a time: of a long run the first
+// page is there at once.
+type historian struct {
+	historyFlags
+	*cli
+	redactor
+	l     looker
+	run   checkpoint.Run
+	path  statediff.Path // of --changed
+	drawn bool           // the branches, if there are some
+
+	chart *chart // up to the page at hand, at least
+	shown int
+}
+
+// row is a row of a history. It keeps no state.
+type row struct {
+	entry
+	took    time.Duration
+	timed   bool // took is known
+	brief   string
+	changes []changeJSON
+	coarse  []coarseJSON
+	why     string // there are no changes to be told
+}
+
+func (h *historian) show() error {
+	list := h.listing
+	if h.changed != "" {
+		list.limit = 0 // it is of what changed
+	}
+	h.chart = &chart{}
+	grows := !h.backward && h.isWhole() && !h.graph
+	if !grows {
+		var err error
+		if h.chart, err = h.l.chart(h.run); err != nil {
+			return err
+		}
+	}
+	out := h.writer()
+	for page, err := range h.l.pages(h.run, list) {
+		if err != nil {
+			return err
+		}
+		if grows {
+			for _, e := range page {
+				h.chart.see(e.Event)
+			}
+		}
+		rows, err := h.rows(page)
+		if err != nil {
+			return err
+		}
+		if h.limit > 0 && len(rows) > h.limit-h.shown {
+			rows = rows[:h.limit-h.shown]
+		}
+		if h.shown += len(rows); len(rows) > 0 {
+			if err := out.page(rows); err != nil {
+				return err
+			}
+		}
+		if h.limit > 0 && h.shown == h.limit {
+			break
+		}
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	return h.howMany()
+}
+
+// howMany says on stderr what was left out.
+func (h *historian) howMany() error {
+	run := h.run
+	switch {
+	case h.shown == 0 && h.changed != "":
+		return noMatch("no event changed %s; `flowlog show %s --paths` lists what there is", h.changed, quote(run.ID))
+	case h.shown == 0 && h.node != "":
+		return noMatch("run %q has no event of node %q; `flowlog history %s` shows all", run.ID, h.node, quote(run.ID))
+	case h.shown == 0:
+		return noMatch("the line of the second event has nothing that the first one's has not; `flowlog branches %s` shows how they lie", quote(run.ID))
+	case uint64(h.shown) < run.Last:
+		h.say("%s of the run's %s", humanize.Comma(int64(h.shown)), count(run.Last, "event"))
+	}
+	return nil
+}
+
+// rows returns what is to be shown of a page.
+func (h *historian) rows(page []entry) (rows []row, err error) {
+	if h.backward {
+		slices.Reverse(page)
+		defer func() { slices.Reverse(rows) }()
+	}
+	if h.stored && h.changed == "" {
+		for _, e := range page {
+			rows = append(rows, h.row(e))
+		}
+		return rows, nil
+	}
+	for st, err := range h.l.steps(page) {
+		if err != nil {
+			return nil, err
+		}
+		var changes []statediff.Change
+		switch {
+		case h.changed != "":
+			changes = st.under(h.path)
+			if len(changes) == 0 && (st.diff != nil || !has(st.new, h.path)) {
+				continue
+			}
+		case st.diff != nil:
+			changes = st.diff.Changes
+		}
+		r := h.row(st.entry)
+		h.tell(&r, st, changes)
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func (h *historian) row(e entry) row {
+	ev := *e.Event
+	ev.State = nil
+	r := row{entry: entry{&ev, e.Visit}}
+	r.took, r.timed = h.chart.took(e.Seq)
+	return r
+}
+
+// tell puts into a row what a step changed, and keeps nothing of its states.
+func (h *historian) tell(r *row, st step, changes []statediff.Change) {
+	r.why = st.why
+	if *h.output == formatText {
+		r.brief = st.inBrief(h.out, changes, h.redactor)
+		return
+	}
+	if st.diff == nil {
+		return
+	}
+	r.coarse = coarseFacts(st.diff.Coarse)
+	r.changes = st.changesJSON(changes, h.redactor)
+	for i, c := range r.changes {
+		r.changes[i].Old, r.changes[i].New = bytes.Clone(c.Old), bytes.Clone(c.New)
+	}
+}
+
+// peaks are the largest state and the slowest step of some rows.
+type peaks struct {
+	largest, slowest     row
+	sizeVaries, tookVary bool
+	rows, timed          int
+}
+
+func (p *peaks) see(r row) {
+	if p.rows++; p.rows > 1 && r.Size != p.largest.Size {
+		p.sizeVaries = true
+	}
+	if p.rows == 1 || r.Size > p.largest.Size {
+		p.largest = r
+	}
+	if !r.timed {
+		return
+	}
+	if p.timed++; p.timed > 1 && r.took != p.slowest.took {
+		p.tookVary = true
+	}
+	if p.timed == 1 || r.took > p.slowest.took {
+		p.slowest = r
+	}
+}
+
+func (p *peaks) isLargest(r row) bool { return p.sizeVaries && r.Seq == p.largest.Seq }
+func (p *peaks) isSlowest(r row) bool { return p.tookVary && r.timed && r.Seq == p.slowest.Seq }

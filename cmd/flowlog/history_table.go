@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// historyTable is the table of a run's events.
+type historyTable struct {
+	tree     *tree // nil if it is not to be drawn
+	backward bool
+	time     func(time.Time) string
+
+	rows     int
+	branches bool // an event does not continue from the one before
+
+	seq, branch, visit, from, next, at, took, size, stored, kept, changes *column
+}
+
+func newHistoryTable(format func(time.Time) string, backward bool) *historyTable {
+	return &historyTable{
+		time: format, backward: backward,
+		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), from: right("from"),
+		next: left("next"), at: left("time").in(faint), took: right("took"), size: right("state"), stored: right("stored"),
+		kept: left("as").in(faint), changes: &column{name: "changes", long: true},
+	}
+}
+
+func (t *historyTable) add(e entry) {
+	t.rows++
+	from := ""
+	if e.Parent != e.Seq-1 {
+		t.branches = true
+		from = fmt.Sprint(e.Parent)
+		if e.Parent == 0 {
+			from = "new"
+		}
+	}
+	t.seq.add(fmt.Sprint(e.Seq))
+	if t.tree != nil {
+		t.branch.add(t.tree.row(e.Seq, e.Pruned, t.backward))
+	}
+	t.visit.add(visitName(e.NodeID, e.Visit))
+	t.from.add(from)
+	t.next.add(next(e.NextNode))
+	t.at.add(t.time(e.CreatedAt))
+	t.size.add(size(e.Size))
+	t.stored.add(size(e.Stored))
+	t.kept.add(e.Encoding.String())
+}
+
+// addChanges adds what the event of the last row changed; nil marks none.
+func (t *historyTable) addChanges(s *screen, r row, marked *peaks) {
+	cell := ""
+	if r.timed {
+		cell = took(r.took)
+	}
+	t.took.add(mark(s, cell, marked != nil && marked.isSlowest(r)))
+	t.changes.add(r.brief)
+	t.took.name, t.size.name = "took ", "state "
+	last := len(t.size.cells) - 1
+	t.size.cells[last] = mark(s, t.size.cells[last], marked != nil && marked.isLargest(r))
+}
+
+// mark puts a * behind what stands out, and the width of one behind all else.
+func mark(s *screen, cell string, standsOut bool) string {
+	if standsOut {
+		return s.paint(red, cell+"*")
+	}
+	return cell + " "
+}
+
+// writeStored writes how the events are stored.
+func (t *historyTable) writeStored(s *screen, indent string) {
+	writeTable(s, indent, append(t.who(), t.next, t.at, t.size, t.stored, t.kept)...)
+}
+
+// writeChanges writes what the events changed.
+func (t *historyTable) writeChanges(s *screen) {
+	writeTable(s, "", append(t.who(), t.at, t.took, t.size, t.changes)...)
+}
+
+// who are the columns that say which event it is.
+func (t *historyTable) who() []*column {
+	columns := []*column{t.seq}
+	if t.tree != nil && t.tree.worthDrawing() {
+		columns = append(columns, t.branch)
+	}
+	columns = append(columns, t.visit)
+	if t.branches {
+		columns = append(columns, t.from)
+	}
+	return columns
+}
+
+func visitName(node string, visit int) string { return fmt.Sprintf("%s#%d", printable(node), visit) }
+
+// summary says what a run's states take, and what they cost to keep.
+func summary(s *screen, run checkpoint.Run) string {
+	text := fmt.Sprintf("%s, %s of states, stored in %s", count(run.Last, "event"), size(run.Bytes), size(run.Stored))
+	if run.Pruned > 0 {
+		text = fmt.Sprintf("%s, %d pruned; the other %d hold %s of states, stored in %s",
+			count(run.Last, "event"), run.Pruned, run.Last-run.Pruned, size(run.Bytes), size(run.Stored))
+	}
+	if run.Bytes > run.Stored {
+		text += ": " + s.paint(green, times(run.Bytes, run.Stored)+" less")
+	}
+	return text
+}

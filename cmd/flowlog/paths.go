@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// pathSize is what a value in a state takes.
+type pathSize struct {
+	Path  statediff.Pointer `json:"path"`
+	Type  string            `json:"type"`
+	Size  int               `json:"size"`            // in bytes
+	Items int               `json:"items,omitempty"` // values right in it
+}
+
+// pathsOf returns the values in a document, in their order.
+func pathsOf(doc *statediff.Document) []pathSize {
+	list := []pathSize{}
+	within := []int{} // by depth, where in list the container on the way is
+	for v := range doc.All() {
+		depth := v.Depth()
+		if within = within[:depth]; depth > 0 {
+			list[within[depth-1]].Items++
+		}
+		within = append(within, len(list))
+		list = append(list, pathSize{v.Pointer(), v.Type().String(), len(v.Raw()), 0})
+	}
+	return list[1:] // the first is the document
+}
+
+// largestPaths returns the values in a document that take most, 0 for all of them. One
+// in which a single value takes nearly all is left out for that.
+func largestPaths(doc *statediff.Document, limit int) []pathSize {
+	type use struct{ size, items int }
+	uses := []use{} // by place in the document; size 0 for what is left out
+	within := []int{}
+	for v := range doc.All() {
+		depth, size := v.Depth(), len(v.Raw())
+		if within = within[:depth]; depth > 0 {
+			parent := &uses[within[depth-1]]
+			parent.items++
+			if size*10 >= parent.size*9 {
+				parent.size = 0
+			}
+		}
+		within = append(within, len(uses))
+		uses = append(uses, use{size: size})
+	}
+	uses[0].size = 0 // the document
+	sizes := make([]int, len(uses))
+	for i, u := range uses {
+		sizes[i] = u.size
+	}
+	slices.Sort(sizes)
+	least := 1
+	if limit > 0 && limit < len(sizes) {
+		least = max(sizes[len(sizes)-limit], 1)
+	}
+	list, i := []pathSize{}, 0
+	for v := range doc.All() {
+		if uses[i].size >= least {
+			list = append(list, pathSize{v.Pointer(), v.Type().String(), uses[i].size, uses[i].items})
+		}
+		i++
+	}
+	slices.SortStableFunc(list, func(a, b pathSize) int { return cmp.Compare(b.Size, a.Size) })
+	if limit > 0 && limit < len(list) {
+		list = list[:limit]
+	}
+	return list
+}
+
+// itemCount says how many values are right in one; of a value that holds none, nothing.
+func itemCount(p pathSize) string {
+	if p.Type != "array" && p.Type != "object" {
+		return ""
+	}
+	return humanize.Comma(int64(p.Items))
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// query is what runs must be like, all of it.
+type query []criterion
+
+// criterion is FIELD:TEXT, or TEXT.
+type criterion struct{ field, text string }
+
+const (
+	nodeField  = "node"
+	graphField = "graph"
+	labelField = "label"
+)
+
+// parseQuery reads a query, in one word or several.
+func parseQuery(args []string) (query, error) {
+	var q query
+	for _, word := range strings.Fields(strings.Join(args, " ")) {
+		field, text, ok := strings.Cut(word, ":")
+		switch {
+		case !ok || !slices.Contains([]string{nodeField, graphField, labelField}, field):
+			q = append(q, criterion{text: word}) // ids may hold colons
+		case text == "":
+			return nil, usage("%q: what is looked for is missing, as in %s:NAME", word, field)
+		case field == labelField:
+			return nil, usage("%q: runs can't be found by their labels yet; `flowlog show RUN --meta` shows those of an event", word)
+		default:
+			q = append(q, criterion{field, text})
+		}
+	}
+	return q, nil
+}
+
+// finds reports whether a run is as the query says.
+func (q query) finds(run checkpoint.Run) bool {
+	for _, t := range q {
+		ok := false
+		switch t.field {
+		case nodeField:
+			ok = run.NodeID == t.text
+		case graphField:
+			ok = run.GraphID == t.text
+		default:
+			words := strings.ToLower(run.ID + "\x00" + run.GraphID + "\x00" + run.NodeID)
+			ok = strings.Contains(words, strings.ToLower(t.text))
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// String returns the query as it was given.
+func (q query) String() string {
+	words := make([]string, len(q))
+	for i, t := range q {
+		if words[i] = t.text; t.field != "" {
+			words[i] = t.field + ":" + t.text
+		}
+	}
+	return `"` + strings.Join(words, " ") + `"`
+}

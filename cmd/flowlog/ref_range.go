@@ -1,0 +1,133 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/flowlog/checkpoint"
+)
+
+// refHelp says in the help of a verb how events are named.
+const refHelp = `RUN is a run's id, the beginning of it if no other begins so, or @last.
+RUN@EVENT is one of its events: a seq, head for the newest (as without one), a node
+for its newest visit, or NODE#N for its Nth; ~ behind it is the event that it
+continues from, ~3 the third one up. Quote what holds a # or a ~.`
+
+// ref is an event of a run.
+type ref struct {
+	run checkpoint.Run
+	seq uint64
+}
+
+// cutUp cuts ~ or ~N off the end of a text.
+func cutUp(text string) (rest string, up uint64, ok bool) {
+	i := strings.LastIndexByte(text, '~')
+	if i <= 0 {
+		return text, 0, false
+	}
+	if text[i+1:] == "" {
+		return text[:i], 1, true
+	}
+	up, err := strconv.ParseUint(text[i+1:], 10, 32)
+	return text[:i], up, err == nil
+}
+
+// ancestor returns the event that is so many parents up from one.
+func (l looker) ancestor(run checkpoint.Run, seq, up uint64) (uint64, error) {
+	at, left := seq, up
+	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Backward: true, HeadersOnly: true}) {
+		switch {
+		case err != nil:
+			return 0, err
+		case left == 0:
+			return at, nil
+		case ev.Seq != at:
+			continue
+		case ev.Parent == 0:
+			return 0, notFound("run %q has nothing %d up from event %d: its line begins at %d", run.ID, up, seq, at)
+		}
+		at, left = ev.Parent, left-1
+	}
+	return at, nil
+}
+
+// span returns the events that A..B names. It is not ok if the text is no such pair;
+// a run whose id looks like one goes first.
+func (l looker) span(text string) (old, new ref, ok bool, err error) {
+	if !strings.Contains(text, "..") {
+		return ref{}, ref{}, false, nil
+	}
+	if _, _, err := l.named(text, l.literal); err == nil {
+		return ref{}, ref{}, false, nil
+	}
+	var failed error
+	for i := strings.Index(text, ".."); i >= 0; {
+		old, new, err := l.pair(text[:i], text[i+2:])
+		if err == nil || !isAnswer(err) {
+			return old, new, true, err
+		}
+		if failed == nil {
+			failed = err
+		}
+		next := strings.Index(text[i+1:], "..")
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return ref{}, ref{}, true, failed
+}
+
+// pair returns the events that two texts name. The second may leave its run out if it
+// is the same, as in 8, @8 or @review#2; empty it is the head.
+func (l looker) pair(first, second string) (old, new ref, err error) {
+	if first == "" {
+		return old, new, usage("%q: name the event before the dots too, as in RUN@5..8", ".."+second)
+	}
+	if old.run, old.seq, err = l.event(first); err != nil {
+		return old, new, err
+	}
+	short := strings.TrimPrefix(second, "@")
+	if short == "" {
+		short = headEvent
+	}
+	if new.run = old.run; second != lastRun {
+		if new.seq, err = l.eventIn(old.run, short); err == nil || !isAnswer(err) {
+			return old, new, err
+		}
+	}
+	inRun := err
+	if new.run, new.seq, err = l.event(second); err != nil && inRun != nil && !strings.Contains(strings.TrimPrefix(second, "@"), "@") {
+		err = inRun // it was meant to be of the same run
+	}
+	return old, new, err
+}
+
+// eventIn is event in a run that is known.
+func (l looker) eventIn(run checkpoint.Run, text string) (uint64, error) {
+	seq, err := l.seq(run, text)
+	child, up, ok := cutUp(text)
+	if err == nil || !isAnswer(err) || !ok {
+		return seq, err
+	}
+	if seq, err = l.eventIn(run, child); err == nil {
+		seq, err = l.ancestor(run, seq, up)
+	}
+	return seq, err
+}
+
+// line returns the events that lead to one, itself included: its parents up to the
+// beginning.
+func (l looker) line(run checkpoint.Run, seq uint64) (map[uint64]bool, error) {
+	line, at := map[uint64]bool{}, seq
+	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Backward: true, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if ev.Seq == at {
+			line[at] = true
+			at = ev.Parent
+		}
+	}
+	return line, nil
+}

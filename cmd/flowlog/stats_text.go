@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+func (c *cli) writeStats(s *statsJSON, f format) error {
+	if f == formatText {
+		c.statsText(s)
+		return nil
+	}
+	return writeJSON(c.out, f, s)
+}
+
+func (c *cli) statsText(s *statsJSON) {
+	r := s.Run
+	c.nodeTimes(s)
+	c.out.printf("\n%s\n", c.out.paint(bold, "growth of the state"))
+	c.plot(s.Growth, r.Events)
+	if len(s.Paths) > 0 {
+		c.out.printf("\n%s\n", c.out.paint(bold, "largest values of the newest state"))
+		path, kind, items, bytes, share := &column{name: "path", long: true}, left("type"), right("items"), right("size"), right("share")
+		for _, p := range s.Paths {
+			path.add(printable(p.Path.Dotted()))
+			kind.add(p.Type)
+			items.add(itemCount(p))
+			bytes.add(size(int64(p.Size)))
+			share.add(percent(float64(p.Size), float64(r.Size)))
+		}
+		writeTable(c.out, "  ", bytes, share, kind, items, path)
+	}
+	c.out.printf("\n%s, %s of states, stored in %s (%s)\n", count(r.Events, "event"), size(r.Bytes), size(r.Stored), ratio(r.Bytes, r.Stored))
+}
+
+func (c *cli) nodeTimes(s *statsJSON) {
+	node, visits, total, share := left("node").in(bold), right("visits"), right("time"), right("share")
+	mean, slowest, at, bars := right("a visit"), right("slowest"), right("at"), left("").in(blue)
+	all := 0
+	for _, n := range s.Nodes {
+		all += n.Visits
+		node.add(printable(n.NodeID))
+		visits.add(humanize.Comma(int64(n.Visits)))
+		cells := []string{"-", "-", "-", "-", ""}
+		if n.Timed > 0 {
+			part := n.total.Seconds() / max(s.total.Seconds(), 1e-9)
+			cells = []string{took(n.total), percent(part, 1), took(n.total / time.Duration(n.Timed)), took(n.slowest), fmt.Sprint(n.SlowestSeq)}
+			bars.add(bar(part, barWidth))
+		} else {
+			bars.add("")
+		}
+		for i, column := range []*column{total, share, mean, slowest, at} {
+			column.add(cells[i])
+		}
+	}
+	node.add(count(len(s.Nodes), "node"))
+	visits.add(humanize.Comma(int64(all)))
+	total.add(took(s.total))
+	share.add("100%")
+	for _, column := range []*column{mean, slowest, at, bars} {
+		column.add("")
+	}
+	writeTable(c.out, "", node, visits, total, share, mean, slowest, at, bars)
+}
+
+func percent(a, b float64) string { return fmt.Sprintf("%.0f%%", 100*a/max(b, 1e-9)) }
+
+// How large the plot is, in characters.
+const (
+	plotWidth  = 60
+	plotHeight = 6
+)
+
+// plot draws how large the states are, in columns of as many events each.
+func (c *cli) plot(growth []growthJSON, events uint64) {
+	largest := int64(0)
+	for _, g := range growth {
+		largest = max(largest, g.Size)
+	}
+	if largest == 0 {
+		return
+	}
+	label := size(largest)
+	for row := plotHeight - 1; row >= 0; row-- {
+		var line strings.Builder
+		for _, g := range growth {
+			level := float64(g.Size)/float64(largest)*plotHeight - float64(row)
+			line.WriteString(block(level))
+		}
+		name := ""
+		switch row {
+		case plotHeight - 1:
+			name = label
+		case 0:
+			name = "0 B"
+		}
+		c.out.printf("  %s %s\n", c.out.paint(faint, fmt.Sprintf("%*s ┤", len(label), name)), c.out.paint(blue, strings.TrimRight(line.String(), " ")))
+	}
+	last := fmt.Sprint(events)
+	gap := max(len(growth)-1-len(last), 1)
+	axis := "1"
+	if events > 1 {
+		axis += strings.Repeat(" ", gap) + last
+	}
+	c.out.printf("  %s%s\n", strings.Repeat(" ", len(label)+3), c.out.paint(faint, axis+"  event"))
+}
+
+// block draws what of a character is filled, in eighths from below.
+func block(level float64) string {
+	n := int(min(max(level, 0), 1)*8 + 0.5)
+	return string([]rune(" ▁▂▃▄▅▆▇█")[n])
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"iter"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// step is an event, and what it changed in the state that it continues from.
+type step struct {
+	entry
+	// diff is nil if there are no two states to compare; then why says why.
+	diff *statediff.Diff
+	why  string
+	// old and new are the states; nil where there is none. They are the same bytes if
+	// nothing changed.
+	old, new []byte
+}
+
+// Why there is nothing to compare.
+const (
+	whyBeginning  = "a beginning"
+	whyPruned     = "its state was pruned"
+	whyOldPruned  = "the state before was pruned"
+	whyNotJSON    = "changed, and is not JSON"
+	whyOldNotJSON = "the state before was not JSON"
+)
+
+// state is the state of an event, read as JSON when it is first compared.
+type state struct {
+	sha    checkpoint.Digest
+	raw    []byte
+	pruned bool
+	isJSON bool
+	doc    *statediff.Document
+}
+
+func stateOf(e *checkpoint.Event) *state {
+	return &state{sha: e.SHA256, raw: e.State, pruned: e.Pruned, isJSON: e.Kind == checkpoint.KindJSON}
+}
+
+// steps streams the events that are listed, each with its state and its changes.
+// They are headers of one run, by rising seq.
+//
+// States are read once, in order. Those that more events continue from are kept until
+// then, up to maxKept; then they are read again.
+func (l looker) steps(list []entry) iter.Seq2[step, error] {
+	return func(yield func(step, error) bool) {
+		if len(list) == 0 {
+			return
+		}
+		s := stepper{l: l, run: list[0].RunID, uses: map[uint64]int{}, kept: map[uint64]*state{}}
+		for _, e := range list {
+			s.uses[e.Parent]++
+		}
+		delete(s.uses, 0)
+		next, first, last := 0, list[0].Seq, list[len(list)-1].Seq
+		for ev, err := range l.store.History(l.ctx, s.run, checkpoint.HistoryOptions{From: first, To: last}) {
+			if err != nil {
+				yield(step{}, err)
+				return
+			}
+			now := stateOf(ev)
+			if list[next].Seq == ev.Seq {
+				st, err := s.step(entry{ev, list[next].Visit}, now)
+				if next++; !yield(st, err) || err != nil {
+					return
+				}
+			}
+			s.keep(ev.Seq, now)
+		}
+	}
+}
+
+// maxKept is how much of states is kept for events that continue from them later.
+const maxKept = 64 << 20
+
+type stepper struct {
+	l    looker
+	run  string
+	uses map[uint64]int // events still to come that continue from this one
+	kept map[uint64]*state
+	size int
+}
+
+func (s *stepper) keep(seq uint64, now *state) {
+	if s.uses[seq] > 0 && (s.size == 0 || s.size+len(now.raw) <= maxKept) {
+		s.kept[seq] = now
+		s.size += len(now.raw)
+	}
+}
+
+// before returns the state that an event continues from.
+func (s *stepper) before(parent uint64) (*state, error) {
+	old := s.kept[parent]
+	if s.uses[parent]--; old != nil {
+		if s.uses[parent] == 0 {
+			delete(s.kept, parent)
+			s.size -= len(old.raw)
+		}
+		return old, nil
+	}
+	for ev, err := range s.l.store.History(s.l.ctx, s.run, checkpoint.HistoryOptions{From: parent, To: parent}) {
+		if err != nil {
+			return nil, err
+		}
+		old = stateOf(ev)
+		s.keep(parent, old)
+		return old, nil
+	}
+	return nil, notFound("run %q has no event %d any more", s.run, parent)
+}
+
+// step compares an event's state with the one that it continues from.
+func (s *stepper) step(e entry, now *state) (step, error) {
+	if e.Parent == 0 {
+		return step{entry: e, new: now.raw, why: whyBeginning}, nil
+	}
+	old, err := s.before(e.Parent)
+	if err != nil {
+		return step{}, err
+	}
+	st := compare(old, now)
+	st.entry = e
+	return st, nil
+}
+
+// compare returns what changed between two states, without the event.
+func compare(old, now *state) step {
+	st := step{old: old.raw, new: now.raw}
+	switch {
+	case old.sha == now.sha:
+		st.diff = &statediff.Diff{}
+	case now.pruned:
+		st.why = whyPruned
+	case old.pruned:
+		st.why = whyOldPruned
+	case !now.parse():
+		st.why = whyNotJSON
+	case !old.parse():
+		st.why = whyOldNotJSON
+	default:
+		st.diff = old.doc.Compare(now.doc, statediff.Options{})
+	}
+	return st
+}
+
+// parse reports whether the state is JSON.
+func (s *state) parse() bool {
+	if s.doc == nil && s.isJSON {
+		doc, err := statediff.Parse(s.raw)
+		s.doc, s.isJSON = doc, err == nil
+	}
+	return s.isJSON
+}
+
+// under returns the changes of a step that are at a path or in what is there, and
+// those of values that it lies in. A path that counts from the end of an array is
+// found in either state.
+func (st step) under(path statediff.Path) []statediff.Change {
+	if st.diff == nil {
+		return nil
+	}
+	old, oldErr := path.In(st.old)
+	now, newErr := path.In(st.new)
+	if p, ok := path.Pointer(); ok {
+		old, now, oldErr, newErr = p, p, nil, nil
+	}
+	meets := func(p, q statediff.Pointer, err error) bool {
+		return err == nil && (p.Contains(q) || q.Contains(p))
+	}
+	var list []statediff.Change
+	for _, c := range st.diff.Changes {
+		if c.Kind != statediff.Removed && meets(now, c.Path, newErr) || c.Kind != statediff.Added && meets(old, c.OldPath, oldErr) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// has reports whether a state has a value at a path.
+func has(state []byte, path statediff.Path) bool {
+	if state == nil {
+		return false
+	}
+	_, err := path.In(state)
+	return err == nil
+}
