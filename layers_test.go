@@ -24,12 +24,12 @@ var layers = map[string][]string{
 	"sqlite":         {"log"},
 	"bolt":           {"log"},
 	"compaction":     {"log"},
-	"":               {"log", "memory", "sqlite", "bolt", "compaction"},
+	"":               {"log", "memory", "sqlite", "bolt", "compaction", "statediff"},
 	"flowgraphstore": {""},
 	"statediff":      nil,
 	"bench/workload": nil,
 	"bench":          {"", "flowgraphstore", "bench/workload"},
-	"cmd/flowlog":    {"", "flowgraphstore"},
+	"cmd/flowlog":    {"", "flowgraphstore", "statediff"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import
