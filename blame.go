@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -13,89 +14,177 @@ type Provenance struct {
 	// Asked is the place that was asked about, in the state of the event that was
 	// asked about.
 	Asked statediff.Pointer
-	// Event set the value, or so it seems if Or has any. It comes without its state,
-	// and if the run was forked, it may be of the run that it came from: see its RunID.
+	// Event set the value, or one of those in Or did. It comes without its state. Of
+	// a run that was forked, it may be an event of the run that it came from: RunID
+	// says so.
 	Event *Event
 	// Path is where the value is in Event's state: another place than Asked if
-	// elements came or went before it since.
-	Path statediff.Pointer
-	// Value is the value as Event's state has it.
+	// elements before it came or went since. Value is what it is there, as written.
+	Path  statediff.Pointer
 	Value json.RawMessage
-	// Kind is Added if the value was not there before, Changed if another was, and
-	// the zero Kind if all that was before is unread: see Or.
+	// Kind is Added if the value was not there before and Changed if another was,
+	// or something else was in it. It is Same if that can't be told, because nothing
+	// before Event can be read.
 	Kind statediff.Kind
-	// Prior is the event before that Event was compared with: its parent, but for
-	// those in Or. It is nil if there is none, and then Event began it all unless Or has any.
+	// Prior is the event that Event was compared with, without its state: its
+	// parent, or the newest before that which can be read. It is nil if there is none.
 	Prior *Event
-	// PriorPath and Before are where the value was in Prior's state and what it was
-	// there, "" and nil if it was added.
+	// PriorPath is where the value was in Prior's state, and Before what it was
+	// there, as written: "" and nil if it was added.
 	PriorPath statediff.Pointer
 	Before    json.RawMessage
-	// Coarse: the comparison was, so a closer look might say otherwise; see
+	// Coarse says that a closer look at the states might have told more; see
 	// [statediff.Origin].
 	Coarse bool
-	// Or are the events just before Event that nothing can be read of. Each of
-	// them may have set the value in its stead.
+	// Or are the events between Event and Prior, newest first: their states can't
+	// be read, and each may have set the value.
 	Or []Unread
-	// Unseen are the events since Event in which the value can't be looked at:
-	// it was the same before and after them, and may have been another in between.
+	// Unseen are the events after Event, newest first, whose states can't be read:
+	// the value was the same before and after, and may have been another meanwhile.
 	Unseen []Unread
 }
 
-// Unread are events of a lineage, one after the other, whose states can't be looked
-// into.
+// Unread are events of a lineage, one after the other, whose states can't be read
+// for the same reason.
 type Unread struct {
 	RunID string
-	// First and Last are the seqs of the oldest and the newest, Events is how many
-	// they are: what lies between and is not of the lineage isn't meant.
+	// First and Last are the seqs of the oldest and the newest of them, Events is
+	// how many they are. What lies between and is not of the lineage is not meant.
 	First, Last uint64
 	Events      int
 	Reason      UnreadReason
 }
 
-// UnreadReason is why a state can't be looked into.
+// UnreadReason is why a state can't be read.
 type UnreadReason string
 
 // The reasons.
 const (
 	// UnreadPruned: the state was dropped.
 	UnreadPruned UnreadReason = "pruned"
-	// UnreadNotJSON: the state is of KindBytes, or JSON that is too deep.
+	// UnreadNotJSON: the state is of KindBytes.
 	UnreadNotJSON UnreadReason = "not JSON"
-	// UnreadGone: a run was forked from there, and the event is not there any more,
-	// nor is anything known of what was before. First and Last are its seq.
+	// UnreadGone: a run was forked from the event, which is no longer there, and
+	// nothing that was before it is known.
 	UnreadGone UnreadReason = "gone"
 )
 
-// Blame returns which event set the value at path in the state of an event, and
-// what it was before. The path is as [statediff.ParsePath] reads it: a JSON Pointer, or
-// messages[-1].content; "" is the whole state.
+// Blame returns which event set a value in the state of an event, and what it was
+// before. The path is a JSON Pointer or like messages[-1].content, as
+// [statediff.ParsePath] reads it; "" is the whole state.
 //
-// It goes back through the events that this one grew from ([EventStore.Lineage]) until
-// it finds the value changed, and follows it while elements are put in or taken out
-// before it, as [statediff.Trace] does. What can't be read on the way is said in the answer.
+// It goes back through the event's lineage, past the origins of forks, to where the
+// value was another. An element of an array is followed to where it was before
+// others came or went, as [statediff.Tracer] does. Events that can't be read are
+// passed over, and the answer says which; only a damaged one is an error.
 //
-// Errors: ErrNotFound, ErrPruned and ErrCorrupt for the event, and ErrInvalid if its
-// state is not JSON; a [statediff.PathError]; a [statediff.LookupError] if the state has no such
-// value; ErrCorrupt for a damaged event on the way.
+// Errors: ErrNotFound, ErrPruned and ErrCorrupt; ErrInvalid for a state that is not
+// JSON; a [*statediff.PathError]; a [*statediff.LookupError] if the state has
+// nothing at path.
 func (s *EventStore) Blame(ctx context.Context, runID string, seq uint64, path string) (*Provenance, error) {
-	return nil, nil
+	for p, err := range s.BlameHistory(ctx, runID, seq, path) {
+		return p, err
+	}
+	return nil, ErrNotFound // not reached: a value that is there was set
 }
 
-// BlameHistory is Blame for the value, then for what it was before, and so on: all
-// values that it had, newest first, to the event in which it was added. Asked is the same
-// in all of them. An error ends the iteration.
+// BlameHistory streams all values that the one at path was, newest first: what Blame
+// returns, then the same of what it was before, and so on to where it was added. An
+// error ends the iteration; they are those of Blame.
 //
-// Memory: two states, read, and a page as in History.
+// Memory: two states and what History takes, and 24 bytes for each value in them.
 func (s *EventStore) BlameHistory(ctx context.Context, runID string, seq uint64, path string) iter.Seq2[*Provenance, error] {
-	return nil
+	return func(yield func(*Provenance, error) bool) {
+		var asked, at statediff.Pointer
+		var since seen
+		for st, err := range s.blameSteps(ctx, runID, seq) {
+			if err == nil && st.first {
+				asked, err = st.resolve(path)
+				at = asked
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			o := st.origin(at)
+			if since.coarse = since.coarse || o.Coarse; o.Kind == statediff.Same && st.prior != nil {
+				at, since.unread = o.Old, append(since.unread, st.unread...)
+				continue
+			}
+			p := st.provenance(asked, at, o, since)
+			p.Value = lookup(st.state, at)
+			if o.Kind == statediff.Changed {
+				p.Before = lookup(st.old, o.Old)
+			}
+			if !yield(p, nil) || o.Kind != statediff.Changed {
+				return
+			}
+			at, since = o.Old, seen{}
+		}
+	}
 }
 
-// BlameChildren is Blame for each element of the array, or member of the object, at
-// path: those that were set last come first, those of one event in the order in which they stand there. Asked tells
-// them apart. A value that is no array or object has none. Of members of the same name only the last counts.
+// BlameChildren streams what Blame says of each element of the array, or member of
+// the object, at path: the one that was set last comes first, those that one event set in
+// the order in which they stand there. Asked tells them apart. A value of another type
+// has none, and of members of the same name only the last counts. The errors are
+// those of Blame, and end the iteration.
 //
-// Memory: as BlameHistory, and some 100 bytes for each child that is still being looked for.
+// Memory: as BlameHistory, and some 100 bytes for each child that is not given yet.
 func (s *EventStore) BlameChildren(ctx context.Context, runID string, seq uint64, path string) iter.Seq2[*Provenance, error] {
-	return nil
+	return func(yield func(*Provenance, error) bool) {
+		var at statediff.Pointer // of the container
+		var since seen
+		var left map[string]sought // by the token that leads to them now
+		for st, err := range s.blameSteps(ctx, runID, seq) {
+			if err == nil && st.first {
+				if at, err = st.resolve(path); err == nil {
+					left = st.children(at)
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			o := st.origin(at)
+			if since.coarse = since.coarse || o.Coarse; o.Kind == statediff.Same && st.prior != nil {
+				at, since.unread = o.Old, append(since.unread, st.unread...)
+				continue
+			}
+			remain := make(map[string]sought, len(left))
+			for child, o := range st.trace(at) {
+				k, ok := left[child.Token]
+				if !ok {
+					continue
+				}
+				k.coarse = k.coarse || o.Coarse
+				if o.Kind == statediff.Same && st.prior != nil {
+					_, token := o.Old.Parent()
+					remain[token] = k
+					continue
+				}
+				p := st.provenance(k.asked, at.Name(child.Token), o, seen{since.unread, since.coarse || k.coarse})
+				p.Value, p.Before = bytes.Clone(child.New), bytes.Clone(child.Old)
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if left = remain; len(left) == 0 {
+				return
+			}
+			at, since.unread = o.Old, append(since.unread, st.unread...)
+		}
+	}
+}
+
+// seen is what is known of a value since it was set.
+type seen struct {
+	unread []Unread
+	coarse bool
+}
+
+// sought is a child of which it is not known yet what set it.
+type sought struct {
+	asked  statediff.Pointer
+	coarse bool
 }
