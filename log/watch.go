@@ -58,7 +58,7 @@ const (
 func (l *Log) Watch(ctx context.Context, opts WatchOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		w := &watcher{l: l, ctx: ctx, opts: opts, yield: yield, known: map[string]followed{}}
-		if err := w.watch(); err != nil && !errors.Is(err, errEnough) {
+		if err := w.watch(); !errors.Is(err, errEnough) {
 			yield(nil, err)
 		}
 	}
@@ -87,6 +87,7 @@ type followed struct {
 	broken bool
 }
 
+// watch goes on until there is an error.
 func (w *watcher) watch() error {
 	if w.opts.Run != "" {
 		if err := checkID("run id", w.opts.Run); err != nil {
