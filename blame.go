@@ -89,14 +89,17 @@ func (s *EventStore) Blame(ctx context.Context, runID string, seq uint64, path s
 }
 
 // BlameHistory streams all values that the one at path was, newest first: what Blame
-// returns, then the same of what it was before, and so on to where it was added. An
-// error ends the iteration; they are those of Blame.
+// returns, then the same of what it was before, and so on to where it was added. If
+// that was to an object which had a member of that name at an earlier time, it goes
+// on with where that was taken out, of the kind Removed and without Path and Value,
+// and with what that was. An error ends the iteration; they are those of Blame.
 //
 // Memory: two states and what History takes, and 24 bytes for each value in them.
 func (s *EventStore) BlameHistory(ctx context.Context, runID string, seq uint64, path string) iter.Seq2[*Provenance, error] {
 	return func(yield func(*Provenance, error) bool) {
 		var asked, at statediff.Pointer
 		var since seen
+		absent := false // at is where it is not
 		for st, err := range s.blameSteps(ctx, runID, seq) {
 			if err == nil && st.first {
 				asked, err = st.resolve(path)
@@ -106,18 +109,36 @@ func (s *EventStore) BlameHistory(ctx context.Context, runID string, seq uint64,
 				yield(nil, err)
 				return
 			}
-			o := st.origin(at)
+			var o statediff.Origin
+			if absent {
+				var ok bool
+				if o, ok = st.comeback(at); !ok {
+					return
+				}
+			} else {
+				o = st.origin(at)
+			}
 			if since.coarse = since.coarse || o.Coarse; o.Kind == statediff.Same && st.prior != nil {
 				at, since.unread = o.Old, append(since.unread, st.unread...)
 				continue
 			}
 			p := st.provenance(asked, at, o, since)
-			p.Value = lookup(st.state, at)
-			if o.Kind == statediff.Changed {
+			if absent {
+				p.Path = ""
+			} else {
+				p.Value = lookup(st.state, at)
+			}
+			if o.Kind != statediff.Added && st.prior != nil {
 				p.Before = lookup(st.old, o.Old)
 			}
-			if !yield(p, nil) || o.Kind != statediff.Changed {
+			if !yield(p, nil) {
 				return
+			}
+			if absent = o.Kind == statediff.Added; absent {
+				var ok bool
+				if o, ok = st.comeback(at); !ok || o.Kind == statediff.Removed { // that one was not this one
+					return
+				}
 			}
 			at, since = o.Old, seen{}
 		}

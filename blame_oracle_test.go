@@ -22,6 +22,7 @@ type past struct {
 	state  string
 	unread checkpoint.UnreadReason
 	values map[statediff.Pointer]*valued
+	absent map[statediff.Pointer]*valued // members that objects had at an earlier time
 }
 
 func (e *past) String() string { return fmt.Sprint(e.run, "@", e.seq) }
@@ -48,7 +49,7 @@ func (e *past) blame(t *testing.T) {
 	for ; prior != nil && prior.unread != ""; prior = prior.parent {
 		between = append(between, prior)
 	}
-	e.values = map[statediff.Pointer]*valued{}
+	e.values, e.absent = map[statediff.Pointer]*valued{}, map[statediff.Pointer]*valued{}
 	doc, err := statediff.Parse([]byte(e.state))
 	require.NoError(t, err)
 	if prior == nil {
@@ -62,7 +63,7 @@ func (e *past) blame(t *testing.T) {
 		}
 		return
 	}
-	c := comparison{t: t, e: e, prior: prior, between: between, byPath: map[statediff.Pointer]statediff.Change{}, removed: map[statediff.Pointer]bool{}}
+	c := comparison{t: t, e: e, prior: prior, between: between, byPath: map[statediff.Pointer]statediff.Change{}, removed: map[statediff.Pointer]bool{}, back: map[statediff.Pointer]*valued{}}
 	d, err := statediff.Compare([]byte(prior.state), []byte(e.state), statediff.Options{})
 	require.NoError(t, err)
 	require.Empty(t, d.Coarse)
@@ -98,11 +99,15 @@ type comparison struct {
 	between []*past
 	byPath  map[statediff.Pointer]statediff.Change // added and changed, by the new path
 	removed map[statediff.Pointer]bool             // by the old path
+	back    map[statediff.Pointer]*valued          // what was there at an earlier time, by the new path
 }
 
 // walk goes through the value at p, which was at q, and reports whether it is another.
 func (c *comparison) walk(p, q statediff.Pointer) bool {
 	raw := at(c.t, c.e.state, p)
+	if change, ok := c.byPath[p]; !ok || change.Kind == statediff.Changed {
+		c.remember(p, q)
+	}
 	if change, ok := c.byPath[p]; ok {
 		c.set(p, q, change.Kind)
 		for _, token := range tokens(raw) {
@@ -136,6 +141,35 @@ func (c *comparison) walk(p, q statediff.Pointer) bool {
 	return false
 }
 
+// remember notes what an object had, and has no longer.
+func (c *comparison) remember(p, q statediff.Pointer) {
+	raw, old := at(c.t, c.e.state, p), at(c.t, c.prior.state, q)
+	if raw[0] != '{' || old[0] != '{' {
+		return
+	}
+	has := tokens(raw)
+	for _, token := range tokens(old) {
+		if !slices.Contains(has, token) {
+			was := c.prior.values[q.Name(token)]
+			c.e.absent[p.Name(token)] = &valued{event: c.e, prior: c.prior, priorPath: q.Name(token),
+				before: string(at(c.t, c.prior.state, q.Name(token))), kind: statediff.Removed, or: c.between, was: was}
+		}
+	}
+	for where, v := range c.prior.absent {
+		parent, token := where.Parent()
+		if parent != q {
+			continue
+		}
+		later := *v
+		if slices.Contains(has, token) {
+			c.back[p.Name(token)] = &later
+		} else {
+			later.unseen = append(slices.Clone(c.between), v.unseen...)
+			c.e.absent[p.Name(token)] = &later
+		}
+	}
+}
+
 func (c *comparison) added(p statediff.Pointer) {
 	c.set(p, "", statediff.Added)
 	for _, token := range tokens(at(c.t, c.e.state, p)) {
@@ -144,7 +178,7 @@ func (c *comparison) added(p statediff.Pointer) {
 }
 
 func (c *comparison) set(p, q statediff.Pointer, kind statediff.Kind) {
-	v := &valued{event: c.e, prior: c.prior, path: p, value: string(at(c.t, c.e.state, p)), kind: kind, or: c.between}
+	v := &valued{event: c.e, prior: c.prior, path: p, value: string(at(c.t, c.e.state, p)), kind: kind, or: c.between, was: c.back[p]}
 	if kind == statediff.Changed {
 		v.priorPath, v.before, v.was = q, string(at(c.t, c.prior.state, q)), c.prior.values[q]
 	}

@@ -126,6 +126,30 @@ func (st *blameStep) beginning() statediff.Origin {
 	return statediff.Origin{Kind: statediff.Added}
 }
 
+// comeback says whether a member that is not there, or was just added, was there in
+// the prior state: Removed, with its place, or Same, with where it would have been. It
+// reports false if there was no such object to be in.
+func (st *blameStep) comeback(p statediff.Pointer) (statediff.Origin, bool) {
+	if p == "" || st.prior == nil {
+		return statediff.Origin{}, false
+	}
+	parent, name := p.Parent()
+	o := st.origin(parent)
+	if o.Kind == statediff.Added || !isObject(st.state, parent) || !isObject(st.old, o.Old) {
+		return statediff.Origin{}, false
+	}
+	was := statediff.Origin{Kind: statediff.Same, Old: o.Old.Name(name), Coarse: o.Coarse}
+	if _, err := st.old.Lookup(was.Old); err == nil {
+		was.Kind = statediff.Removed
+	}
+	return was, true
+}
+
+func isObject(doc *statediff.Document, p statediff.Pointer) bool {
+	raw, err := doc.Lookup(p)
+	return err == nil && raw[0] == '{'
+}
+
 // trace goes through the children of the value at p, as origin has it.
 func (st *blameStep) trace(p statediff.Pointer) iter.Seq2[statediff.Child, statediff.Origin] {
 	return func(yield func(statediff.Child, statediff.Origin) bool) {

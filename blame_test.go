@@ -24,7 +24,7 @@ func inWords(p *checkpoint.Provenance) string {
 	if p.Prior != nil {
 		fmt.Fprintf(&b, ", after %s@%d", p.Prior.RunID, p.Prior.Seq)
 	}
-	if p.Kind == statediff.Changed {
+	if p.Before != nil {
 		fmt.Fprintf(&b, " %s", p.Before)
 		if p.PriorPath != p.Path {
 			fmt.Fprintf(&b, " (%s)", p.PriorPath.Dotted())
@@ -112,6 +112,27 @@ func TestBlame(t *testing.T) {
 			_, err := s.Compact(ctx, checkpoint.CompactOptions{})
 			require.NoError(t, err)
 		}
+	})
+}
+
+// TestBlameOfWhatComesAndGoes holds that the history of a member goes on before it
+// was taken out.
+func TestBlameOfWhatComesAndGoes(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		s := st.open(t)
+		for _, state := range []string{
+			`{"list":[{"id":1,"error":"old"}]}`, `{"list":[{"id":1}]}`, `{"list":[{"id":0},{"id":1}]}`, `{"list":[{"id":0},{"id":1,"error":"new"}]}`,
+			`{}`, `{"list":[{"id":0},{"id":1,"error":"new"}]}`,
+		} {
+			saved(t, s, "run", "node", state)
+		}
+		require.Equal(t, []string{
+			`list[1].error = "new": added in run@4, after run@3`,
+			`list[1].error = : removed in run@2 (.), after run@1 "old" (list[0].error)`,
+			`list[1].error = "old": added in run@1 (list[0].error)`,
+		}, blameHistory(t, s, "run", 4, "list[1].error"))
+		require.Equal(t, []string{`list[1].error = "new": added in run@6, after run@5`}, blameHistory(t, s, "run", 6, "list[1].error"), "it is of another list")
+		require.Len(t, blameHistory(t, s, "run", 6, "list"), 6)
 	})
 }
 
