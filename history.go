@@ -55,14 +55,18 @@ func (s *EventStore) History(ctx context.Context, runID string, opts HistoryOpti
 				yield(nil, err)
 				return
 			}
-			e := &Event{
-				Checkpoint: fromEvent(ev), Pruned: ev.Pruned, Size: ev.Size, SHA256: ev.SHA256,
-				Hash: ev.Hash, Stored: ev.Stored, Encoding: ev.Encoding,
-			}
-			if !yield(e, nil) {
+			if !yield(inHistory(ev), nil) {
 				return
 			}
 		}
+	}
+}
+
+// inHistory returns an event as histories have it.
+func inHistory(ev *log.Event) *Event {
+	return &Event{
+		Checkpoint: fromEvent(ev), Pruned: ev.Pruned, Size: ev.Size, SHA256: ev.SHA256,
+		Hash: ev.Hash, Stored: ev.Stored, Encoding: ev.Encoding,
 	}
 }
 

@@ -24,7 +24,7 @@ var layers = map[string][]string{
 	"sqlite":         {"log"},
 	"bolt":           {"log"},
 	"compaction":     {"log"},
-	"":               {"log", "memory", "sqlite", "bolt", "compaction"},
+	"":               {"log", "memory", "sqlite", "bolt", "compaction", "statediff"},
 	"flowgraphstore": {""},
 	"statediff":      nil,
 	"bench/workload": nil,

@@ -204,9 +204,21 @@ func (m *model) history(run string) {
 	n := len(m.runs[run])
 	opts := checkpoint.HistoryOptions{
 		From: uint64(m.n("from", 0, n+1)), To: uint64(m.n("to", 0, n+1)), Limit: m.n("limit", 0, n+1),
-		Backward: m.oneIn(2, "backward"), HeadersOnly: m.oneIn(3, "headers"), Node: rapid.SampledFrom([]string{"", "a", "d"}).Draw(m.t, "node"),
+		Backward: m.oneIn(2, "backward"), Lineage: m.oneIn(4, "lineage"), HeadersOnly: m.oneIn(3, "headers"), Node: rapid.SampledFrom([]string{"", "a", "d"}).Draw(m.t, "node"),
 	}
 	m.readHistory(run, opts)
+}
+
+// line returns the seqs that an event, or with 0 the newest, grew from.
+func (m *model) line(run string, seq uint64) map[uint64]bool {
+	if last := uint64(len(m.runs[run])); seq == 0 || seq > last {
+		seq = last
+	}
+	line := map[uint64]bool{}
+	for ; seq > 0; seq = m.runs[run][seq-1].parent {
+		line[seq] = true
+	}
+	return line
 }
 
 func (m *model) readHistory(run string, opts checkpoint.HistoryOptions) {
@@ -214,13 +226,17 @@ func (m *model) readHistory(run string, opts checkpoint.HistoryOptions) {
 		return
 	}
 	want := []uint64{}
+	line := m.line(run, opts.To)
 	for i, ev := range m.runs[run] {
 		seq := uint64(i + 1)
+		if opts.Lineage && !line[seq] {
+			continue
+		}
 		if (opts.From == 0 || seq >= opts.From) && (opts.To == 0 || seq <= opts.To) && (opts.Node == "" || opts.Node == ev.node) {
 			want = append(want, seq)
 		}
 	}
-	if opts.Backward {
+	if opts.Backward || opts.Lineage {
 		slices.Reverse(want)
 	}
 	if opts.Limit > 0 {

@@ -98,6 +98,11 @@ func (b keptBackend) Space(ctx context.Context) (size, free int64, err error) {
 	return 0, 0, nil
 }
 
+// Version is that of a backend that has one.
+func (b keptBackend) Version(ctx context.Context) (int64, error) {
+	return b.Backend.(log.Versioner).Version(ctx)
+}
+
 func kept(t tester, b log.Backend) func(tester, ...checkpoint.Option) *checkpoint.EventStore {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore {

@@ -91,8 +91,9 @@ func emptySize(d driver) (int64, error) {
 // children are what this command does in a process of its own, to have its memory
 // or its processors to itself. Each returns what the parent is to know.
 var children = map[string]func(args []string) (any, error){
-	"long": longChild,
-	"seal": sealChild,
+	"blame": blameChild,
+	"long":  longChild,
+	"seal":  sealChild,
 }
 
 // runChild is what a child process does.

@@ -57,6 +57,7 @@ var measures = []measure{
 	{"size of a long run", sizeBesideFlowgraph(1, 100_000, 300, 1.0/3)},
 	{"long transcript", longTranscript},
 	{"read sealed", readSealed},
+	{"blame", blame},
 	{"pressure: save while compaction works", underPressure},
 	{"seal on one core", sealSpeed},
 	{"shrink", shrink},

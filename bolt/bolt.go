@@ -70,8 +70,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Backend implements [log.Backend], [log.Reclaimer] and [log.Sizer] on a bbolt
-// file.
+// Backend implements [log.Backend], [log.Reclaimer], [log.Sizer] and [log.Versioner]
+// on a bbolt file.
 type Backend struct {
 	path string // absolute, without symbolic links
 	opts Options
@@ -79,6 +79,8 @@ type Backend struct {
 	// current is the file in use. Reclaim puts another in its place, with
 	// writing held.
 	current atomic.Pointer[handle]
+
+	version atomic.Int64 // counts the calls of Apply
 
 	// writing has room for one: who writes puts something in. A channel, so
 	// that whoever waits can be called off.
@@ -173,6 +175,16 @@ func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 			return size, free, b.explain(err)
 		}
 	}
+}
+
+// Version implements [log.Versioner]. Nobody else can write the file.
+func (b *Backend) Version(ctx context.Context) (int64, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	return b.version.Load(), nil
 }
 
 // checkEvery bounds how often the file is looked after, which a writer of small

@@ -23,6 +23,7 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 		return nil, &log.NotAppliedError{Err: err}
 	}
 	defer leave()
+	defer b.version.Add(1) // when they can be read
 	results, err := b.transaction(changes)
 	if _, ok := errors.AsType[*errChange](err); !ok {
 		return results, err

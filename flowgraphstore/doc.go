@@ -28,6 +28,10 @@
 // unless a node has that literal name; flowgraph can't replay a node under such a
 // name, so with WithReplayNode use At.
 //
+// A run that [checkpoint.EventStore.Fork] made is resumed like any other. The envelope
+// of its first event is that of its origin, with the run id of that: flowgraph goes
+// by the one that it is asked to resume.
+//
 // # Which event continues from which
 //
 // flowgraph does not tell its store what a checkpoint continues from, so that is

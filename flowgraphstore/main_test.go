@@ -37,6 +37,13 @@ func eachStore(t *testing.T, test func(t *testing.T, s *checkpoint.EventStore)) 
 		t.Parallel()
 		test(t, sqliteStore(t, filepath.Join(t.TempDir(), "runs.db")))
 	})
+	t.Run("bolt", func(t *testing.T) {
+		t.Parallel()
+		s, err := checkpoint.NewBoltStore(filepath.Join(t.TempDir(), "runs.bolt"), checkpoint.WithDurability(checkpoint.DurabilityOff))
+		require.NoError(t, err)
+		t.Cleanup(func() { s.Close() })
+		test(t, s.EventStore)
+	})
 }
 
 func memoryStore(t *testing.T) *checkpoint.EventStore {

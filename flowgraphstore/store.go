@@ -176,29 +176,21 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 // first: on a plain Store all of them, in a view those that lead to its end.
 func (s *Store) line(ctx context.Context, runID string) ([]*checkpoint.Event, error) {
 	var events []*checkpoint.Event
-	end := s.end(runID)
-	want, found := end, !s.view
-	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: end, Backward: true, HeadersOnly: true}) {
+	end, found := s.end(runID), !s.view
+	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: end, Backward: true, HeadersOnly: true, Lineage: s.view}) {
 		switch {
 		case !s.view && errors.Is(err, checkpoint.ErrNotFound):
 			return nil, nil
 		case err != nil:
 			return nil, err
-		case s.view && ev.Seq != want:
-			if !found {
-				return nil, noEvent(runID, end)
-			}
-			continue
-		case s.view && ev.Pruned && ev.Seq == s.at && !found:
+		case !found && ev.Seq != end:
+			return nil, noEvent(runID, end)
+		case !found && ev.Pruned && ev.Seq == s.at:
 			_, err := s.events.LoadSeq(ctx, runID, ev.Seq) // says when and why
 			return nil, err
 		}
-		want, found = ev.Parent, true
-		if !ev.Pruned {
+		if found = true; !ev.Pruned {
 			events = append(events, ev)
-		}
-		if s.view && want == 0 {
-			break
 		}
 	}
 	slices.Reverse(events)

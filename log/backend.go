@@ -107,6 +107,14 @@ type Sizer interface {
 	Space(ctx context.Context) (size, free int64, err error)
 }
 
+// A Versioner is a Backend that can tell at little cost whether anything was written.
+type Versioner interface {
+	// Version returns a number that is another than before once a change was made,
+	// by whoever shares the storage. Of two handles the numbers have nothing to do
+	// with each other, and equal ones mean nothing unless one followed the other.
+	Version(ctx context.Context) (int64, error)
+}
+
 // Head is where a run stands: its one mutable row, and its newest record.
 //
 // Appending does not touch the row: the newest record says how far the run has

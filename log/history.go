@@ -25,6 +25,10 @@ type HistoryOptions struct {
 	Limit int
 	// HeadersOnly leaves the states unread.
 	HeadersOnly bool
+	// Lineage restricts to the events that the one at To, or with 0 the run's last,
+	// grew from: itself, its parent, and so on, newest first. What is damaged beside
+	// that line does not matter.
+	Lineage bool
 }
 
 // History streams the events of a run as it stands when the iteration begins.

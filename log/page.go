@@ -10,12 +10,13 @@ import (
 // scan streams the records that a history goes through.
 func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
-		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: opts.Backward, MaxBytes: pageBytes}
+		backward := opts.Backward || opts.Lineage
+		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: backward, MaxBytes: pageBytes}
 		var end error // it is not known where the run ends
 		if req.To == 0 || req.To > r.run.Last {
 			req.To, end = r.run.Last, r.run.lastErr
 		}
-		if end != nil && opts.Backward {
+		if end != nil && backward {
 			yield(nil, end)
 			return
 		}
@@ -27,6 +28,7 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Recor
 		if opts.Limit > 0 && opts.Node == "" {
 			req.Limit = min(req.Limit, opts.Limit)
 		}
+		next := req.To // of the lineage
 		for req.From <= req.To {
 			recs, err := r.records(ctx, req)
 			if err != nil {
@@ -34,11 +36,24 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Recor
 				return
 			}
 			for i := range recs {
+				if opts.Lineage {
+					if recs[i].Seq != next {
+						continue
+					}
+					h, err := checkRecord(r.run.ID, r.run.Life, &recs[i])
+					if err != nil {
+						yield(nil, err)
+						return
+					}
+					next = h.Parent
+				}
 				if !yield(&recs[i], nil) {
 					return
 				}
 			}
-			if last := recs[len(recs)-1].Seq; opts.Backward {
+			if last := recs[len(recs)-1].Seq; opts.Lineage {
+				req.To = min(last-1, next)
+			} else if backward {
 				req.To = last - 1
 			} else {
 				req.From = last + 1

@@ -133,18 +133,45 @@ func (s *snapshot) give() *Event {
 
 // snapshot reads one event.
 func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, error) {
+	r := l.reader(run)
+	rec, err := r.record(ctx, seq, false)
+	if err != nil {
+		return nil, err
+	}
+	return r.event(ctx, rec)
+}
+
+// Header returns one event without its state, also if that was pruned.
+//
+// Errors: ErrNotFound if there is no such run or event.
+func (l *Log) Header(ctx context.Context, id string, seq uint64) (*Event, error) {
+	run, err := l.look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r := l.reader(run)
+	rec, err := r.record(ctx, seq, true)
+	if err != nil {
+		return nil, err
+	}
+	ev, err := r.header(rec)
+	return &ev, err
+}
+
+// record reads one record.
+func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*Record, error) {
+	run := &r.run
 	if seq > run.Last && run.damage() != nil { // it is not known where the run ends
 		return nil, run.damage()
 	}
 	if seq == 0 || seq > run.Last {
 		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))
 	}
-	r := l.reader(run)
-	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1})
+	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1, HeadersOnly: headersOnly})
 	if err != nil {
 		return nil, err
 	}
-	return r.event(ctx, &recs[0])
+	return &recs[0], nil
 }
 
 // Visit returns the nth event of a node in a run, counted from 1 by seq over all

@@ -13,12 +13,13 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// Backend implements [log.Backend] in memory. Durable means here: until Close.
+// Backend implements [log.Backend] and [log.Versioner] in memory. Durable means here: until Close.
 type Backend struct {
 	mu       sync.RWMutex // guards all below
 	runs     map[string]*run
 	revision uint64 // the last given, of all runs
 	segment  uint64 // the last segment id given
+	version  int64  // counts the calls of Apply
 	closed   bool
 }
 
@@ -189,11 +190,21 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 	if b.closed {
 		return nil, log.ErrClosed
 	}
+	b.version++
 	results := make([]log.Result, len(changes))
 	for i := range changes {
 		results[i] = b.change(&changes[i])
 	}
 	return results, nil
+}
+
+// Version implements [log.Versioner].
+func (b *Backend) Version(ctx context.Context) (int64, error) {
+	if err := b.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer b.mu.RUnlock()
+	return b.version, nil
 }
 
 // change wants the lock held.

@@ -74,7 +74,8 @@ func (o Options) withDefaults() Options {
 // maxReaders bounds the connections that read.
 const maxReaders = 4
 
-// Backend implements [log.Backend] on a SQLite file.
+// Backend implements [log.Backend], [log.Reclaimer], [log.Sizer] and [log.Versioner]
+// on a SQLite file.
 type Backend struct {
 	path string
 	opts Options
@@ -96,6 +97,11 @@ type Backend struct {
 	recent  int64               // rows of recent, at least if no other process settles them
 	erased  bool                // what was erased may still be in the WAL
 	checked time.Time           // when stillThere last looked
+
+	// watching guards a connection of its own for Version, made at its first call.
+	watching sync.Mutex
+	watch    *sql.Conn
+	watched  *sql.Stmt // versionSQL
 
 	// use is held for reading by calls under way and for writing by Close.
 	use    sync.RWMutex
@@ -129,6 +135,9 @@ func (b *Backend) Close() error {
 
 func (b *Backend) release() error {
 	var errs []error
+	if b.watch != nil {
+		errs = append(errs, b.watched.Close(), b.watch.Close())
+	}
 	errs = append(errs, b.reads.Close())
 	if b.version != nil {
 		errs = append(errs, b.version.Close())

@@ -42,15 +42,20 @@ func Trace(old, new *Document, options Options) *Tracer {
 
 // Origin returns where the value at p was. The error is a [*LookupError] if the new document has none there.
 func (t *Tracer) Origin(p Pointer) (Origin, error) {
+	v, err := t.find(p)
+	return v.Origin, err
+}
+
+func (t *Tracer) find(p Pointer) (traced, error) {
 	v, at := t.meet(0, 0, Origin{}, true), 0
 	for end, token := range p.tokens() {
 		kid := t.b.child(v.new, token)
 		if kid == 0 {
-			return Origin{}, missing(p[:at], token, t.b.nodes[v.new].kind)
+			return traced{}, missing(p[:at], token, t.b.nodes[v.new].kind)
 		}
 		v, at = t.step(v, kid, index(token)), end
 	}
-	return v.Origin, nil
+	return v, nil
 }
 
 // All walks through the new document, as [Document.All] does, and says of each value where it was.

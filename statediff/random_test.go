@@ -3,6 +3,7 @@ package statediff_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -156,6 +157,7 @@ func requireTraced(t *testing.T, old, new []byte, d *statediff.Diff) {
 			want = statediff.Origin{Kind: statediff.Changed, Old: origin.Old} // something was removed from it
 		}
 		require.Equal(t, want, origin, "%s in %s -> %s", p, old, new)
+		requireChildren(t, a, b, p)
 		if origin.Kind == statediff.Added {
 			continue
 		}
@@ -165,4 +167,52 @@ func requireTraced(t *testing.T, old, new []byte, d *statediff.Diff) {
 		require.NoError(t, err)
 		require.Equal(t, equal, origin.Kind == statediff.Same)
 	}
+}
+
+// requireChildren holds what the tracer says of the children of a value together against what it says of each.
+func requireChildren(t *testing.T, a, b *statediff.Document, p statediff.Pointer) {
+	t.Helper()
+	children, err := statediff.Trace(a, b, statediff.Options{}).Children(p)
+	require.NoError(t, err)
+	var got, want []statediff.Pointer
+	for child, origin := range children {
+		q := p.Name(child.Token)
+		got = append(got, q)
+		single, err := statediff.Trace(a, b, statediff.Options{}).Origin(q)
+		require.NoError(t, err)
+		require.Equal(t, single, origin)
+		raw, err := b.Lookup(q)
+		require.NoError(t, err)
+		require.Equal(t, string(raw), string(child.New))
+		if origin.Kind != statediff.Changed {
+			require.Nil(t, child.Old)
+			continue
+		}
+		raw, err = a.Lookup(origin.Old)
+		require.NoError(t, err)
+		require.Equal(t, string(raw), string(child.Old))
+	}
+	for v := range b.All() {
+		if parent, _ := v.Pointer().Parent(); v.Pointer() != "" && parent == p {
+			want = append(want, statediff.Pointer(strings.Clone(string(v.Pointer()))))
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+func TestChildrenOfTheSameName(t *testing.T) {
+	t.Parallel()
+	old, err := statediff.Parse([]byte(`{"o":{"a":1,"b":2,"a":3},"n":1}`))
+	require.NoError(t, err)
+	new, err := statediff.Parse([]byte(`{"n":2,"o":{"a":1,"b":2,"a":3}}`))
+	require.NoError(t, err)
+	children, err := statediff.Trace(old, new, statediff.Options{}).Children("/o")
+	require.NoError(t, err)
+	got := ""
+	for child, origin := range children {
+		got += fmt.Sprintf("%s=%s %s %s;", child.Token, child.New, origin.Kind, origin.Old)
+	}
+	require.Equal(t, "b=2 same /o/b;a=3 same /o/a;", got)
+	_, err = statediff.Trace(old, new, statediff.Options{}).Children("/p")
+	require.ErrorIs(t, err, statediff.ErrNotFound)
 }

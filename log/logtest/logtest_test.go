@@ -27,7 +27,7 @@ func TestRightDriverPasses(t *testing.T) {
 
 func breakages() []breakage {
 	return slices.Concat(recordBreakages(), headBreakages(), byteBreakages(), changeBreakages(),
-		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages())
+		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), versionBreakages())
 }
 
 // TestBrokenDriversAreCaught expects that each driver is caught by the rule that

@@ -1,0 +1,45 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Version implements [log.Versioner]: SQLite's data_version, which another connection's
+// commit changes, also that of another process. A call takes about 10 µs and
+// waits for nobody.
+func (b *Backend) Version(ctx context.Context) (int64, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	b.watching.Lock()
+	defer b.watching.Unlock()
+	ctx = context.WithoutCancel(ctx) // an interrupted connection might be another the next time
+	if b.watch == nil {
+		if err := b.watchOver(ctx); err != nil {
+			return 0, b.explain(err)
+		}
+	}
+	var v int64
+	err = b.watched.QueryRowContext(ctx).Scan(&v)
+	return v, b.explain(err)
+}
+
+// watchOver takes a connection: two numbers can be compared only if they are of the
+// same one.
+func (b *Backend) watchOver(ctx context.Context) error {
+	b.readers.SetMaxOpenConns(maxReaders + 1)
+	conn, err := b.readers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	var st *sql.Stmt
+	if st, err = conn.PrepareContext(ctx, versionSQL); err != nil {
+		conn.Close()
+		return err
+	}
+	b.watch, b.watched = conn, st
+	return nil
+}
