@@ -21,17 +21,17 @@ func (l *Log) Delete(ctx context.Context, id string) error {
 	if err := l.drop(ctx, id, id+noteSuffix); err != nil {
 		return fmt.Errorf("%sdelete: %w", place(id, 0), err)
 	}
+	if err := l.purge(ctx); err != nil {
+		return fmt.Errorf("%sit is deleted, but not all that it took is erased: %w", place(id, 0), err)
+	}
+	return nil
+}
+
+// purge erases all that is dead.
+func (l *Log) purge(ctx context.Context) error {
 	for {
-		if err := l.acquire(ctx); err != nil {
+		if more, err := l.Purge(ctx); err != nil || !more {
 			return err
-		}
-		more, err := l.backend.Purge(ctx)
-		l.release()
-		if err != nil {
-			return fmt.Errorf("%sit is deleted, but not all that it took is erased: %w", place(id, 0), err)
-		}
-		if !more {
-			return nil
 		}
 	}
 }
