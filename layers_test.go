@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"statediff":      nil,
 	"bench/workload": nil,
 	"bench":          {"", "flowgraphstore", "bench/workload"},
-	"cmd/flowlog":    {"", "flowgraphstore"},
+	"cmd/flowlog":    {"", "flowgraphstore", "statediff", "archive"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import

@@ -6,8 +6,11 @@
 //	flowlog show RUN@SEQ           one event and its state
 //	flowlog du [RUN]               what takes the space
 //	flowlog compact                make a store smaller, losing nothing
+//	flowlog export RUN             a run as a file
+//	flowlog import FILE...         runs of files, also of flowgraph's databases
+//	flowlog verify [RUN]           check runs against their hashes
 //
-// All but demo and compact open a store for looking only. A SQLite store may be in use
+// All but demo, compact and import open a store for looking only. A SQLite store may be in use
 // by a program meanwhile, also when it is compacted; a bbolt store can be open in one
 // process at a time, so the command waits for its turn, as long as --wait says. Data goes to stdout and all else to stderr, so the verbs can
 // be piped.
@@ -15,7 +18,7 @@
 // # Exit codes
 //
 //	0    fine
-//	1    nothing matched
+//	1    nothing matched, or verify or import found damage
 //	2    wrong use, a failure, or damage
 //	3    no such run, event or state
 //	4    another process holds the store, for longer than --wait

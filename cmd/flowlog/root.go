@@ -21,6 +21,8 @@ type cli struct {
 	store string
 	color string
 	wait  time.Duration
+
+	redact []string
 }
 
 // root returns the command with its verbs.
@@ -37,7 +39,9 @@ run, event or state, 4 another process holds the store, 130 interrupted.`,
   flowlog history RUN                the events of a run, as a tree
   flowlog show 'RUN@review#2'        one event and its state
   flowlog du                         what takes the space
-  flowlog compact                    make a store smaller, losing nothing`,
+  flowlog compact                    make a store smaller, losing nothing
+  flowlog export RUN -O FILE         a run as a file; import makes the same run of it
+  flowlog verify                     check all runs against their hashes`,
 		Version:                    version(),
 		Args:                       cobra.ArbitraryArgs,
 		SilenceErrors:              true,
@@ -56,6 +60,7 @@ run, event or state, 4 another process holds the store, 130 interrupted.`,
 	flags.StringVar(&c.store, "store", "", "sqlite:PATH, bolt:PATH, PATH, or a folder with one\nstore (default $FLOWLOG_STORE, else the one store\nin ., ./flowlog-demo and ./data)")
 	flags.StringVar(&c.color, "color", "auto", "auto, always or never; auto honours NO_COLOR")
 	flags.DurationVar(&c.wait, "wait", 5*time.Second, "how long to wait while another process holds the\nstore; then the exit code is 4")
+	flags.StringArrayVar(&c.redact, "redact", nil, "show what is at this path of states masked; may be\ngiven several times")
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	root.SetHelpTemplate(helpTemplate)
@@ -66,7 +71,7 @@ run, event or state, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.du(), c.compact())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.du(), c.compact(), c.export(), c.importFiles(), c.verify())
 	return root
 }
 
