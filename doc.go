@@ -25,6 +25,9 @@
 //   - [Resume] and [ResumeFrom] give any engine the decoded state and the node to
 //     go on with. Package flowgraphstore is a drop-in store for flowgraph.
 //   - [EventStore.Verify] checks a run against its hash chain.
+//   - [EventStore.Export] writes a run to a file with its hashes, and
+//     [EventStore.Import] makes the same run of it in any store;
+//     [EventStore.ExportLines] and [EventStore.ImportLines] do so with JSON Lines.
 //   - [EventStore.Compact] makes a store smaller now, [EventStore.Space] says how
 //     large it is.
 //

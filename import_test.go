@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -198,7 +199,7 @@ func TestExportWhileOthersWork(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for i := 0; i < 600 && ctx.Err() == nil; i++ {
-				saved(t, s, "run", "node", filler(9000 + i%50))
+				saved(t, s, "run", "node", filler(9000+i%50))
 			}
 		})
 		wg.Go(func() {
@@ -251,4 +252,34 @@ func TestExportIsSmall(t *testing.T) {
 	t.Logf("states of %d bytes, the last of %d: in a file %d, sealed before %d", all, last, len(tail), len(sealed))
 	require.Less(t, len(sealed), last)
 	require.Less(t, len(tail), last)
+}
+
+var writeGolden = flag.Bool("update", false, "write the golden files anew")
+
+// TestGoldenFile imports a file that was written when the format was made: what it holds
+// is the same still, and makes the same file.
+func TestGoldenFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("testdata", "v1.flowlog")
+	if *writeGolden {
+		s := checkpoint.NewMemoryStore(checkpoint.WithoutCompaction())
+		defer s.Close()
+		story(t, s.EventStore, "story")
+		require.NoError(t, os.WriteFile(path, sealedFile(t, s.EventStore, "story"), 0o600))
+	}
+	file, err := os.ReadFile(path)
+	require.NoError(t, err)
+	onAll := storages(t)
+	for _, st := range onAll {
+		s := st.open(t, checkpoint.WithoutCompaction())
+		run := imported(t, s, file)
+		requireIntact(t, s, "story")
+		require.Equal(t, uint64(44), run.Last)
+		require.Equal(t, file, sealedFile(t, s, "story"), st.name)
+	}
+	// All but the times of the notes, the run's incarnation and the hashes is known.
+	want := checkpoint.NewMemoryStore(checkpoint.WithoutCompaction())
+	defer want.Close()
+	story(t, want.EventStore, "story")
+	require.Equal(t, lines(t, want.EventStore, "story"), lines(t, onAll[0].open(t), "story"))
 }
