@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"os/exec"
 	"testing"
@@ -49,7 +50,7 @@ func laxly(b []byte) (m log.Manifest, parts []log.Part, err error) {
 	if len(b) < 9 {
 		return m, nil, io.ErrUnexpectedEOF
 	}
-	for b = b[9:]; len(b) >= header; {
+	for b = bytes.Clone(b[9:]); len(b) >= header; { // a fuzzer's bytes are its own
 		kind, x, y := b[0], int(binary.LittleEndian.Uint32(b[1:])), int(binary.LittleEndian.Uint32(b[5:]))
 		if b = b[header:]; x+y+sum > len(b) {
 			return m, parts, io.ErrUnexpectedEOF
@@ -61,10 +62,21 @@ func laxly(b []byte) (m log.Manifest, parts []log.Part, err error) {
 			}
 		case 'S', 'N':
 			parts = append(parts, log.Part{Notes: kind == 'N', Index: b[:x], Data: b[x : x+y]})
+			restamp(parts[len(parts)-1])
 		}
 		b = b[x+y+sum:]
 	}
 	return m, parts, nil
+}
+
+// restamp makes the checksum of a segment's index anew, which its data repeats.
+func restamp(p log.Part) {
+	const at, end = 5, 9
+	if len(p.Index) < end || len(p.Data) < end {
+		return
+	}
+	binary.LittleEndian.PutUint32(p.Index[at:], crc32.Checksum(p.Index[end:], crc32.MakeTable(crc32.Castagnoli)))
+	copy(p.Data[at:end], p.Index[at:end])
 }
 
 // killAtLine starts a process and kills it when it has said so many lines. It reports
