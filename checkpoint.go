@@ -122,6 +122,14 @@ const encodingBase64 = "base64"
 // MarshalJSON implements [json.Marshaler]. Note that json.Marshal compacts the
 // state; what a store keeps is not compacted.
 func (c Checkpoint) MarshalJSON() ([]byte, error) {
+	w, err := c.wire()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(w)
+}
+
+func (c *Checkpoint) wire() (wire, error) {
 	w := wire{
 		RunID: c.RunID, NodeID: c.NodeID, State: c.State, CreatedAt: c.CreatedAt.UTC(), Metadata: c.Metadata,
 		Seq: c.Seq, Parent: c.Parent, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
@@ -131,11 +139,11 @@ func (c Checkpoint) MarshalJSON() ([]byte, error) {
 		w.Encoding = encodingBase64
 		text, err := json.Marshal(base64.StdEncoding.EncodeToString(c.State))
 		if err != nil {
-			return nil, err
+			return wire{}, err
 		}
 		w.State = text
 	}
-	return json.Marshal(w)
+	return w, nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -144,6 +152,11 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	return c.fill(&w)
+}
+
+// fill makes the checkpoint what its JSON says.
+func (c *Checkpoint) fill(w *wire) error {
 	kind, state := Kind(""), w.State
 	switch w.Encoding {
 	case "":

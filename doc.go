@@ -28,6 +28,9 @@
 //     event grew from. [EventStore.Fork] begins a run of its own with the state of
 //     an event, and [EventStore.Watch] follows runs while they are written.
 //   - [EventStore.Verify] checks a run against its hash chain.
+//   - [EventStore.Export] writes a run to a file with its hashes, and
+//     [EventStore.Import] makes the same run of it in any store;
+//     [EventStore.ExportLines] and [EventStore.ImportLines] do so with JSON Lines.
 //   - [EventStore.Compact] makes a store smaller now, [EventStore.Space] says how
 //     large it is.
 //

@@ -209,3 +209,42 @@ func ExampleEventStore_Verify() {
 	// Output:
 	// true 1
 }
+
+// A run as a file, and the same run in another store.
+func ExampleEventStore_Export() {
+	ctx := context.Background()
+	if err := os.MkdirAll("./data", 0o755); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll("./data")
+	store := checkpoint.NewMemoryStore()
+	defer store.Close()
+	err := store.Save(ctx, &checkpoint.Checkpoint{RunID: "run-123", NodeID: "plan", State: json.RawMessage(`{"n":1}`)})
+	if err != nil {
+		panic(err)
+	}
+
+	file, err := os.Create("./data/run-123.flowlog")
+	if err != nil {
+		panic(err)
+	}
+	manifest, err := store.Export(ctx, "run-123", file) // the store may be open for reading only
+	if err = errors.Join(err, file.Close()); err != nil {
+		panic(err)
+	}
+	slog.Debug("keep the head's hash", "events", manifest.Events, "head", manifest.Head)
+
+	other := checkpoint.NewMemoryStore()
+	defer other.Close()
+	if file, err = os.Open("./data/run-123.flowlog"); err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	done, err := other.Import(ctx, file, checkpoint.ImportOptions{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(done.Runs[0].ID, done.Runs[0].Hash == manifest.Head)
+	// Output:
+	// run-123 true
+}

@@ -24,12 +24,13 @@ var layers = map[string][]string{
 	"sqlite":         {"log"},
 	"bolt":           {"log"},
 	"compaction":     {"log"},
-	"":               {"log", "memory", "sqlite", "bolt", "compaction", "statediff"},
+	"archive":        {"log"},
+	"":               {"log", "memory", "sqlite", "bolt", "compaction", "archive", "statediff"},
 	"flowgraphstore": {""},
 	"statediff":      nil,
 	"bench/workload": nil,
 	"bench":          {"", "flowgraphstore", "bench/workload"},
-	"cmd/flowlog":    {"", "flowgraphstore", "statediff"},
+	"cmd/flowlog":    {"", "flowgraphstore", "statediff", "archive"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import

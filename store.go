@@ -256,6 +256,17 @@ func (s *EventStore) Verify(ctx context.Context, runID string) (*Report, error) 
 	return s.log.Verify(ctx, runID)
 }
 
+// VerifyOptions say more about a verification.
+type VerifyOptions = log.VerifyOptions
+
+// VerifyWith is Verify with options: with a hash to be found, and with progress.
+func (s *EventStore) VerifyWith(ctx context.Context, runID string, opts VerifyOptions) (*Report, error) {
+	return s.log.VerifyWith(ctx, runID, opts)
+}
+
+// MaxState returns the largest state that the store accepts, in bytes.
+func (s *EventStore) MaxState() int64 { return s.log.MaxState() }
+
 // Close waits for the save under way, and for the step at hand in the background,
 // and releases the store. A second Close does nothing; all else gives ErrClosed
 // from then on.

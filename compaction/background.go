@@ -93,7 +93,8 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	// Nobody needs an idle run sealed to the second.
 	idle := time.NewTicker(max(c.opts.Idle/4, 10*time.Millisecond))
 	defer idle.Stop()
-	var seen time.Time // idle runs up to then have been sealed
+	var seen time.Time  // idle runs up to then have been sealed
+	var swept time.Time // when imports that were killed were last looked for
 	for {
 		w := &worker{log: l, holder: rand.Text(), pace: pacer(ctx)}
 		var err error
@@ -110,6 +111,10 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 			}
 			if err == nil {
 				seen = until
+			}
+			if err == nil && now.Sub(swept) >= sweepEvery {
+				swept = now
+				err = c.sweep(ctx, w, now)
 			}
 		}
 		if err == nil && w.report.Runs > 0 {
@@ -187,6 +192,19 @@ func (c *Compactor) sealIdle(ctx context.Context, w *worker, seen, until time.Ti
 		}
 	}
 	return nil
+}
+
+// sweepEvery is how often a Compactor looks for imports that were killed: it goes
+// through all runs for it.
+const sweepEvery = time.Hour
+
+// sweep removes what imports that were killed have left behind.
+func (c *Compactor) sweep(ctx context.Context, w *worker, now time.Time) error {
+	n, err := w.log.Sweep(ctx, now.Add(-abandoned))
+	if err == nil && n > 0 {
+		err = w.purge(ctx, rest)
+	}
+	return err
 }
 
 // paceStep is how long a Compactor works in one piece, and then rests for as long:

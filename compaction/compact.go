@@ -64,6 +64,10 @@ type Skipped struct {
 	Err error
 }
 
+// abandoned is how long an import must have come no further for what it stored to be
+// removed: it was killed. One that is only slow fails then, and says so.
+const abandoned = 10 * time.Minute
+
 // LeaseTime is how long a process that compacts keeps others from it at a time: how
 // long one that was killed is waited for, at most.
 const LeaseTime = 30 * time.Second
@@ -106,6 +110,9 @@ func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 
 func (w *worker) compact(ctx context.Context, idle time.Time) error {
 	if err := w.seal(ctx, idle); err != nil {
+		return err
+	}
+	if _, err := w.log.Sweep(ctx, time.Now().Add(-abandoned)); err != nil {
 		return err
 	}
 	if err := w.purge(ctx, 0); err != nil {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"time"
 
 	fgcheckpoint "github.com/randalmurphal/flowgraph/pkg/flowgraph/checkpoint"
 
@@ -74,6 +75,11 @@ func (s *Store) At(seq uint64) *Store {
 
 // Save implements flowgraph's Store: it appends an event.
 func (s *Store) Save(runID, nodeID string, data []byte) error {
+	return translate(s.save(runID, nodeID, data, time.Time{}))
+}
+
+// save is Save; when is the time of data that doesn't say it, zero for now.
+func (s *Store) save(runID, nodeID string, data []byte, when time.Time) error {
 	var at uint64
 	var placed bool
 	err := checkpoint.ErrInvalid
@@ -83,6 +89,9 @@ func (s *Store) Save(runID, nodeID string, data []byte) error {
 	}
 	if errors.Is(err, checkpoint.ErrInvalid) { // no guess, or a wrong one
 		c, sequence = s.split(runID, nodeID, data)
+		if c.CreatedAt.IsZero() {
+			c.CreatedAt = when
+		}
 		at, placed, err = s.append(c, sequence, checkpoint.TrustState())
 	}
 	s.moved(runID, func(p *position) {
@@ -93,7 +102,7 @@ func (s *Store) Save(runID, nodeID string, data []byte) error {
 			p.at, p.loads = place{at, sequence, nodeID}, nil
 		}
 	})
-	return translate(err)
+	return err
 }
 
 // append appends an event and returns its seq, or if that fails the one that it

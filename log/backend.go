@@ -210,9 +210,9 @@ type Change struct {
 	// revision as it is.
 	Last uint64
 	// Head, if not nil, replaces the run's row, which gets a new revision; its
-	// Run, Revision and Last are ignored. It is there for a run that is new, and
-	// with Rewrite, Add and Retire; a change without a Head has records to append
-	// and nothing else, or is a Drop.
+	// Run, Revision and Last are ignored. It may come alone, and is there for a run
+	// that is new, and with Rewrite, Add and Retire; a change without a Head has
+	// records to append and nothing else, or is a Drop.
 	Head *Head
 	// Append adds records. The first must have the seq after the run's last
 	// event, which is a record or in a segment.

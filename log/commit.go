@@ -257,7 +257,7 @@ func (l *Log) position(b *batch, id string) error {
 		return nil
 	}
 	before := b.run.Life
-	run, err := l.run(context.Background(), id)
+	run, err := l.settled(context.Background(), id) // who saves to a run goes before who imports it
 	switch {
 	case errors.Is(err, ErrNotFound):
 		run = newRun(id)
@@ -276,6 +276,9 @@ func (l *Log) position(b *batch, id string) error {
 		b.seen = lr.seen
 	default:
 		b.seen = run.Last
+	}
+	if b.seen > run.Last { // the run was deleted, and an export of it from before imported
+		b.seen, b.reborn = 0, true
 	}
 	b.run = run
 	return nil

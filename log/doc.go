@@ -33,6 +33,13 @@
 // state in a segment rests on one outside of it, and the newest of a run that is
 // sealed whole rests on none.
 //
+// # Export and import
+//
+// [Log.Export] gives a run as segments, those that are stored and others that are made
+// of its tail, and writes nothing; [Log.Import] stores them in another log under a head
+// that says that the run is staged. A staged run is not there for anybody. When all of
+// it was read back and verified, one change of the head makes it a run.
+//
 // # Guarantees
 //
 // Durability: a nil error from [Log.Append] means that the backend made the

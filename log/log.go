@@ -103,6 +103,9 @@ func (l *Log) Close() error {
 	return l.backend.Close()
 }
 
+// MaxState returns the largest state that is accepted, in bytes.
+func (l *Log) MaxState() int64 { return l.opts.MaxState }
+
 // readable returns why nothing can be read: the Log is closed or ctx is done.
 func (l *Log) readable(ctx context.Context) error {
 	l.mu.Lock()

@@ -33,6 +33,9 @@ func (l *Log) Tails(ctx context.Context) iter.Seq2[Tail, error] {
 				continue
 			}
 			run, err := parseHead(h)
+			if err == nil && run.staged() {
+				continue
+			}
 			t := Tail{Run: h.Run, At: time.Unix(0, int64(h.Recency)), Bytes: run.tailBytes()}
 			if err == nil {
 				err, t.Events = run.lastErr, run.Unsealed()

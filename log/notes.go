@@ -99,7 +99,11 @@ func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 
 // notes calls f with each note until it returns false.
 func (l *Log) notes(ctx context.Context, run Run, f func(Note) bool) error {
-	companion, err := l.run(ctx, run.ID+noteSuffix)
+	look := l.run
+	if run.staged() { // and its notes with it
+		look = l.anyRun
+	}
+	companion, err := look(ctx, run.ID+noteSuffix)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

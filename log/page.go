@@ -134,7 +134,7 @@ func follow(recs []Record, req RecordsRequest) (n int, missing uint64) {
 // refresh looks at the run anew and reports whether it was sealed further since,
 // or its segments changed.
 func (r *reader) refresh(ctx context.Context) (moved bool, err error) {
-	now, err := r.l.run(ctx, r.run.ID)
+	now, err := r.now(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -47,8 +47,17 @@ func (l *Log) look(ctx context.Context, id string) (Run, error) {
 	return run, err
 }
 
-// run reads a head.
+// run reads a head. A run whose import has not finished is not there.
 func (l *Log) run(ctx context.Context, id string) (Run, error) {
+	r, err := l.anyRun(ctx, id)
+	if err == nil && r.staged() {
+		return Run{}, notFound(id, 0, "there is no such run; an import of it has not finished")
+	}
+	return r, err
+}
+
+// anyRun is run also for one whose import has not finished.
+func (l *Log) anyRun(ctx context.Context, id string) (Run, error) {
 	h, err := l.backend.Head(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return Run{}, notFound(id, 0, "there is no such run")

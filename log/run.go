@@ -61,8 +61,13 @@ type row struct {
 	PrunedBytes int64  `json:"pruned_bytes,omitempty"`
 	Freed       int64  `json:"freed,omitempty"`
 	// Rewrites counts the changes to stored states. A delta that was made
-	// before a rewrite may lean on a state that is no longer there.
+	// before a rewrite may lean on a state that is no longer there. An import
+	// begins at a random number: what is remembered of the same run from before
+	// it was deleted must not be taken for this.
 	Rewrites uint64 `json:"rewrites,omitempty"`
+	// Staged is when an import that has not finished had come so far; zero for a
+	// run that is there.
+	Staged time.Time `json:"staged,omitzero"`
 	// Sealed is the last event that is in a segment: where the run stands when
 	// its tail is empty.
 	Sealed *sealedLast `json:"sealed,omitempty"`
@@ -89,6 +94,9 @@ func newRun(id string) Run {
 	r.row = row{Version: formatVersion, Life: r.Life}
 	return r
 }
+
+// staged reports whether the run is being imported: it is not there for anybody yet.
+func (r *Run) staged() bool { return !r.row.Staged.IsZero() }
 
 // head returns the run's row.
 func (r *Run) head() (*Head, error) {

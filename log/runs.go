@@ -77,6 +77,9 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 					continue
 				}
 				run, err := parseHead(h)
+				if err == nil && run.staged() {
+					continue
+				}
 				if err == nil {
 					err = run.lastErr
 				}

@@ -23,6 +23,14 @@ type reader struct {
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
 
+// now looks at the run anew.
+func (r *reader) now(ctx context.Context) (Run, error) {
+	if r.run.staged() { // it is being imported, and looked at before anybody else may
+		return r.l.anyRun(ctx, r.run.ID)
+	}
+	return r.l.run(ctx, r.run.ID)
+}
+
 // event returns a record as an event, with its state if the record has one. The
 // state is shared with the reader's memory: see snapshot.
 //
@@ -32,7 +40,7 @@ func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
 func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 	s, err := r.read(ctx, rec)
 	for errors.Is(err, ErrCorrupt) {
-		now, headErr := r.l.run(ctx, r.run.ID)
+		now, headErr := r.now(ctx)
 		switch {
 		case errors.Is(headErr, ErrNotFound):
 			return nil, headErr

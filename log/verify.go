@@ -20,6 +20,9 @@ type Report struct {
 	// Head is the hash of the newest event. Who kept it from an earlier look can
 	// tell that no event before it was changed or cut off since.
 	Head Digest `json:"head"`
+	// Known is the seq of the event that has the hash of VerifyOptions.Known, 0 if
+	// none was asked for or no event has it.
+	Known uint64 `json:"known,omitempty"`
 	// BrokenAt is the seq of the first event with a problem, 0 if there is none.
 	BrokenAt uint64 `json:"broken_at,omitempty"`
 	// Problems says what is wrong, in order, at most 100.
@@ -51,12 +54,27 @@ func (r *Report) problem(seq uint64, err error) {
 // and every pruned event against the note that must speak of it. What it finds
 // wrong is in the report; the error says that it could not look.
 func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
+	return l.VerifyWith(ctx, id, VerifyOptions{})
+}
+
+// VerifyOptions say more about a verification.
+type VerifyOptions struct {
+	// Known is a hash that the run's head had at an earlier look, zero for none. An
+	// event must have it: else what came up to it was changed, or the run's newest
+	// events were cut off, which the hash chain alone does not tell.
+	Known Digest
+	// Progress, if not nil, is called with how many events have been looked at.
+	Progress func(events uint64)
+}
+
+// VerifyWith is Verify with options.
+func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*Report, error) {
 	for {
 		run, err := l.look(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		rep, err := l.verify(ctx, run)
+		rep, err := l.verify(ctx, run, opts)
 		if err != nil || rep.Intact() {
 			return rep, err
 		}
@@ -71,7 +89,7 @@ func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
 	}
 }
 
-func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
+func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report, error) {
 	rep := &Report{RunID: run.ID, Head: run.Hash}
 	notes, err := l.pruneNotes(ctx, run)
 	if err != nil {
@@ -103,6 +121,12 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 			if err := v.check(ctx, &recs[i]); err != nil {
 				return nil, err
 			}
+			if recs[i].Hash == opts.Known {
+				rep.Known = recs[i].Seq
+			}
+		}
+		if opts.Progress != nil {
+			opts.Progress(rep.Events)
 		}
 		from = recs[len(recs)-1].Seq + 1
 	}
@@ -110,6 +134,9 @@ func (l *Log) verify(ctx context.Context, run Run) (*Report, error) {
 		rep.problem(run.Last, err)
 	}
 	v.finish(run)
+	if opts.Known != (Digest{}) && rep.Known == 0 {
+		rep.problem(run.Last+1, &Error{Run: run.ID, Reason: fmt.Sprintf("no event has the hash %s that was its newest once: it was changed, or what came after seq %d was cut off", opts.Known, run.Last), Err: ErrCorrupt})
+	}
 	return rep, nil
 }
 

@@ -45,7 +45,9 @@ event or value, 4 another process holds the store, 130 interrupted.`,
   flowlog show @last@12              one event and its state
   flowlog grep 'rate limit' @last    where a text came into the states
   flowlog stats @last                what takes the time and the space
-  flowlog compact                    make a store smaller, losing nothing`,
+  flowlog compact                    make a store smaller, losing nothing
+  flowlog export RUN -O FILE         a run as a file; import makes the same run of it
+  flowlog verify                     check all runs against their hashes`,
 		Version:                    version(),
 		Args:                       cobra.ArbitraryArgs,
 		SilenceErrors:              true,
@@ -77,7 +79,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.grep(), c.stats(), c.branches(), c.du(), c.compact(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.grep(), c.stats(), c.branches(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
 	return root
 }
 

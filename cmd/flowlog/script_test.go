@@ -55,17 +55,21 @@ func TestScripts(t *testing.T) {
 // scriptCommands are what the scripts know besides testscript's own.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits":   exits,
-		"create":  create,
-		"save":    save,
-		"fill":    fill,
-		"damage":  damage,
-		"prune":   prune,
-		"verify":  verify,
-		"sql":     query,
-		"hold":    hold,
-		"foreign": foreign,
-		"lock":    lock,
+		"exits":     exits,
+		"create":    create,
+		"save":      save,
+		"fill":      fill,
+		"damage":    damage,
+		"prune":     prune,
+		"verify":    verify,
+		"sql":       query,
+		"hold":      hold,
+		"foreign":   foreign,
+		"lock":      lock,
+		"flip":      flip,
+		"cut":       cut,
+		"headof":    headof,
+		"flowgraph": flowgraphRun,
 	}
 }
 

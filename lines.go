@@ -1,0 +1,131 @@
+package checkpoint
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// line is a checkpoint as a line of JSON.
+type line struct {
+	wire
+	// Pruned says that the state was dropped: there is null in its place.
+	Pruned bool `json:"pruned,omitempty"`
+}
+
+// ExportLines writes a run, as it stands now, to w as JSON Lines: the JSON of a
+// [Checkpoint] for each event, oldest first. A state is as it was saved, byte for byte,
+// but for line breaks between its values, which become spaces; one that is not JSON is
+// base64. An event whose state was pruned has "pruned":true and null for its state.
+//
+// Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
+// [EventStore.Export] keeps all.
+//
+// mask, if not nil, gets each state that is JSON, and returns what is to be written
+// instead of it, which must be JSON as well: so that secrets stay where they are.
+//
+// Errors: ErrNotFound, also if the run is deleted on the way; ErrCorrupt; those of mask
+// and w. Memory is that of [EventStore.History], and a few times the state at hand.
+func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer, mask func(state []byte) ([]byte, error)) error {
+	for ev, err := range s.History(ctx, runID, HistoryOptions{}) {
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		b, err := ev.line(mask)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		if err != nil {
+			return fmt.Errorf("export run %q seq %d: %w", runID, ev.Seq, err)
+		}
+	}
+	return nil
+}
+
+// line returns the event as a line.
+func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
+	w, err := e.wire()
+	if err != nil {
+		return nil, err
+	}
+	state := []byte(w.State)
+	switch {
+	case e.Pruned:
+		state, w.Encoding = []byte("null"), ""
+	case e.Kind == KindBytes:
+	default:
+		if mask != nil {
+			if state, err = mask(state); err != nil {
+				return nil, err
+			}
+		}
+		state = oneLine(state)
+	}
+	// The state goes in as it is: encoding/json would compact it.
+	const place = `"state":null`
+	w.State = json.RawMessage("null")
+	text, err := json.Marshal(line{wire: w, Pruned: e.Pruned})
+	if err != nil {
+		return nil, err
+	}
+	at := bytes.Index(text, []byte(place)) + len(place) - len("null") // in a string its quotes would be escaped
+	b := make([]byte, 0, len(text)+len(state)+1)
+	b = append(append(b, text[:at]...), state...)
+	return append(append(b, text[at+len("null"):]...), '\n'), nil
+}
+
+// oneLine returns JSON without line breaks, which stand between values only.
+func oneLine(state []byte) []byte {
+	if bytes.IndexByte(state, '\n') < 0 && bytes.IndexByte(state, '\r') < 0 {
+		return state
+	}
+	state = bytes.ReplaceAll(state, []byte("\n"), []byte(" "))
+	return bytes.ReplaceAll(state, []byte("\r"), []byte(" "))
+}
+
+// ImportLines makes runs of JSON Lines: of checkpoints such as ExportLines writes, or
+// others, of one run or of several. The events of a run come in the order of its lines
+// and get new hashes. A line's seq, if it has one, is how later lines name it as their
+// parent; one without seq and parent continues from the run's line before. A line with
+// "pruned":true is no event, and what continues from it continues from its parent.
+//
+// All lines are read and checked before any run is there: they are saved to a file in
+// the system's temporary folder first, where they take about what they take in the end.
+// Then each run comes to be as a whole, as with [EventStore.Import].
+//
+// Errors: ErrInvalid, ErrTooLarge and ErrNotFound, with the number of the line and what
+// is wrong in it; ErrConflict if one of the runs exists; else as Import. A line can be
+// a third longer than the largest state; longer ones are not read.
+func (s *EventStore) ImportLines(ctx context.Context, r io.Reader, opts ImportOptions) (Imported, error) {
+	var done Imported
+	scratch, remove, err := s.scratch()
+	if err != nil {
+		return done, fmt.Errorf("import: %w", err)
+	}
+	defer remove()
+	lines := lineReader{store: scratch, runs: map[string]*lineRun{}, most: s.log.MaxState() + s.log.MaxState()/3 + 4*log.MaxHeader, progress: opts.Progress}
+	if err := lines.all(ctx, r); err != nil {
+		return done, fmt.Errorf("import: %w", err)
+	}
+	if !opts.SkipExisting {
+		for _, id := range lines.order {
+			if err := s.free(ctx, id); err != nil {
+				return done, fmt.Errorf("import: %w", err)
+			}
+		}
+	}
+	for _, id := range lines.order {
+		m, parts, err := scratch.log.Export(ctx, id)
+		if err == nil {
+			err = s.take(ctx, m, parts, opts, &done)
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
