@@ -24,9 +24,9 @@ type BackgroundOptions struct {
 // Compactor.
 const DefaultIdle = 10 * time.Minute
 
-// rest is how many times as long as a transaction that erases took a Compactor
-// rests after it, so that writers get their turn.
-const rest = 1
+// rest is how many times as long as it worked a Compactor rests, so that writers get
+// their turn: a transaction that erases, or a piece of sealing.
+const rest = 3
 
 // Compactor seals in the background, while its log is in use: the tail of a run as
 // soon as it fills a segment, and whole runs that have gone idle. Several of them,
@@ -207,8 +207,8 @@ func (c *Compactor) sweep(ctx context.Context, w *worker, now time.Time) error {
 	return err
 }
 
-// paceStep is how long a Compactor works in one piece, and then rests for as long:
-// a writer on a small machine feels it half as much, and sealing is in no hurry.
+// paceStep is how long a Compactor seals in one piece: a writer on a small machine
+// feels it, and sealing is in no hurry.
 const paceStep = 2 * time.Millisecond
 
 // pacer returns a function to be called often while working.
@@ -216,7 +216,7 @@ func pacer(ctx context.Context) func() {
 	began := time.Now()
 	return func() {
 		if worked := time.Since(began); worked >= paceStep {
-			pause(ctx, worked)
+			pause(ctx, rest*worked)
 			began = time.Now()
 		}
 	}

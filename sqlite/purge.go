@@ -14,7 +14,7 @@ import (
 // may be alone on its page. Writers wait for it: about a millisecond, and for a sync.
 const (
 	purgeRows  = 256
-	purgeBytes = 512 << 10
+	purgeBytes = 192 << 10
 )
 
 // Purge implements [log.Backend].
