@@ -28,6 +28,10 @@ const DefaultIdle = 10 * time.Minute
 // their turn: a transaction that erases, or a piece of sealing.
 const rest = 3
 
+// turn is how long a Compactor keeps others from compacting at a time, while there is
+// more to do.
+const turn = 500 * time.Millisecond
+
 // Compactor seals in the background, while its log is in use: the tail of a run as
 // soon as it fills a segment, and whole runs that have gone idle. Several of them,
 // in several processes, may share a storage: one works at a time.
@@ -145,6 +149,10 @@ func (c *Compactor) sealGrown(ctx context.Context, w *worker) error {
 		}
 		if err := w.purge(ctx, rest); err != nil {
 			return err
+		}
+		if time.Since(w.since) > turn {
+			w.giveBack()
+			pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
 		}
 	}
 }

@@ -135,6 +135,7 @@ type worker struct {
 	holder   string
 	pace     func()    // of log.SealOptions, or nil
 	until    time.Time // of the lease
+	since    time.Time // when it was taken
 	progress func(Progress)
 	report   Report
 }
@@ -153,6 +154,9 @@ func (w *worker) lease(ctx context.Context) (bool, error) {
 	}
 	ok, err := w.log.Lease(ctx, w.holder, LeaseTime)
 	if ok {
+		if w.until.IsZero() {
+			w.since = now
+		}
 		w.until = now.Add(LeaseTime)
 	}
 	return ok, err
