@@ -72,6 +72,7 @@ func TestJSONOfTheVerbsAgreesWithTheStates(t *testing.T) {
 			branchesFacts(t, dir, events)
 			grepFacts(t, dir, events)
 			pathsFacts(t, dir, events)
+			blameFacts(t, backend, path, dir, events)
 		})
 	}
 }

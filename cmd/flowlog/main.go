@@ -5,6 +5,7 @@
 //	flowlog history RUN            the events of a run, and what each step changed
 //	flowlog show RUN@SEQ           one event and its state
 //	flowlog diff [REF] REF         what differs between two events
+//	flowlog blame REF [PATH]       which event set a value, and what it was before
 //	flowlog grep PATTERN [RUN]     where a text came into the states
 //	flowlog stats RUN              what takes the time and the space of a run
 //	flowlog branches RUN           the tree of a run
