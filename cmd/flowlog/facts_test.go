@@ -73,6 +73,7 @@ func TestJSONOfTheVerbsAgreesWithTheStates(t *testing.T) {
 			grepFacts(t, dir, events)
 			pathsFacts(t, dir, events)
 			blameFacts(t, backend, path, dir, events)
+			forkFacts(t, backend, path, dir, events)
 		})
 	}
 }
