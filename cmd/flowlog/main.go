@@ -10,6 +10,7 @@
 //	flowlog stats RUN              what takes the time and the space of a run
 //	flowlog branches RUN           the tree of a run
 //	flowlog fork REF [NEWRUN]      a new run that begins where another one stood
+//	flowlog tail [RUN]             the newest events, and with -f those that come
 //	flowlog du [RUN]               what takes the space
 //	flowlog compact                make a store smaller, losing nothing
 //	flowlog export RUN             a run as a file

@@ -47,6 +47,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
   flowlog grep 'rate limit' @last    where a text came into the states
   flowlog stats @last                what takes the time and the space
   flowlog fork '@last@review#2'      go back: a new run from there, and what will run again
+  flowlog tail @last -f              its newest events, and those that come
   flowlog compact                    make a store smaller, losing nothing
   flowlog export RUN -O FILE         a run as a file; import makes the same run of it
   flowlog verify                     check all runs against their hashes`,
@@ -81,7 +82,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.tail(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
 	return root
 }
 
