@@ -160,7 +160,9 @@ func (s *EventStore) BlameChildren(ctx context.Context, runID string, seq uint64
 		for st, err := range s.blameSteps(ctx, runID, seq) {
 			if err == nil && st.first {
 				if at, err = st.resolve(path); err == nil {
-					left = st.children(at)
+					if left = st.children(at); len(left) == 0 {
+						return
+					}
 				}
 			}
 			if err != nil {

@@ -188,6 +188,25 @@ func TestWatchAllRuns(t *testing.T) {
 	})
 }
 
+// TestWatchGoesOnFromWhatWasSeen holds that nothing is lost or given twice between a
+// look at all runs and a Watch that begins later.
+func TestWatchGoesOnFromWhatWasSeen(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		s := st.open(t)
+		saved(t, s, "a", "node", `1`)
+		saved(t, s, "b", "node", `1`)
+		seen := map[string]uint64{"a": 1, "b": 1, "begun": 1}
+		saved(t, s, "b", "node", `2`)
+		saved(t, s, "c", "node", `1`)
+		w := watch(t, s, checkpoint.WatchOptions{From: 1, Seen: seen})
+		w.want("b@2 2", "c@1 1")
+		saved(t, s, "a", "node", `2`)
+		w.want("a@2 2")
+		saved(t, s, "c", "node", `2`)
+		w.want("c@2 2")
+	})
+}
+
 // TestWatchDoesNotCountAsSeen holds that who looks on while he writes makes the
 // branches that he would have made without.
 func TestWatchDoesNotCountAsSeen(t *testing.T) {

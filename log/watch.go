@@ -17,6 +17,10 @@ type WatchOptions struct {
 	// begins: 1 for all of them, 0 for those only that are appended later. Of a run
 	// that begins later all are wanted.
 	From uint64
+	// Seen goes before From for the runs in it, by id: what comes after that seq is
+	// wanted, as when someone goes on who saw that much. It is not changed, and must
+	// not be while the iteration begins.
+	Seen map[string]uint64
 	// HeadersOnly leaves the states unread.
 	HeadersOnly bool
 	// Every is how often to look whether anything was written. The default is 50
@@ -226,7 +230,10 @@ func (w *watcher) leaveOut(id string, f followed, err error) error {
 // follow gives what is new of a run.
 func (w *watcher) follow(run Run) error {
 	f, ok := w.known[run.ID]
+	seen, was := w.opts.Seen[run.ID]
 	switch {
+	case !ok && !w.begun && was:
+		f = followed{life: run.Life, last: seen}
 	case !ok && !w.begun && w.opts.From == 0:
 		f = followed{life: run.Life, last: run.Last}
 	case !ok && !w.begun:

@@ -140,6 +140,16 @@ func (r *pathReader) quoted(rest string) error {
 	return nil
 }
 
+// Parent returns the path of the array or object that the place is in, and its name there: a member's, or an
+// index. It has none, and ok is false, if it is the document or counts from the end of an array.
+func (p Path) Parent() (parent Path, name string, ok bool) {
+	last := len(p.steps) - 1
+	if last < 0 || p.steps[last].back > 0 {
+		return Path{}, "", false
+	}
+	return Path{p.steps[:last:last]}, p.steps[last].token, true
+}
+
 // String returns the path as people write it; see [Pointer.Dotted].
 func (p Path) String() string {
 	var b []byte

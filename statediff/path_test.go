@@ -128,3 +128,23 @@ func TestAll(t *testing.T) {
 		"/a/1/b~1c string \"x\\n\" x\n", `/a/2 array [] `, `/d object {} `,
 	}, got)
 }
+
+func TestParentOfAPath(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]string{
+		"messages[-1].content": {"messages[-1]", "content"}, "/a/-": {"a", "-"}, "list[3]": {"list", "3"}, `["a.b"]`: {".", "a.b"},
+	} {
+		path, err := statediff.ParsePath(text)
+		require.NoError(t, err)
+		parent, name, ok := path.Parent()
+		require.True(t, ok)
+		require.Equal(t, want, [2]string{parent.String(), name})
+		require.Equal(t, text == "/a/-", path.String() != text, "it is as it was")
+	}
+	for _, text := range []string{"", "messages[-1]"} {
+		path, err := statediff.ParsePath(text)
+		require.NoError(t, err)
+		_, _, ok := path.Parent()
+		require.False(t, ok, text)
+	}
+}

@@ -57,14 +57,15 @@ func (s spotJSON) name() string { return visitName(s.NodeID, s.Visit) }
 // branchJSON is a branch as -o json gives it: an event's first child goes on with its
 // branch, any other begins one.
 type branchJSON struct {
-	Depth    int       `json:"depth"`          // how many branches lie between it and a beginning
-	From     *spotJSON `json:"from,omitempty"` // the event that it continues from
-	First    spotJSON  `json:"first"`
-	Tip      spotJSON  `json:"tip"` // its newest event
-	Events   uint64    `json:"events"`
-	NextNode string    `json:"next_node,omitempty"`
-	Size     int64     `json:"size"` // of the tip's state
-	lead     string    // the lines before it
+	Depth    int                `json:"depth"`            // how many branches lie between it and a beginning
+	From     *spotJSON          `json:"from,omitempty"`   // the event that it continues from
+	Origin   *checkpoint.Origin `json:"origin,omitempty"` // the event of another run that it was forked from
+	First    spotJSON           `json:"first"`
+	Tip      spotJSON           `json:"tip"` // its newest event
+	Events   uint64             `json:"events"`
+	NextNode string             `json:"next_node,omitempty"`
+	Size     int64              `json:"size"` // of the tip's state
+	lead     string             // the lines before it
 }
 
 // branches returns the branches of a run, each before those that leave it.
@@ -94,7 +95,7 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 		spot := spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
 		b := list[of[e.Seq-1]]
 		if b.Events++; b.Events == 1 {
-			b.First = spot
+			b.First, b.Origin = spot, e.Origin
 		}
 		b.Tip, b.NextNode, b.Size = spot, e.NextNode, e.Size
 		for _, i := range begins[e.Seq] {
@@ -140,6 +141,9 @@ func (c *cli) writeBranches(run checkpoint.Run, list []*branchJSON, f format) er
 	now := time.Now()
 	for _, b := range list {
 		lead, where := b.lead, "-"
+		if o := b.Origin; o != nil {
+			where = printable(fmt.Sprintf("%s@%d", o.RunID, o.Seq))
+		}
 		if b.From != nil {
 			where = fmt.Sprintf("%d %s", b.From.Seq, b.From.name())
 		}

@@ -76,7 +76,7 @@ const maxBriefs = 6
 // inBrief says in a line what changed, what is largest first.
 func (st step) inBrief(s *screen, changes []statediff.Change, r redactor) string {
 	if st.diff == nil {
-		return s.paint(faint, st.why)
+		return s.paint(faint, printable(st.why))
 	}
 	if len(changes) == 0 {
 		return s.paint(faint, "no change")

@@ -41,7 +41,7 @@ database's own pages, is left alone.`,
 		if idle < 0 {
 			return usage("--idle %s: it is how long ago a run's last event was, or 0s for all runs", idle)
 		}
-		store, err := c.openToCompact()
+		store, err := c.openToWrite()
 		if err != nil {
 			return err
 		}

@@ -60,6 +60,18 @@ func (c *cli) completeRefs(cmd *cobra.Command) {
 	}
 }
 
+// completeFirst lets the shell complete only the first argument.
+func (c *cli) completeFirst(cmd *cobra.Command, complete func(*cobra.Command)) {
+	complete(cmd)
+	first := cmd.ValidArgsFunction
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return first(cmd, args, word)
+	}
+}
+
 // completeRuns is completeRefs for a verb that takes runs only, the first as its nth
 // argument from 0.
 func (c *cli) completeRuns(cmd *cobra.Command, nth int) {

@@ -72,6 +72,8 @@ func TestJSONOfTheVerbsAgreesWithTheStates(t *testing.T) {
 			branchesFacts(t, dir, events)
 			grepFacts(t, dir, events)
 			pathsFacts(t, dir, events)
+			blameFacts(t, backend, path, dir, events)
+			forkFacts(t, backend, path, dir, events)
 		})
 	}
 }

@@ -25,7 +25,10 @@ func (c *cli) place() (place, error) {
 		if given == "" {
 			continue
 		}
-		scheme, path := splitScheme(given)
+		scheme, path, err := splitScheme(given)
+		if err != nil {
+			return place{}, err
+		}
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			return only(stores(scheme, path), path)
 		}
@@ -39,13 +42,17 @@ func usualFolders() []string { return []string{".", demoFolder, "data"} }
 
 // splitScheme takes the scheme from what names a store; the empty kind if there is
 // none.
-func splitScheme(given string) (kind, string) {
+func splitScheme(given string) (kind, string, error) {
 	for _, k := range kinds() {
-		if path, ok := strings.CutPrefix(given, string(k)+":"); ok {
-			return k, path
+		path, ok := strings.CutPrefix(given, string(k)+":")
+		if ok && path == "" {
+			return "", "", usage("%s names no store: the path behind it is missing, as in %scheckpoints.db", given, given)
+		}
+		if ok {
+			return k, path, nil
 		}
 	}
-	return "", given
+	return "", given, nil
 }
 
 // placeAt returns the store in a file, which must be of the kind that the scheme

@@ -175,7 +175,10 @@ func (c *cli) placeToImport() (at place, missing bool, err error) {
 	if given == "" {
 		given = os.Getenv(envStore)
 	}
-	scheme, path := splitScheme(given)
+	scheme, path, err := splitScheme(given)
+	if err != nil {
+		return place{}, false, err
+	}
 	if _, err := os.Stat(path); given != "" && errors.Is(err, fs.ErrNotExist) {
 		if scheme == "" {
 			scheme = sqliteKind

@@ -18,9 +18,9 @@ func (c *cli) openToLook(at place) (*checkpoint.EventStore, error) {
 	return store, err
 }
 
-// openToCompact opens the store for compacting it. It is looked at first: opening it
+// openToWrite opens the store for a verb that changes it. It is looked at first: opening it
 // to write would make one where there is none.
-func (c *cli) openToCompact() (*checkpoint.EventStore, error) {
+func (c *cli) openToWrite() (*checkpoint.EventStore, error) {
 	at, err := c.place()
 	if err != nil {
 		return nil, err

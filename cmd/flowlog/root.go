@@ -42,9 +42,12 @@ event or value, 4 another process holds the store, 130 interrupted.`,
   flowlog runs                       the runs of a store, newest first
   flowlog history @last              what happened in the newest, and what each step changed
   flowlog diff '@last@review#2'      what one step changed, in full
+  flowlog blame @last verdict        which event set a value, and what it was before
   flowlog show @last@12              one event and its state
   flowlog grep 'rate limit' @last    where a text came into the states
   flowlog stats @last                what takes the time and the space
+  flowlog fork '@last@review#2'      go back: a new run from there, and what will run again
+  flowlog tail @last -f              its newest events, and those that come
   flowlog compact                    make a store smaller, losing nothing
   flowlog export RUN -O FILE         a run as a file; import makes the same run of it
   flowlog verify                     check all runs against their hashes`,
@@ -79,7 +82,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.grep(), c.stats(), c.branches(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.tail(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
 	return root
 }
 
@@ -117,11 +120,16 @@ func unknownVerb(cmd *cobra.Command, name string) error {
 
 // arguments returns a check that as many arguments were given as names say.
 func arguments(names ...string) cobra.PositionalArgs {
+	return between(len(names), len(names), names...)
+}
+
+// between is arguments for a verb that can do without the last ones.
+func between(least, most int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
-		case len(args) > len(names):
-			return usage("%s does not know what to do with %q; `%s --help` shows examples", cmd.Name(), args[len(names)], cmd.CommandPath())
-		case len(args) < len(names):
+		case len(args) > most:
+			return usage("%s does not know what to do with %q; `%s --help` shows examples", cmd.Name(), args[most], cmd.CommandPath())
+		case len(args) < least:
 			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), names[len(args)], cmd.CommandPath())
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/flowlog/checkpoint"
@@ -115,7 +116,11 @@ func (s *stepper) before(parent uint64) (*state, error) {
 // step compares an event's state with the one that it continues from.
 func (s *stepper) step(e entry, now *state) (step, error) {
 	if e.Parent == 0 {
-		return step{entry: e, new: now.raw, why: whyBeginning}, nil
+		st := step{entry: e, new: now.raw, why: whyBeginning}
+		if o := e.Origin; o != nil {
+			st.why = fmt.Sprintf("forked from %s@%d", o.RunID, o.Seq)
+		}
+		return st, nil
 	}
 	old, err := s.before(e.Parent)
 	if err != nil {

@@ -16,6 +16,7 @@ type column struct {
 	long  bool // its cells are never shortened, but cut at the end of the row
 	color text.Color
 	cells []string
+	least int // how wide it is at least
 }
 
 func left(name string) *column  { return &column{name: name} }
@@ -28,6 +29,12 @@ func (c *column) add(cell string) { c.cells = append(c.cells, cell) }
 // writeTable writes columns side by side without lines around them. On a terminal
 // a cell that is too long is cut, and so is a row: it never wraps.
 func writeTable(s *screen, indent string, columns ...*column) {
+	writeRows(s, indent, true, columns...)
+}
+
+// writeRows is writeTable, or goes on with a table that was written before: a column
+// gets no narrower.
+func writeRows(s *screen, indent string, header bool, columns ...*column) {
 	w := table.NewWriter()
 	w.SetStyle(plainStyle(s.width - len(indent)))
 	w.SuppressTrailingSpaces()
@@ -40,8 +47,9 @@ func writeTable(s *screen, indent string, columns ...*column) {
 			configs[i].Align, configs[i].AlignHeader = text.AlignRight, text.AlignRight
 		}
 	}
-	w.AppendHeader(head)
-	w.SetColumnConfigs(configs)
+	if header {
+		w.AppendHeader(head)
+	}
 	for r := range columns[0].cells {
 		row := make(table.Row, len(columns))
 		for i, c := range columns {
@@ -53,9 +61,17 @@ func writeTable(s *screen, indent string, columns ...*column) {
 				cell = s.paint(c.color, cell)
 			}
 			row[i] = cell
+			c.least = max(c.least, text.StringWidthWithoutEscSequences(cell))
 		}
 		w.AppendRow(row)
 	}
+	for i, c := range columns {
+		if header {
+			c.least = max(c.least, text.StringWidth(c.name))
+		}
+		configs[i].WidthMin = c.least
+	}
+	w.SetColumnConfigs(configs)
 	for row := range strings.SplitSeq(w.Render(), "\n") {
 		s.printf("%s%s\n", indent, row)
 	}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// blame returns the verb that says where a value came from.
+func (c *cli) blame() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: "blame REF [PATH]",
+		Example: `  flowlog blame @last verdict                  which event set it, and what it was before
+  flowlog blame @last                          the same of each member, last set first
+  flowlog blame '@last@review#2' messages      the same of each element
+  flowlog blame @last@12 'messages[-1].content'
+  flowlog blame @last cost_usd --history       all that it ever was
+  flowlog blame @last -o json | jq -r '.[] | [.path, .node_id] | @tsv'`,
+		Short: "Show which event set a value, and what it was before.",
+		Long: `Blame goes back from an event through those that it continues from, to the one that
+made a value what it is, and shows what it was before. Of an object or an array it
+says that of each value in it: what was set last stands first. An element of an
+array is followed to where it stood before others came or went. --history shows all
+that the value at PATH was, newest first.
+
+A run that was forked is followed into the one that it came from. Events that can't
+be read, because their states were pruned or are not JSON, are passed over and named.
+
+PATH is a JSON Pointer, as /messages/0/content, or as people write it:
+messages[-1].content. Without it the whole state is meant.
+
+` + refHelp,
+		Args: between(1, 2, "REF"),
+	}
+	output := outputFlag(cmd)
+	cmd.Flags().BoolVar(&all, "history", false, "all that the value was, newest first")
+	c.completeFirst(cmd, c.completeRefs)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path := ""
+		if len(args) == 2 {
+			path = args[1]
+		}
+		if _, err := statediff.ParsePath(path); err != nil {
+			return usage("%v", err)
+		}
+		r, err := c.redactor()
+		if err != nil {
+			return err
+		}
+		return c.look(cmd.Context(), func(l looker) error {
+			b := &blamer{c: c, redactor: r, l: l, path: path, visits: map[string][]int{}}
+			var err error
+			if b.asked.run, b.asked.seq, err = l.event(args[0]); err != nil {
+				return err
+			}
+			return b.show(all, *output)
+		})
+	}
+	return cmd
+}
+
+// blamer says where the values of a state came from.
+type blamer struct {
+	c *cli
+	redactor
+	l     looker
+	asked ref
+	path  string
+
+	visits map[string][]int // by run, the visits of its events by seq-1
+	masks  map[*checkpoint.Event]secrets
+}
+
+// set is one thing that a value was, fit to be shown.
+type set struct {
+	*checkpoint.Provenance
+	change     statediff.Change // masked
+	old, new   int              // sizes of what is not
+	visit, was int              // which visits Event and Prior are
+}
+
+func (b *blamer) show(all bool, f format) error {
+	ctx, run, seq := b.l.ctx, b.asked.run.ID, b.asked.seq
+	sets := b.l.store.BlameChildren(ctx, run, seq, b.path)
+	several := true
+	if all {
+		sets = b.l.store.BlameHistory(ctx, run, seq, b.path)
+	} else {
+		// What has no values in it is blamed itself.
+		next, stop := iter.Pull2(sets)
+		defer stop()
+		first, err, ok := next()
+		if !ok {
+			p, err := b.l.store.Blame(ctx, run, seq, b.path)
+			several, sets = false, one(p, err)
+		} else {
+			sets = resumed(first, err, next)
+		}
+	}
+	if f == formatText {
+		return b.text(sets, several, all)
+	}
+	list := jsonList{screen: b.c.out, format: f}
+	for p, err := range sets {
+		if err != nil {
+			return b.explain(err)
+		}
+		s, err := b.set(p)
+		if err != nil {
+			return err
+		}
+		if err := list.add(s.json()); err != nil {
+			return err
+		}
+	}
+	list.end()
+	return nil
+}
+
+func one[A, B any](a A, b B) iter.Seq2[A, B] {
+	return func(yield func(A, B) bool) { yield(a, b) }
+}
+
+// resumed is an iteration of which the first values were taken already.
+func resumed[A, B any](a A, b B, next func() (A, B, bool)) iter.Seq2[A, B] {
+	return func(yield func(A, B) bool) {
+		for ok := true; ok && yield(a, b); {
+			a, b, ok = next()
+		}
+	}
+}
+
+// explain makes what is wrong with the path an answer.
+func (b *blamer) explain(err error) error {
+	missing, ok := errors.AsType[*statediff.LookupError](err)
+	if !ok {
+		return err
+	}
+	at := quote(fmt.Sprintf("%s@%d", b.asked.run.ID, b.asked.seq))
+	return notFound("event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has, `flowlog history %s --changed %s` tells whether it was there before",
+		b.asked.seq, b.asked.run.ID, b.path, missing.Problem, at, at, quote(b.path))
+}
+
+// set makes what the library says fit to be shown.
+func (b *blamer) set(p *checkpoint.Provenance) (s set, err error) {
+	s = set{Provenance: p, old: len(p.Before), new: len(p.Value)}
+	s.change = statediff.Change{Kind: p.Kind, Path: p.Path, OldPath: p.PriorPath, Old: p.Before, New: p.Value}
+	if p.Kind == statediff.Removed { // as diff has it
+		s.change.Path = p.PriorPath
+	}
+	if s.visit, err = b.visit(p.Event); err != nil {
+		return s, err
+	}
+	if p.Prior == nil {
+		s.change.New, err = b.masked(p.Event, p.Value, p.Path)
+		return s, err
+	}
+	if s.was, err = b.visit(p.Prior); err != nil {
+		return s, err
+	}
+	if s.change.New, err = b.masked(p.Event, p.Value, p.Path); err == nil {
+		s.change.Old, err = b.masked(p.Prior, p.Before, p.PriorPath)
+	}
+	return s, err
+}
+
+// visit returns which event of its node an event is. A lineage goes from the newest
+// event of a run to older ones, so each run is read once.
+func (b *blamer) visit(e *checkpoint.Event) (int, error) {
+	if known := b.visits[e.RunID]; e.Seq <= uint64(len(known)) {
+		return known[e.Seq-1], nil
+	}
+	nodes, list := map[string]int{}, []int{}
+	for ev, err := range b.l.store.History(b.l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, HeadersOnly: true}) {
+		if err != nil {
+			return 0, err
+		}
+		nodes[ev.NodeID]++
+		list = append(list, nodes[ev.NodeID])
+	}
+	b.visits[e.RunID] = list
+	return list[len(list)-1], nil
+}
+
+// masked returns a value of an event's state with its secrets masked. Where they are
+// only the whole state tells.
+func (b *blamer) masked(e *checkpoint.Event, value []byte, at statediff.Pointer) ([]byte, error) {
+	if len(b.paths) == 0 || value == nil {
+		return value, nil
+	}
+	if len(b.masks) > 2 || b.masks == nil {
+		b.masks = map[*checkpoint.Event]secrets{}
+	}
+	if _, ok := b.masks[e]; !ok {
+		with, err := b.l.withState(ref{checkpoint.Run{ID: e.RunID}, e.Seq})
+		if err != nil {
+			return nil, err
+		}
+		b.masks[e] = b.in(with.State)
+	}
+	return b.masks[e].value(value, at), nil
+}
+
+// setJSON is what blame says of a value as -o json gives it: the event that set it,
+// what it made of it, and the event before.
+type setJSON struct {
+	Asked statediff.Pointer `json:"asked"` // in the event that was asked about
+	blamedJSON
+	changeJSON
+	Prior  *blamedJSON  `json:"prior,omitempty"`
+	Coarse bool         `json:"coarse,omitempty"`
+	Or     []unreadJSON `json:"or,omitempty"`     // any of these may have set it instead
+	Unseen []unreadJSON `json:"unseen,omitempty"` // it may have been another there
+}
+
+type blamedJSON struct {
+	RunID     string    `json:"run_id"`
+	Seq       uint64    `json:"seq"`
+	NodeID    string    `json:"node_id"`
+	Visit     int       `json:"visit"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// unreadJSON are events that can't be read.
+type unreadJSON struct {
+	RunID  string                  `json:"run_id"`
+	First  uint64                  `json:"first"`
+	Last   uint64                  `json:"last"`
+	Events int                     `json:"events"`
+	Reason checkpoint.UnreadReason `json:"reason"`
+}
+
+func (s set) json() setJSON {
+	blamed := func(e *checkpoint.Event, visit int) blamedJSON {
+		return blamedJSON{e.RunID, e.Seq, e.NodeID, visit, e.CreatedAt.UTC()}
+	}
+	j := setJSON{
+		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), Coarse: s.Coarse,
+		changeJSON: changeJSON{Kind: s.change.Kind.String(), Path: s.change.Path, Old: s.change.Old, New: s.change.New, OldSize: s.old, NewSize: s.new},
+	}
+	if s.Kind == statediff.Changed && s.change.OldPath != s.change.Path {
+		j.OldPath = s.change.OldPath
+	}
+	if s.Prior != nil {
+		prior := blamed(s.Prior, s.was)
+		j.Prior = &prior
+	}
+	for _, u := range s.Or {
+		j.Or = append(j.Or, unreadJSON(u))
+	}
+	for _, u := range s.Unseen {
+		j.Unseen = append(j.Unseen, unreadJSON(u))
+	}
+	return j
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/statediff"
+)
+
+// fork returns the verb that begins a run where another one stood.
+func (c *cli) fork() *cobra.Command {
+	var sets []string
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "fork REF [NEWRUN]",
+		Example: `  flowlog fork '@last@review#2' -n             what would be kept, and run again
+  flowlog fork '@last@review#2'
+  flowlog fork essay-x7kq@5 essay-shorter --set passes=3 --set 'task="The same, but shorter."'
+  flowlog fork @last~1 --set 'messages[-1].content="Go on."'
+  flowlog fork @last~1 --set '/messages/-={"role":"user","content":"Again."}'`,
+		Short: "Begin a new run where another one stood, and say what will run again.",
+		Long: `Fork begins the run NEWRUN with the state of an event of another run, which stays as
+it is. The new run names the event that it came from, and stands on its own: the
+other one may go on, be pruned or be deleted. Without NEWRUN it gets a new id, made
+of the other's and the event.
+
+--set changes a value of the state: PATH is a JSON Pointer or like
+messages[-1].content, and JSON any value; a text has to be in quotes. A member that
+an object has not is added, and /messages/- is the place behind an array's last
+element. Fork shows what that changes, which node comes next, and what came after
+the event when it ran before. With -n that is all, and nothing is written.
+
+` + refHelp,
+		Args: between(1, 2, "REF"),
+	}
+	output := outputFlag(cmd)
+	cmd.Flags().StringArrayVar(&sets, "set", nil, "PATH=JSON: a value of the new run's state; may be given\nseveral times, and is done in that order")
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "only say what would be")
+	c.completeFirst(cmd, c.completeRefs)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f := &forker{c: c, dry: dry, format: *output}
+		for _, text := range sets {
+			e, err := parseEdit(text)
+			if err != nil {
+				return err
+			}
+			f.edits = append(f.edits, e)
+		}
+		var err error
+		if f.redactor, err = c.redactor(); err != nil {
+			return err
+		}
+		if dry {
+			return c.look(cmd.Context(), func(l looker) error { return f.fork(l, args) })
+		}
+		store, err := c.openToWrite()
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		if err := f.fork(looker{store, cmd.Context()}, args); err != nil {
+			return err
+		}
+		return store.Close()
+	}
+	return cmd
+}
+
+// forker forks a run and says what that means.
+type forker struct {
+	c *cli
+	redactor
+	edits  []edit
+	dry    bool
+	format format
+
+	of    entry      // the event that is forked
+	newID string     // the new run
+	step             // what is changed in the state
+	again []spotJSON // what came after the event when it ran before
+}
+
+func (f *forker) fork(l looker, args []string) error {
+	run, seq, err := l.event(args[0])
+	if err != nil {
+		return err
+	}
+	if f.of.Event, err = l.withState(ref{run, seq}); err != nil {
+		return err
+	}
+	if f.of.Visit, err = l.visitOf(f.of.Event); err != nil {
+		return err
+	}
+	if f.again, err = l.after(run, seq); err != nil {
+		return err
+	}
+	if len(args) == 2 {
+		f.newID = args[1]
+		taken, err := l.taken(f.newID)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return usage("there is a run %q already; name another, or leave the name out for a new one", f.newID)
+		}
+	} else if f.newID, err = l.newID(f.of); err != nil {
+		return err
+	}
+	edited, err := f.edit(f.of.State)
+	if err != nil {
+		return err
+	}
+	f.step = compare(stateOf(f.of.Event), &state{sha: checkpoint.Digest(sha256.Sum256(edited)), raw: edited, isJSON: true})
+	if f.diff == nil { // only JSON can be edited
+		return fmt.Errorf("event %d of run %q: the state %s", seq, run.ID, f.why)
+	}
+	if !f.dry {
+		var opts []checkpoint.ForkOption
+		if len(f.edits) > 0 {
+			opts = append(opts, checkpoint.EditState(f.edit))
+		}
+		if _, err := l.store.Fork(l.ctx, run.ID, seq, f.newID, opts...); err != nil {
+			return err
+		}
+	}
+	if f.format != formatText {
+		return writeJSON(f.c.out, f.format, f.facts())
+	}
+	f.text()
+	return nil
+}
+
+// edit makes the edits in a state.
+func (f *forker) edit(state []byte) ([]byte, error) {
+	if len(f.edits) > 0 && f.of.Kind != checkpoint.KindJSON {
+		return nil, usage("the state of event %d of run %q is not JSON, so there is nothing to --set in it", f.of.Seq, f.of.RunID)
+	}
+	for _, e := range f.edits {
+		edited, err := e.apply(state)
+		if missing, ok := errors.AsType[*statediff.LookupError](err); ok {
+			return nil, notFound("--set %s: event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has",
+				e.text, f.of.Seq, f.of.RunID, e.path, missing.Problem, quote(fmt.Sprintf("%s@%d", f.of.RunID, f.of.Seq)))
+		}
+		if err != nil {
+			return nil, usage("--set %s: %v", e.text, err)
+		}
+		state = edited
+	}
+	return state, nil
+}
+
+// taken reports whether there is a run of an id.
+func (l looker) taken(id string) (bool, error) {
+	_, err := l.store.Run(l.ctx, id)
+	if errors.Is(err, checkpoint.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// newID returns an id for a run that is forked from an event: RUN-at-SEQ, with a
+// number behind it if there is such a run.
+func (l looker) newID(e entry) (string, error) {
+	id := fmt.Sprintf("%s-at-%d", e.RunID, e.Seq)
+	for n := 2; ; n++ {
+		taken, err := l.taken(id)
+		if err != nil || !taken {
+			return id, err
+		}
+		id = fmt.Sprintf("%s-at-%d-%d", e.RunID, e.Seq, n)
+	}
+}
+
+// after returns what came after an event, on the line of the newest one that grew
+// from it.
+func (l looker) after(run checkpoint.Run, seq uint64) ([]spotJSON, error) {
+	spots, parents := []spotJSON{}, []uint64{}
+	grew := map[uint64]bool{seq: true}
+	newest := seq
+	for e, err := range l.entries(run, listing{}) {
+		if err != nil {
+			return nil, err
+		}
+		spots, parents = append(spots, spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}), append(parents, e.Parent)
+		if grew[e.Parent] {
+			grew[e.Seq], newest = true, e.Seq
+		}
+	}
+	line := []spotJSON{}
+	for at := newest; at != seq; at = parents[at-1] {
+		line = append(line, spots[at-1])
+	}
+	slices.Reverse(line)
+	return line, nil
+}
+
+// forkJSON is a fork as -o json gives it.
+type forkJSON struct {
+	RunID    string            `json:"run_id"`
+	Written  bool              `json:"written"` // false with -n
+	Origin   checkpoint.Origin `json:"origin"`
+	NodeID   string            `json:"node_id"`
+	Visit    int               `json:"visit"` // in the origin
+	NextNode string            `json:"next_node,omitempty"`
+	Size     int               `json:"size"` // of the state
+	Changes  []changeJSON      `json:"changes"`
+	Again    []spotJSON        `json:"again"` // what came after it in the origin
+}
+
+func (f *forker) facts() forkJSON {
+	e := f.of
+	j := forkJSON{
+		RunID: f.newID, Written: !f.dry, Origin: checkpoint.Origin{RunID: e.RunID, Seq: e.Seq, Hash: e.Hash}, NodeID: e.NodeID, Visit: e.Visit,
+		NextNode: e.NextNode, Size: len(f.new), Again: f.again,
+	}
+	j.Changes = f.changesJSON(f.diff.Changes, f.redactor)
+	return j
+}
