@@ -130,9 +130,15 @@ func (l looker) difference(old, now ref) (*difference, error) {
 	}
 	d.before.Event, d.step = before, compare(stateOf(before), stateOf(after))
 	d.step.Event = after
-	if d.before.Visit, err = l.visitOf(before); err == nil {
-		d.step.Visit, err = l.visitOf(after)
+	if d.before.Visit, err = l.visitOf(before, 0); err != nil {
+		return nil, err
 	}
+	var counted uint64 // up to there
+	if before.RunID == after.RunID && before.NodeID == after.NodeID && before.Seq <= after.Seq {
+		counted, d.step.Visit = before.Seq, d.before.Visit
+	}
+	more, err := l.visitOf(after, counted)
+	d.step.Visit += more
 	return d, err
 }
 

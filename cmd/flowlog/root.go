@@ -122,7 +122,11 @@ func arguments(names ...string) cobra.PositionalArgs {
 		case len(args) > len(names):
 			return usage("%s does not know what to do with %q; `%s --help` shows examples", cmd.Name(), args[len(names)], cmd.CommandPath())
 		case len(args) < len(names):
-			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), names[len(args)], cmd.CommandPath())
+			name := names[len(args)]
+			if name == "REF" || name == "RUN" {
+				name += ", such as @last"
+			}
+			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), name, cmd.CommandPath())
 		}
 		return nil
 	}
