@@ -25,8 +25,9 @@ type line struct {
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
 // [EventStore.Export] keeps all.
 //
-// mask, if not nil, gets each state that is JSON, and returns what is to be written
-// instead of it, which must be JSON as well: so that secrets stay where they are.
+// mask, if not nil, gets each state, and returns what is to be written instead of it,
+// which must be JSON: so that secrets stay where they are. A state that is not JSON is
+// given to it as well, and written as ever if it comes back as it was.
 //
 // Errors: ErrNotFound, also if the run is deleted on the way; ErrCorrupt; those of mask
 // and w. Memory is that of [EventStore.History], and a few times the state at hand.
@@ -52,18 +53,19 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	state := []byte(w.State)
+	state := []byte(e.State)
+	if mask != nil && !e.Pruned {
+		if state, err = mask(state); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case e.Pruned:
 		state, w.Encoding = []byte("null"), ""
-	case e.Kind == KindBytes:
+	case e.Kind == KindBytes && bytes.Equal(state, e.State):
+		state = w.State // in base64
 	default:
-		if mask != nil {
-			if state, err = mask(state); err != nil {
-				return nil, err
-			}
-		}
-		state = oneLine(state)
+		state, w.Encoding = oneLine(state), ""
 	}
 	// The state goes in as it is: encoding/json would compact it.
 	const place = `"state":null`

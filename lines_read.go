@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 )
 
 // scratch returns an empty store in a temporary file, and a function to remove it.
@@ -95,7 +96,7 @@ func readLine(in *bufio.Reader, most int64) ([]byte, error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		if int64(len(text)+len(part)) > most {
-			return nil, fmt.Errorf("%w: it is longer than %d bytes; raise the limit for states", ErrTooLarge, most)
+			return nil, fmt.Errorf("%w: it is longer than %d bytes, which no line with a state within the store's limit is", ErrTooLarge, most)
 		}
 		text = append(text, part...)
 		if !errors.Is(err, bufio.ErrBufferFull) {
@@ -110,6 +111,9 @@ func (l *lineReader) line(ctx context.Context, text []byte) error {
 	var c Checkpoint
 	if err := json.Unmarshal(text, &at); err != nil {
 		return notALine(text, err)
+	}
+	if !utf8.Valid(text) && !utf8.Valid(bytes.Replace(text, at.State, nil, 1)) { // else its ids would become others
+		return fmt.Errorf("%w line of run %q: outside of the state it is not UTF-8", ErrInvalid, at.RunID)
 	}
 	if err := c.fill(&at.wire); err != nil {
 		return fmt.Errorf("%w line: %w", ErrInvalid, err)

@@ -127,6 +127,7 @@ func TestBadLines(t *testing.T) {
 		`{"state":1}`:                  "line 1: invalid run_id: it is missing",
 		`{"run_id":"a","state":1}`:     "line 1: invalid node id: it is empty",
 		`{"run_id":"a","node_id":"x"}`: `line 1: invalid state of run "a" node "x": it is empty`,
+		"{\"run_id\":\"a\xff\",\"node_id\":\"x\",\"state\":1}":                     "line 1: invalid line of run \"a\ufffd\": outside of the state it is not UTF-8",
 		`{"run_id":"a\u0000","node_id":"x","state":1}`:                             "line 1: invalid run id",
 		`{"run_id":"a","node_id":"x","state":"*","encoding":"base64"}`:             "line 1: invalid line: checkpoint: state with encoding \"base64\": illegal base64",
 		`{"run_id":"a","node_id":"x","state":1,"encoding":"hex"}`:                  `line 1: invalid line: checkpoint: invalid encoding "hex"`,
@@ -152,6 +153,18 @@ func TestMaskedLines(t *testing.T) {
 		return bytes.ReplaceAll(state, []byte("secret"), []byte("…")), nil
 	}))
 	require.Contains(t, b.String(), `"state":{"key":"…"}`)
+	secret := &checkpoint.Checkpoint{RunID: "bytes", NodeID: "x", Kind: checkpoint.KindBytes, State: []byte("secret \xff")}
+	require.NoError(t, s.Save(t.Context(), secret))
+	plain := &checkpoint.Checkpoint{RunID: "bytes", NodeID: "x", Kind: checkpoint.KindBytes, State: []byte{0, 1}}
+	require.NoError(t, s.Save(t.Context(), plain))
+	require.NoError(t, s.ExportLines(t.Context(), "bytes", &b, func(state []byte) ([]byte, error) {
+		if bytes.Contains(state, []byte("secret")) {
+			return []byte(`"hidden"`), nil
+		}
+		return state, nil
+	}))
+	require.Contains(t, b.String(), `"state":"hidden","created_at"`)
+	require.Contains(t, b.String(), `"state":"AAE=","encoding":"base64"`)
 	broken := fmt.Errorf("broken")
 	require.ErrorIs(t, s.ExportLines(t.Context(), "run", &b, func([]byte) ([]byte, error) { return nil, broken }), broken)
 	require.ErrorIs(t, s.ExportLines(t.Context(), "no run", &b, nil), checkpoint.ErrNotFound)

@@ -93,6 +93,7 @@ func emptySize(d driver) (int64, error) {
 var children = map[string]func(args []string) (any, error){
 	"blame": blameChild,
 	"long":  longChild,
+	"look":  lookChild,
 	"seal":  sealChild,
 }
 

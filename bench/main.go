@@ -58,6 +58,7 @@ var measures = []measure{
 	{"long transcript", longTranscript},
 	{"read sealed", readSealed},
 	{"blame", blame},
+	{"looking", looking},
 	{"pressure: save while compaction works", underPressure},
 	{"seal on one core", sealSpeed},
 	{"shrink", shrink},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -131,9 +130,15 @@ func (l looker) difference(old, now ref) (*difference, error) {
 	}
 	d.before.Event, d.step = before, compare(stateOf(before), stateOf(after))
 	d.step.Event = after
-	if d.before.Visit, err = l.visitOf(before); err == nil {
-		d.step.Visit, err = l.visitOf(after)
+	if d.before.Visit, err = l.visitOf(before, 0); err != nil {
+		return nil, err
 	}
+	var counted uint64 // up to there
+	if before.RunID == after.RunID && before.NodeID == after.NodeID && before.Seq <= after.Seq {
+		counted, d.step.Visit = before.Seq, d.before.Visit
+	}
+	more, err := l.visitOf(after, counted)
+	d.step.Visit += more
 	return d, err
 }
 
@@ -187,11 +192,19 @@ func (d *difference) equal() bool { return d.diff != nil && len(d.shown) == 0 }
 
 func (d *difference) writePatch() error {
 	if d.diff == nil {
-		return usage("there is no patch: the state of event %d of run %q %s", d.Seq, d.RunID, strings.TrimPrefix(d.why, "the state before "))
+		return usage("there is no patch: the %s state is not JSON", d.notJSON())
 	}
 	patch := statediff.Diff{Changes: d.masked(d.shown, d.redactor)}
 	d.c.out.printf("%s\n", patch.Patch())
 	return nil
+}
+
+// notJSON says which of two states that are not compared is not JSON.
+func (d *difference) notJSON() string {
+	if d.why == whyOldNotJSON {
+		return "first"
+	}
+	return "second"
 }
 
 // differenceJSON is a difference as -o json gives it.

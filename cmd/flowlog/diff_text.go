@@ -21,7 +21,7 @@ func (d *difference) text() {
 	d.c.out.printf("\n")
 	switch {
 	case d.diff == nil:
-		d.c.out.printf("the state %s\n", printable(strings.TrimPrefix(d.why, "the state before ")))
+		d.c.out.printf("they differ; the %s state is not JSON\n", d.notJSON())
 		return
 	case len(d.shown) == 0:
 		d.c.out.printf("no change\n")

@@ -120,7 +120,13 @@ func (e *exporter) write(w io.Writer) (int64, error) {
 		if len(e.secrets.paths) > 0 {
 			mask = func(state []byte) ([]byte, error) { return e.secrets.in(state).value(state, ""), nil }
 		}
-		return n.bytes, e.lines(n, mask)
+		err := e.lines(n, mask)
+		for i, met := range e.secrets.met {
+			if err == nil && !met {
+				e.c.say("--redact %s: no state of the run has anything there", e.c.redact[i])
+			}
+		}
+		return n.bytes, err
 	}
 	m, err := e.store.Export(e.ctx, e.run.ID, n)
 	if err == nil { // it may have gone on

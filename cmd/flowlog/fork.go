@@ -93,7 +93,7 @@ func (f *forker) fork(l looker, args []string) error {
 	if f.of.Event, err = l.withState(ref{run, seq}); err != nil {
 		return err
 	}
-	if f.of.Visit, err = l.visitOf(f.of.Event); err != nil {
+	if f.of.Visit, err = l.visitOf(f.of.Event, 0); err != nil {
 		return err
 	}
 	if f.again, err = l.after(run, seq); err != nil {

@@ -22,7 +22,8 @@ type historyFlags struct {
 func (c *cli) history() *cobra.Command {
 	var f historyFlags
 	cmd := &cobra.Command{
-		Use: "history REF",
+		Use:        "history REF",
+		SuggestFor: []string{"log"},
 		Example: `  flowlog history @last
   flowlog history essay-x7kq --backward --limit 20
   flowlog history @last --changed 'files["essay.md"]'

@@ -59,11 +59,15 @@ func (h *historyText) end() error {
 		return nil
 	}
 	h.out.printf("\n%s\n", summary(h.out, h.run))
+	of := ""
+	if uint64(h.shown) < h.run.Last {
+		of = " of these"
+	}
 	if p := h.peaks; p.sizeVaries {
-		h.out.printf("largest state: %s, at %d (%s)\n", size(p.largest.Size), p.largest.Seq, visitName(p.largest.NodeID, p.largest.Visit))
+		h.out.printf("largest state%s: %s, at %d (%s)\n", of, size(p.largest.Size), p.largest.Seq, visitName(p.largest.NodeID, p.largest.Visit))
 	}
 	if p := h.peaks; p.tookVary {
-		h.out.printf("slowest step: %s, at %d (%s)\n", took(p.slowest.took), p.slowest.Seq, visitName(p.slowest.NodeID, p.slowest.Visit))
+		h.out.printf("slowest step%s: %s, at %d (%s)\n", of, took(p.slowest.took), p.slowest.Seq, visitName(p.slowest.NodeID, p.slowest.Visit))
 	}
 	return nil
 }

@@ -153,15 +153,8 @@ func (c *cli) openToImport(sources []source) (*checkpoint.EventStore, error) {
 			return nil, usage("%s is the store itself; name another to import into with --store", s.path)
 		}
 	}
-	if !missing {
-		look, err := c.openToLook(at) // opening it to write would change what is none of ours
-		if err != nil {
-			return nil, err
-		}
-		if err := look.Close(); err != nil {
-			return nil, err
-		}
-	}
+	// No look first: a store that another process just makes would be refused. What is
+	// none of ours is refused unchanged anyway.
 	store, err := c.openAt(at, checkpoint.WithoutCompaction())
 	if err == nil && missing {
 		c.say("made a new %s store at %s", at.kind.name(), at.path)
@@ -179,10 +172,15 @@ func (c *cli) placeToImport() (at place, missing bool, err error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	if _, err := os.Stat(path); given != "" && errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	switch {
+	case given == "":
+	case errors.Is(err, fs.ErrNotExist):
 		if scheme == "" {
 			scheme = sqliteKind
 		}
+		return place{path, scheme}, true, nil
+	case err == nil && scheme != "" && info.Mode().IsRegular() && info.Size() == 0: // somebody makes it just now
 		return place{path, scheme}, true, nil
 	}
 	at, err = c.place()

@@ -12,7 +12,10 @@ const mask = `"[redacted]"`
 
 // redactor masks what is at some paths of states, as --redact says. Who compares
 // states does so before: that a secret changed is no secret.
-type redactor struct{ paths []statediff.Path }
+type redactor struct {
+	paths []statediff.Path
+	met   []bool // whether a state had something there
+}
 
 func (c *cli) redactor() (redactor, error) {
 	var r redactor
@@ -21,7 +24,7 @@ func (c *cli) redactor() (redactor, error) {
 		if err != nil {
 			return r, usage("--redact: %v", err)
 		}
-		r.paths = append(r.paths, path)
+		r.paths, r.met = append(r.paths, path), append(r.met, false)
 	}
 	return r, nil
 }
@@ -38,8 +41,9 @@ func (r redactor) in(state []byte) secrets {
 		return secrets{""}
 	}
 	var list secrets
-	for _, path := range r.paths {
+	for i, path := range r.paths {
 		if p, err := path.In(state); err == nil {
+			r.met[i] = true
 			list = append(list, p)
 		}
 	}

@@ -130,7 +130,11 @@ func between(least, most int, names ...string) cobra.PositionalArgs {
 		case len(args) > most:
 			return usage("%s does not know what to do with %q; `%s --help` shows examples", cmd.Name(), args[most], cmd.CommandPath())
 		case len(args) < least:
-			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), names[len(args)], cmd.CommandPath())
+			name := names[len(args)]
+			if name == "REF" || name == "RUN" {
+				name += ", such as @last"
+			}
+			return usage("%s needs a %s; `%s --help` shows examples", cmd.Name(), name, cmd.CommandPath())
 		}
 		return nil
 	}

@@ -14,7 +14,8 @@ import (
 func (c *cli) runs() *cobra.Command {
 	var opts checkpoint.RunsOptions
 	cmd := &cobra.Command{
-		Use: "runs [QUERY]...",
+		Use:        "runs [QUERY]...",
+		SuggestFor: []string{"ls", "list"},
 		Example: `  flowlog runs
   flowlog runs node:review graph:essay
   flowlog runs nightly --limit 10

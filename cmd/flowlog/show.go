@@ -114,13 +114,16 @@ func (l looker) entry(run checkpoint.Run, seq uint64) (e entry, err error) {
 		}
 		e.Event = ev
 	}
-	e.Visit, err = l.visitOf(e.Event)
+	e.Visit, err = l.visitOf(e.Event, 0)
 	return e, err
 }
 
-// visitOf returns which event of its node an event is.
-func (l looker) visitOf(e *checkpoint.Event) (visit int, err error) {
-	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
+// visitOf returns which event of its node an event is, of those after a seq.
+func (l looker) visitOf(e *checkpoint.Event, after uint64) (visit int, err error) {
+	if after == e.Seq {
+		return 0, nil
+	}
+	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{From: after + 1, To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
 		if err != nil {
 			return 0, err
 		}
