@@ -61,13 +61,14 @@ func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes
 
 func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 	var h log.Head
-	var rk, changes, recency, tail, sum int64
+	var rk int64
+	var changes, recency, tail, sum number
 	var last nullRecord
 	err := row.Scan(append([]any{&rk, &changes, &h.Run, &recency, &tail, &sum, &h.Data}, last.dest()...)...)
 	if err != nil {
 		return log.Head{}, err
 	}
-	h.Revision, h.Recency, h.Tail, h.Sum = revision(rk, changes), uint64(recency), uint64(tail), uint32(sum)
+	h.Revision, h.Recency, h.Tail, h.Sum = revision(rk, int64(changes)), uint64(recency), uint64(tail), uint32(sum)
 	if last.id.Valid {
 		r := last.record()
 		h.Last = &r
@@ -75,10 +76,23 @@ func scanHead(row interface{ Scan(...any) error }) (log.Head, error) {
 	return h, nil
 }
 
+// number takes a column of a run's row or a record, and 0 from one that damage made
+// something else, or that is null: the checksum tells, and one damaged row does not
+// spoil a list of them.
+type number int64
+
+// Scan implements [sql.Scanner].
+func (n *number) Scan(v any) error {
+	i, _ := v.(int64)
+	*n = number(i)
+	return nil
+}
+
 // nullRecord takes the columns of a record that may not be there.
 type nullRecord struct {
-	id, recency, encoding, base, links, bytes, stored, sum, length sql.NullInt64
-	hash, header                                                   []byte
+	id                                                         sql.NullInt64
+	recency, encoding, base, links, bytes, stored, sum, length number
+	hash, header                                               []byte
 }
 
 // dest returns where to put an id and recordColumns.
@@ -88,9 +102,9 @@ func (n *nullRecord) dest() []any {
 
 func (n *nullRecord) record() log.Record {
 	r := log.Record{
-		Seq: uint64(n.id.Int64 & math.MaxUint32), Recency: uint64(n.recency.Int64), Encoding: log.Encoding(n.encoding.Int64),
-		Base: uint64(n.base.Int64), Links: uint32(n.links.Int64), Bytes: n.bytes.Int64, Stored: n.stored.Int64,
-		Sum: uint32(n.sum.Int64), Header: n.header, StateLen: n.length.Int64,
+		Seq: uint64(n.id.Int64 & math.MaxUint32), Recency: uint64(n.recency), Encoding: log.Encoding(n.encoding),
+		Base: uint64(n.base), Links: uint32(n.links), Bytes: int64(n.bytes), Stored: int64(n.stored),
+		Sum: uint32(n.sum), Header: n.header, StateLen: int64(n.length),
 	}
 	copy(r.Hash[:], n.hash)
 	return r
