@@ -29,8 +29,6 @@ func parseQuery(args []string) (query, error) {
 			q = append(q, criterion{text: word}) // ids may hold colons
 		case text == "":
 			return nil, usage("%q: what is looked for is missing, as in %s:NAME", word, field)
-		case field == labelField:
-			return nil, usage("%q: runs can't be found by their labels yet; `flowlog show RUN --meta` shows those of an event", word)
 		default:
 			q = append(q, criterion{field, text})
 		}
@@ -39,7 +37,7 @@ func parseQuery(args []string) (query, error) {
 }
 
 // finds reports whether a run is as the query says.
-func (q query) finds(run checkpoint.Run) bool {
+func (l looker) finds(q query, run checkpoint.Run) (bool, error) {
 	for _, t := range q {
 		ok := false
 		switch t.field {
@@ -47,15 +45,34 @@ func (q query) finds(run checkpoint.Run) bool {
 			ok = run.NodeID == t.text
 		case graphField:
 			ok = run.GraphID == t.text
+		case labelField:
+			labels, err := l.labels(run)
+			if err != nil {
+				return false, err
+			}
+			name, value, valued := strings.Cut(t.text, "=")
+			have, labelled := labels[name]
+			ok = labelled && (!valued || have == value)
 		default:
 			words := strings.ToLower(run.ID + "\x00" + run.GraphID + "\x00" + run.NodeID)
 			ok = strings.Contains(words, strings.ToLower(t.text))
 		}
 		if !ok {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
+}
+
+// labels returns those of the newest event of a run.
+func (l looker) labels(run checkpoint.Run) (map[string]string, error) {
+	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: run.Last, To: run.Last, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		return ev.Metadata.Labels, nil
+	}
+	return nil, nil // it was deleted just now
 }
 
 // String returns the query as it was given.

@@ -28,6 +28,7 @@ as they are stored, headers included.
 A QUERY narrows that down; of several all must hold:
   node:NAME     the run stands at this node: its newest event is of it
   graph:NAME    the run executes this graph
+  label:NAME    its newest event has this label; with =VALUE, of that value
   TEXT          the run's id, graph or node has this text in it, whatever its case`,
 		Args: cobra.ArbitraryArgs,
 	}
@@ -62,7 +63,12 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, q query, f format)
 			damaged = err
 			continue
 		}
-		if !q.finds(run) {
+		found, err := l.finds(q, run)
+		if err != nil {
+			c.say("%v", err)
+			damaged = err
+		}
+		if !found {
 			continue
 		}
 		if limit > 0 && len(list) == limit {
