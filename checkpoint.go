@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -226,7 +227,7 @@ func (c *Checkpoint) checkState() error {
 	}
 	// As with encoding/json, names may stand twice and strings hold any bytes: the
 	// state is kept as it is, whatever its reader makes of it.
-	if validJSON(c.State) {
+	if jsonscan.Valid(c.State) {
 		return nil
 	}
 	opts := []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}

@@ -231,8 +231,7 @@ func TestExportWhileOthersWork(t *testing.T) {
 	})
 }
 
-// TestExportIsSmall is what the issue asks for: a run of 70 MB in a file of less than
-// its last state.
+// TestExportIsSmall: a run of 65 MB of states is a file of less than its last state.
 func TestExportIsSmall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("saves 65 MB")

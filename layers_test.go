@@ -16,21 +16,22 @@ const module = "github.com/flowlog/checkpoint"
 
 // layers says which of our packages a package may import: arrows point down only.
 var layers = map[string][]string{
-	"log/delta":      nil,
-	"log/segment":    nil,
-	"log":            {"log/delta", "log/segment"},
-	"log/logtest":    {"log"},
-	"memory":         {"log"},
-	"sqlite":         {"log"},
-	"bolt":           {"log"},
-	"compaction":     {"log"},
-	"archive":        {"log"},
-	"":               {"log", "memory", "sqlite", "bolt", "compaction", "archive", "statediff"},
-	"flowgraphstore": {""},
-	"statediff":      nil,
-	"bench/workload": nil,
-	"bench":          {"", "flowgraphstore", "bench/workload"},
-	"cmd/flowlog":    {"", "flowgraphstore", "statediff", "archive"},
+	"internal/jsonscan": nil,
+	"log/delta":         nil,
+	"log/segment":       nil,
+	"log":               {"log/delta", "log/segment"},
+	"log/logtest":       {"log"},
+	"memory":            {"log"},
+	"sqlite":            {"log"},
+	"bolt":              {"log"},
+	"compaction":        {"log"},
+	"archive":           {"log"},
+	"":                  {"log", "memory", "sqlite", "bolt", "compaction", "archive", "statediff", "internal/jsonscan"},
+	"flowgraphstore":    {""},
+	"statediff":         {"internal/jsonscan"},
+	"bench/workload":    nil,
+	"bench":             {"", "flowgraphstore", "bench/workload"},
+	"cmd/flowlog":       {"", "flowgraphstore", "statediff", "archive"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import

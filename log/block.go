@@ -136,10 +136,7 @@ func (b *builder) add(ctx context.Context, rec *Record) error {
 	b.stats.Events++
 	b.stats.States += ev.Size
 	b.stats.Before += stored(rec)
-	b.last = sealedLast{
-		Seq: rec.Seq, Hash: rec.Hash, GraphID: ev.Metadata.GraphID, NodeID: ev.NodeID, NextNode: ev.NextNode,
-		Size: ev.Size, CreatedAt: ev.CreatedAt, Bytes: rec.Bytes, Stored: rec.Stored,
-	}
+	b.last = sealedAt(&ev.Header, rec)
 	e := segment.Entry{Seq: rec.Seq, Header: rec.Header}
 	if !ev.Pruned && slices.Contains(b.prune, rec.Seq) {
 		ev.Pruned = true

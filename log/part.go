@@ -56,10 +56,8 @@ func (l *Log) fits(run *Run, part Part) (Segment, error) {
 		run.setLast(&h, rec)
 		if i == len(s.records)-1 {
 			run.tail = rec.Seq + 1
-			run.row.Sealed = &sealedLast{
-				Seq: rec.Seq, Hash: rec.Hash, GraphID: h.Metadata.GraphID, NodeID: h.NodeID, NextNode: h.NextNode,
-				Size: h.Size, CreatedAt: h.CreatedAt, Bytes: rec.Bytes, Stored: rec.Stored,
-			}
+			last := sealedAt(&h, rec)
+			run.row.Sealed = &last
 			run.row.Freed = rec.Stored - stored
 			run.stand(rec.Seq, rec.Hash, rec.Bytes, rec.Stored)
 		}

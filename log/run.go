@@ -86,6 +86,13 @@ type sealedLast struct {
 	Stored    int64     `json:"stored"`
 }
 
+func sealedAt(h *Header, rec *Record) sealedLast {
+	return sealedLast{
+		Seq: rec.Seq, Hash: rec.Hash, GraphID: h.Metadata.GraphID, NodeID: h.NodeID, NextNode: h.NextNode,
+		Size: h.Size, CreatedAt: h.CreatedAt, Bytes: rec.Bytes, Stored: rec.Stored,
+	}
+}
+
 // newRun returns the summary of a run without events, which is never stored.
 func newRun(id string) Run {
 	var life [16]byte

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 )
 
 // Lookup returns the value of a document at p as written, a part of doc. It reads doc as far as it must
@@ -137,34 +139,34 @@ func nameIs(key []byte, token string) bool {
 }
 
 func eachElement(v []byte, yield func([]byte) bool) {
-	for i := skipSpace(v, 1); i < len(v) && v[i] != ']'; {
+	for i := jsonscan.Space(v, 1); i < len(v) && v[i] != ']'; {
 		end := skipValue(v, i)
 		if end <= i || !yield(v[i:end:end]) {
 			return
 		}
-		if i = skipSpace(v, end); i < len(v) && v[i] == ',' {
-			i = skipSpace(v, i+1)
+		if i = jsonscan.Space(v, end); i < len(v) && v[i] == ',' {
+			i = jsonscan.Space(v, i+1)
 		}
 	}
 }
 
 func eachMember(v []byte, yield func(name, value []byte) bool) {
-	for i := skipSpace(v, 1); i < len(v) && v[i] == '"'; {
-		name := skipString(v, i+1)
+	for i := jsonscan.Space(v, 1); i < len(v) && v[i] == '"'; {
+		name, _ := jsonscan.String(v, i+1)
 		if name < 0 {
 			return
 		}
-		at := skipSpace(v, name)
+		at := jsonscan.Space(v, name)
 		if at == len(v) || v[at] != ':' {
 			return
 		}
-		at = skipSpace(v, at+1)
+		at = jsonscan.Space(v, at+1)
 		end := skipValue(v, at)
 		if end <= at || !yield(v[i:name:name], v[at:end:end]) {
 			return
 		}
-		if i = skipSpace(v, end); i < len(v) && v[i] == ',' {
-			i = skipSpace(v, i+1)
+		if i = jsonscan.Space(v, end); i < len(v) && v[i] == ',' {
+			i = jsonscan.Space(v, i+1)
 		}
 	}
 }
@@ -175,7 +177,7 @@ func skipValue(b []byte, i int) int {
 	for i < len(b) {
 		switch c := b[i]; c {
 		case '"':
-			if i = skipString(b, i+1); i < 0 {
+			if i, _ = jsonscan.String(b, i+1); i < 0 {
 				return -1
 			}
 		case '[', '{':

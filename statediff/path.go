@@ -3,6 +3,8 @@ package statediff
 import (
 	"strconv"
 	"strings"
+
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 )
 
 // Path is a place in some document: a [Pointer], in which elements may also be counted from the end of
@@ -127,7 +129,7 @@ func (r *pathReader) bracket() error {
 }
 
 func (r *pathReader) quoted(rest string) error {
-	end := skipString([]byte(rest), 1)
+	end, _ := jsonscan.String([]byte(rest), 1)
 	if end < 0 {
 		return r.wrong("not a string of JSON")
 	}

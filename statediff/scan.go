@@ -1,13 +1,13 @@
 package statediff
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"slices"
+
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 )
 
 // MaxDepth is how deep documents may be nested, as in encoding/json.
-const MaxDepth = 10_000
+const MaxDepth = jsonscan.MaxDepth
 
 // node is a value of a document, or a member's name. They lie as they stand in the document: behind a
 // container all that is in it, behind a name its value.
@@ -42,9 +42,9 @@ func (s *scanner) fail(at int, problem string) int {
 }
 
 func (s *scanner) document() error {
-	i := s.value(skipSpace(s.raw, 0), 0)
+	i := s.value(jsonscan.Space(s.raw, 0), 0)
 	if i >= 0 {
-		if i = skipSpace(s.raw, i); i < len(s.raw) {
+		if i = jsonscan.Space(s.raw, i); i < len(s.raw) {
 			s.fail(i, "more behind the value")
 		}
 	}
@@ -87,13 +87,13 @@ func (s *scanner) value(i, depth int) int {
 	case '"':
 		return s.text(at, i)
 	case 't':
-		kind, end = Bool, skipWord(s.raw, i, "true")
+		kind, end = Bool, jsonscan.Word(s.raw, i, "true")
 	case 'f':
-		kind, end = Bool, skipWord(s.raw, i, "false")
+		kind, end = Bool, jsonscan.Word(s.raw, i, "false")
 	case 'n':
-		kind, end = Null, skipWord(s.raw, i, "null")
+		kind, end = Null, jsonscan.Word(s.raw, i, "null")
 	default:
-		kind, end = Number, skipNumber(s.raw, i)
+		kind, end = Number, jsonscan.Number(s.raw, i)
 	}
 	if end < 0 {
 		return s.fail(i, "want a value")
@@ -104,7 +104,7 @@ func (s *scanner) value(i, depth int) int {
 }
 
 func (s *scanner) text(at, i int) int {
-	end, slash := scanString(s.raw, i+1)
+	end, slash := jsonscan.String(s.raw, i+1)
 	if end < 0 {
 		return s.fail(i, "not a string: it has a control character, a bad escape or no end")
 	}
@@ -117,17 +117,17 @@ func (s *scanner) text(at, i int) int {
 }
 
 func (s *scanner) elements(i, depth int) int {
-	if i = skipSpace(s.raw, i); i < len(s.raw) && s.raw[i] == ']' {
+	if i = jsonscan.Space(s.raw, i); i < len(s.raw) && s.raw[i] == ']' {
 		return i + 1
 	}
 	for {
 		if i = s.value(i, depth); i < 0 {
 			return -1
 		}
-		i = skipSpace(s.raw, i)
+		i = jsonscan.Space(s.raw, i)
 		switch {
 		case i < len(s.raw) && s.raw[i] == ',':
-			i = skipSpace(s.raw, i+1)
+			i = jsonscan.Space(s.raw, i+1)
 		case i < len(s.raw) && s.raw[i] == ']':
 			return i + 1
 		default:
@@ -137,7 +137,7 @@ func (s *scanner) elements(i, depth int) int {
 }
 
 func (s *scanner) members(i, depth int) int {
-	if i = skipSpace(s.raw, i); i < len(s.raw) && s.raw[i] == '}' {
+	if i = jsonscan.Space(s.raw, i); i < len(s.raw) && s.raw[i] == '}' {
 		return i + 1
 	}
 	for {
@@ -149,131 +149,20 @@ func (s *scanner) members(i, depth int) int {
 		if i = s.text(at, i); i < 0 {
 			return -1
 		}
-		if i = skipSpace(s.raw, i); i >= len(s.raw) || s.raw[i] != ':' {
+		if i = jsonscan.Space(s.raw, i); i >= len(s.raw) || s.raw[i] != ':' {
 			return s.fail(i, `want ":"`)
 		}
-		if i = s.value(skipSpace(s.raw, i+1), depth); i < 0 {
+		if i = s.value(jsonscan.Space(s.raw, i+1), depth); i < 0 {
 			return -1
 		}
-		i = skipSpace(s.raw, i)
+		i = jsonscan.Space(s.raw, i)
 		switch {
 		case i < len(s.raw) && s.raw[i] == ',':
-			i = skipSpace(s.raw, i+1)
+			i = jsonscan.Space(s.raw, i+1)
 		case i < len(s.raw) && s.raw[i] == '}':
 			return i + 1
 		default:
 			return s.fail(i, `want "," or "}"`)
 		}
 	}
-}
-
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// skipString returns where the string ends whose text begins at i, or -1.
-func skipString(b []byte, i int) int {
-	end, _ := scanString(b, i)
-	return end
-}
-
-// scanString does that and reports whether there are escapes. It looks at eight bytes at a time.
-func scanString(b []byte, i int) (end int, slash bool) {
-	// A byte of x is below n if subtracting n borrows from its top bit and that bit was not set; one equals
-	// c if the exclusive or with c is below 1. The lowest byte found so is right, those above may not be.
-	const each, top = 0x0101010101010101, 0x8080808080808080
-	for {
-		for i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			q, s := x^each*'"', x^each*'\\'
-			found := ((x-each*0x20)&^x | (q-each)&^q | (s-each)&^s) & top
-			if found != 0 {
-				i += bits.TrailingZeros64(found) / 8
-				break
-			}
-			i += 8
-		}
-		if i >= len(b) {
-			return -1, slash
-		}
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1, slash
-		case c == '\\':
-			slash = true
-			if i = skipEscape(b, i+1); i < 0 {
-				return -1, slash
-			}
-		case c < 0x20:
-			return -1, slash
-		default:
-			i++
-		}
-	}
-}
-
-func skipEscape(b []byte, i int) int {
-	if i >= len(b) {
-		return -1
-	}
-	switch b[i] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 1
-	case 'u':
-		if i+5 > len(b) {
-			return -1
-		}
-		for _, c := range b[i+1 : i+5] {
-			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-				return -1
-			}
-		}
-		return i + 5
-	}
-	return -1
-}
-
-func skipWord(b []byte, i int, word string) int {
-	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
-		return -1
-	}
-	return i + len(word)
-}
-
-func skipNumber(b []byte, i int) int {
-	if i < len(b) && b[i] == '-' {
-		i++
-	}
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if i = skipDigits(b, i); i < 0 {
-		return -1
-	}
-	if i < len(b) && b[i] == '.' {
-		if i = skipDigits(b, i+1); i < 0 {
-			return -1
-		}
-	}
-	if i < len(b) && b[i]|0x20 == 'e' {
-		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		return skipDigits(b, i)
-	}
-	return i
-}
-
-// skipDigits skips at least one.
-func skipDigits(b []byte, i int) int {
-	start := i
-	for i < len(b) && b[i]-'0' < 10 {
-		i++
-	}
-	if i == start {
-		return -1
-	}
-	return i
 }

@@ -1,4 +1,4 @@
-package checkpoint
+package jsonscan
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ func BenchmarkValid(b *testing.B) {
 		name  string
 		valid func([]byte) bool
 	}{
-		{"by=ours", validJSON},
+		{"by=ours", Valid},
 		{"by=jsontext", func(s []byte) bool {
 			return jsontext.Value(s).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 		}},
