@@ -217,7 +217,7 @@ func (c *Compactor) sweep(ctx context.Context, w *worker, now time.Time) error {
 
 // paceStep is how long a Compactor seals in one piece: a writer on a small machine
 // feels it, and sealing is in no hurry.
-const paceStep = 2 * time.Millisecond
+const paceStep = 500 * time.Microsecond
 
 // pacer returns a function to be called often while working.
 func pacer(ctx context.Context) func() {
