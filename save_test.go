@@ -250,6 +250,18 @@ func TestNothingIsSharedWithTheCaller(t *testing.T) {
 				copy(ev.State, "spoilt")
 			}
 			requireIntact(t, s, run)
+			_, err := s.Compact(ctx, checkpoint.CompactOptions{})
+			require.NoError(t, err)
+			for range 2 {
+				for seq := uint64(1); seq <= 2; seq++ {
+					got, err := s.LoadSeq(ctx, run, seq)
+					require.NoError(t, err)
+					require.Equal(t, state, string(got.State), "sealed event %d", seq)
+					copy(got.State, "spoilt")
+				}
+			}
+			saved(t, s, run, "last", state)
+			requireIntact(t, s, run)
 		}
 	})
 }

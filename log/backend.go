@@ -173,6 +173,7 @@ type Record struct {
 	// first seq. 0 for one of the tail.
 	sealed int64
 	first  uint64
+	alone  bool // no other state is in the same memory as State
 }
 
 // Segment is a sealed, immutable block of the consecutive events First to Last.

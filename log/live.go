@@ -15,6 +15,7 @@ type snapshot struct {
 	links    uint32 // Record.Links, or for a sealed event its distance from the first of its segment
 	tail     uint64 // the run's when the snapshot was made
 	chain    int64  // stored bytes to be read to get at it
+	own      bool   // the state is neither the storage's memory nor a part of a larger piece
 	loose    bool   // nobody else has the state: it may be given away
 }
 
@@ -118,7 +119,7 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 	}
 	if e := el.Value.(*liveEntry); !e.newest.of(&e.run) && newest.of(&e.run) && newest.event.Seq == e.run.Last {
 		lr := e.liveRun
-		if lr.newest = newest; newest.event.Seq < e.run.tail {
+		if lr.newest = newest; newest.event.Seq < e.run.tail && !newest.own {
 			// The state is a part of its segment's block, and would keep all of it.
 			own := *newest
 			own.event.State = bytes.Clone(own.event.State)

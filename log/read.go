@@ -128,6 +128,8 @@ func (l *Log) at(ctx context.Context, run Run, seq uint64) (*Event, error) {
 	}
 	if seq == run.Last {
 		l.live.loaded(run, s)
+	} else if s.own { // its reader is gone
+		return &s.event, nil
 	}
 	return s.give(), nil
 }

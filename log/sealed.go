@@ -35,6 +35,7 @@ func (s *sealed) at(seq uint64, headersOnly bool) (Record, error) {
 	if rec.State == nil {
 		rec.State = []byte{}
 	}
+	rec.alone = s.payloads.Alone(seq)
 	return rec, nil
 }
 

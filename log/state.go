@@ -158,12 +158,13 @@ func (r *reader) state(ctx context.Context, rec *Record, s *snapshot) (err error
 	}
 	switch {
 	case rec.Encoding.whole():
-		s.chain = stored(rec)
+		s.chain, s.own = stored(rec), rec.Encoding == Zstd || rec.alone
 		s.event.State, err = r.l.codec.whole(rec, size)
 		return err
 	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
 		return fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
 	}
+	s.own = true
 	if base := r.remembered(rec.Base); base != nil {
 		d, err := r.l.codec.parse(rec, size)
 		if err != nil {

@@ -72,6 +72,15 @@ func (r *Reader) Payload(seq uint64) ([]byte, error) {
 	return raw[s.off : s.off+n : s.off+n], nil
 }
 
+// Alone reports whether the payload of a seq in the segment fills a block that is
+// stored compressed: the bytes that Payload gives are then all of what it made of
+// the block, and no part of the reader's data.
+func (r *Reader) Alone(seq uint64) bool {
+	i := seq - r.x.info.First
+	k := r.x.spans[i].block
+	return k >= 0 && r.x.blocks[k].method == methodZstd && r.x.blocks[k].raw == r.x.entries[i].Len
+}
+
 // blockLocked returns a block's payloads, from the cache if they are there.
 func (r *Reader) blockLocked(k int32) ([]byte, error) {
 	if raw := r.cached[k]; raw != nil {
