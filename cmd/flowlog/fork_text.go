@@ -87,7 +87,7 @@ func (f *forker) before() []string {
 		}
 		names := line.names()
 		if line.From.Seq != f.of.Seq {
-			names = fmt.Sprintf("%s, after %s", names, line.From.name())
+			names = fmt.Sprintf("from %s: %s", line.From.name(), names)
 		}
 		lines = append(lines, names)
 	}

@@ -101,10 +101,11 @@ func (l looker) event(text string) (checkpoint.Run, uint64, error) {
 		return run, seq, err
 	}
 	run, seq, err := l.event(child)
-	if err == nil {
-		seq, err = l.ancestor(run, seq, up)
+	if err != nil {
+		return run, seq, err
 	}
-	return run, seq, err
+	at, err := l.ancestor(run, seq, up)
+	return at.run, at.seq, err
 }
 
 // named returns the event that a text names without going up, if one of the ways to
