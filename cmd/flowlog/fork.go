@@ -18,7 +18,7 @@ func (c *cli) fork() *cobra.Command {
 	var dry bool
 	cmd := &cobra.Command{
 		Use: "fork REF [NEWRUN]",
-		Example: `  flowlog fork '@last@review#2' -n             what would be kept, and run again
+		Example: `  flowlog fork '@last@review#2' -n             what it would keep, and what would run next
   flowlog fork '@last@review#2'
   flowlog fork essay-x7kq@5 essay-shorter --set passes=3 --set 'task="The same, but shorter."'
   flowlog fork @last~1 --set 'messages[-1].content="Go on."'
