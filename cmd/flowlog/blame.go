@@ -30,8 +30,9 @@ says that of each value in it: what was set last stands first. An element of an
 array is followed to where it stood before others came or went. --history shows all
 that the value at PATH was, newest first.
 
-A run that was forked is followed into the one that it came from. Events that can't
-be read, because their states were pruned or are not JSON, are passed over and named.
+A run that was forked is followed into the one that it came from; what fork --set
+changed was set by the fork, and not by a node. Events that can't be read, because
+their states were pruned or are not JSON, are passed over and named.
 
 PATH is a JSON Pointer, as /messages/0/content, or as people write it:
 messages[-1].content. Without it the whole state is meant.
@@ -213,6 +214,7 @@ func (b *blamer) masked(e *checkpoint.Event, value []byte, at statediff.Pointer)
 type setJSON struct {
 	Asked statediff.Pointer `json:"asked"` // in the event that was asked about
 	blamedJSON
+	ByForkOf *checkpoint.Origin `json:"by_fork_of,omitempty"` // the fork set it, and not the node
 	changeJSON
 	Prior  *blamedJSON  `json:"prior,omitempty"`
 	Coarse bool         `json:"coarse,omitempty"`
@@ -220,6 +222,7 @@ type setJSON struct {
 	Unseen []unreadJSON `json:"unseen,omitempty"` // it may have been another there
 }
 
+// blamedJSON is an event that is blamed, or the one before.
 type blamedJSON struct {
 	RunID     string    `json:"run_id"`
 	Seq       uint64    `json:"seq"`
@@ -242,7 +245,7 @@ func (s set) json() setJSON {
 		return blamedJSON{e.RunID, e.Seq, e.NodeID, visit, e.CreatedAt.UTC()}
 	}
 	j := setJSON{
-		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), Coarse: s.Coarse,
+		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), ByForkOf: s.ByForkOf, Coarse: s.Coarse,
 		changeJSON: changeJSON{Kind: s.change.Kind.String(), Path: s.change.Path, Old: s.change.Old, New: s.change.New, OldSize: s.old, NewSize: s.new},
 	}
 	if s.Kind == statediff.Changed && s.change.OldPath != s.change.Path {

@@ -73,8 +73,16 @@ type brief struct {
 // maxBriefs is how many changes a line names.
 const maxBriefs = 6
 
-// inBrief says in a line what changed, what is largest first.
+// inBrief says in a line what changed, what is largest first, and where a fork began.
 func (st step) inBrief(s *screen, changes []statediff.Change, r redactor) string {
+	what := st.changesInBrief(s, changes, r)
+	if of := st.ForkedFrom(); of != nil {
+		what = s.paint(faint, printable("forked from "+originName(of)+", ")) + what
+	}
+	return what
+}
+
+func (st step) changesInBrief(s *screen, changes []statediff.Change, r redactor) string {
 	if st.diff == nil {
 		return s.paint(faint, printable(st.why))
 	}

@@ -43,7 +43,7 @@ func (d *difference) text() {
 func (d *difference) side(color text.Color, sign string, e entry) {
 	at := d.c.when(e.CreatedAt, time.Now())
 	d.c.out.printf("%s %s  %s  %s  %s\n", d.c.out.paint(color, sign), d.c.out.paint(bold, printable(fmt.Sprintf("%s@%d", e.RunID, e.Seq))),
-		visitName(e.NodeID, e.Visit), d.c.out.paint(faint, at), size(e.Size))
+		e.name(), d.c.out.paint(faint, at), size(e.Size))
 }
 
 // counts says how much changed.

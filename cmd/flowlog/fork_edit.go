@@ -45,6 +45,13 @@ func parseEdit(text string) (edit, error) {
 	return edit{}, failed
 }
 
+// looksLikeEdit reports whether a text is PATH=JSON, or would be but for its value.
+func looksLikeEdit(text string) bool {
+	_, err := parseEdit(text)
+	_, noValue := errors.AsType[*notJSONError](err)
+	return err == nil || noValue
+}
+
 // notJSONError says of a value that it is not JSON; its path is one.
 type notJSONError struct{ error }
 

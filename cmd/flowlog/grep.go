@@ -32,7 +32,9 @@ func (c *cli) grep() *cobra.Command {
 		Short: "Find where a text came into the states.",
 		Long: `Grep finds the values of states in which a text matches PATTERN, a regular
 expression as Go has them, and shows the lines that match: with the event and the
-path at which they came in, not again in each later state that still has them.
+path at which they came in, not again in each later state that still has them. What
+came into a run with its fork is shown so, and looking through all runs only where it
+came into the origin.
 Texts are matched as they read, unescaped; of other values what is written.
 
 Without REF it looks through all runs, newest first; with a run through that, and
@@ -79,6 +81,7 @@ type grepper struct {
 	pattern *regexp.Regexp
 	path    statediff.Path
 	list    *jsonList // nil for text
+	whole   bool      // a fork's first state, not only what the fork changed in it
 	found   int
 }
 
@@ -111,7 +114,7 @@ func (g *grepper) prepare(pattern string) (err error) {
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
 	where := "no state"
-	if len(args) > 0 {
+	if g.whole = len(args) > 0; g.whole {
 		run, line, err := g.l.part(args[0])
 		if err != nil {
 			return err
@@ -168,15 +171,16 @@ func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
 // step looks through what came into a state.
 func (g *grepper) step(st step) error {
 	hidden := g.in(st.new)
+	all := g.all || st.diff == nil || g.whole && st.ForkedFrom() != nil
 	switch {
 	case st.new == nil:
 		return nil
 	case st.Kind == checkpoint.KindBytes:
-		if g.at == "" && (g.all || st.diff == nil) && g.pattern.Match(st.new) { // it is another than before
+		if g.at == "" && all && g.pattern.Match(st.new) { // it is another than before
 			return g.lines(st, "", string(st.new), nil, hidden)
 		}
 		return nil
-	case g.all || st.diff == nil:
+	case all:
 		return g.values(st, "", st.new, nil, hidden)
 	}
 	for _, c := range st.diff.Changes {

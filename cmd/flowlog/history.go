@@ -40,7 +40,9 @@ array, +name and -name what else came and went, with the sizes or the values
 before and after. What is largest stands first; diff shows all of it.
 
 The largest state and the slowest step are marked with a *. How long a step took is
-not told where a run begins or someone went back. A pruned event is drawn hollow.
+not told where a run begins or someone went back; a pause before a resume counts as
+time of the step after it. A fork's first event shows what the fork changed in the
+state that it was made from. A pruned event is drawn hollow.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;

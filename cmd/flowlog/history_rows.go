@@ -114,15 +114,12 @@ func (h *historian) rows(page []entry) (rows []row, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var changes []statediff.Change
-		switch {
-		case h.changed != "":
+		changes := st.changes()
+		if h.changed != "" {
 			changes = st.under(h.path)
 			if len(changes) == 0 && (st.diff != nil || !has(st.new, h.path)) {
 				continue
 			}
-		case st.diff != nil:
-			changes = st.diff.Changes
 		}
 		r := h.row(st.entry)
 		h.tell(&r, st, changes)

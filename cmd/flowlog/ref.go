@@ -21,15 +21,15 @@ type looker struct {
 	ctx   context.Context
 }
 
-// run returns the run that a text names: its id, else @last, else the beginning of
+// run returns the run that a text names: @last, else its id, else the beginning of
 // its id and of no other's.
 func (l looker) run(text string) (checkpoint.Run, error) {
+	if text == lastRun {
+		return l.last()
+	}
 	run, ok, err := l.literal(text)
 	if err != nil || ok {
 		return run, err
-	}
-	if text == lastRun {
-		return l.last()
 	}
 	run, ok, err = l.prefixed(text)
 	if err == nil && !ok {
@@ -91,20 +91,21 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 // event returns the event that a text names, as RUN, RUN@SEQ, RUN@head, RUN@NODE
 // or RUN@NODE#N, and one further up its line with ~N behind. Run and node ids may
 // hold @, # and ~ themselves, so what is there literally goes first, and of several
-// the longest run id.
+// the longest run id. @last is the newest run whatever others are called.
 func (l looker) event(text string) (checkpoint.Run, uint64, error) {
 	child, up, ok := cutUp(text)
 	if !ok {
-		return l.named(text, l.literal, l.lastLiterally, l.prefixed)
+		return l.named(text, l.newest, l.literal, l.prefixed)
 	}
-	if run, seq, err := l.named(text, l.literal, l.lastLiterally); err == nil || !isAnswer(err) {
+	if run, seq, err := l.named(text, l.newest, l.literal); err == nil || !isAnswer(err) {
 		return run, seq, err
 	}
 	run, seq, err := l.event(child)
-	if err == nil {
-		seq, err = l.ancestor(run, seq, up)
+	if err != nil {
+		return run, seq, err
 	}
-	return run, seq, err
+	at, err := l.ancestor(run, seq, up)
+	return at.run, at.seq, err
 }
 
 // named returns the event that a text names without going up, if one of the ways to
@@ -135,8 +136,8 @@ func (l looker) named(text string, ways ...func(string) (checkpoint.Run, bool, e
 	return checkpoint.Run{}, 0, failed
 }
 
-// lastLiterally returns the newest run for @last.
-func (l looker) lastLiterally(text string) (checkpoint.Run, bool, error) {
+// newest returns the newest run for @last.
+func (l looker) newest(text string) (checkpoint.Run, bool, error) {
 	if text != lastRun {
 		return checkpoint.Run{}, false, nil
 	}

@@ -22,8 +22,8 @@ func (c *cli) stats() *cobra.Command {
 		Short: "Show what takes the time and the space of a run.",
 		Long: `Stats shows the visits of each node and the time they took, the longest first: from
 the event that each continues from until it was saved, so with what the engine did
-in between. Where the run begins and where someone went back, that is not known
-and not counted.
+in between; a pause before a resume counts as time of the node after it. Where the
+run begins and where someone went back, that is not known and not counted.
 
 Then it shows how the state grew from event to event, which values of the newest
 state are the largest, and what all states take, as they are and as they are stored.

@@ -210,11 +210,7 @@ func (t *tailer) add(ev *checkpoint.Event) error {
 		if r.took, r.timed, err = t.took(ev); err != nil {
 			return err
 		}
-		if st.diff != nil {
-			t.h.tell(&r, st, st.diff.Changes)
-		} else {
-			t.h.tell(&r, st, nil)
-		}
+		t.h.tell(&r, st, st.changes())
 		if t.table != nil {
 			t.table.add(t.h.out, r)
 			return nil
