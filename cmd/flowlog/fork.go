@@ -142,9 +142,8 @@ func (f *forker) edit(state []byte) ([]byte, error) {
 	}
 	for _, e := range f.edits {
 		edited, err := e.apply(state)
-		if missing, ok := errors.AsType[*statediff.LookupError](err); ok {
-			return nil, notFound("--set %s: event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has",
-				e.text, f.of.Seq, f.of.RunID, e.path, missing.Problem, quote(fmt.Sprintf("%s@%d", f.of.RunID, f.of.Seq)))
+		if errors.Is(err, statediff.ErrNotFound) {
+			return nil, notFound("--set %s: %s", e.text, noValue(ref{checkpoint.Run{ID: f.of.RunID}, f.of.Seq}, e.path.String(), state, err))
 		}
 		if err != nil {
 			return nil, usage("--set %s: %v", e.text, err)

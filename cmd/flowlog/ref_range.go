@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -114,6 +115,19 @@ func (l looker) eventIn(run checkpoint.Run, text string) (uint64, error) {
 		seq, err = l.ancestor(run, seq, up)
 	}
 	return seq, err
+}
+
+// emptyRange says why A..B has no events.
+func (l looker) emptyRange(text string) error {
+	old, now, _, err := l.span(text)
+	switch {
+	case err != nil:
+		return err
+	case now.seq == old.seq:
+		return noMatch("the range is empty: it is what came after event %d of run %q, up to itself", old.seq, old.run.ID)
+	}
+	return noMatch("the range is empty: event %d of run %q came before event %d; the other way round it is %s",
+		now.seq, now.run.ID, old.seq, quote(fmt.Sprintf("%s@%d..%d", now.run.ID, now.seq, old.seq)))
 }
 
 // line returns the events that lead to one, itself included: its parents up to the

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
@@ -26,7 +25,7 @@ func (c *cli) showPart(l looker, run checkpoint.Run, seq uint64, f showFlags, pa
 	}
 	at, err := path.In(state)
 	if err != nil {
-		return noValue(run, seq, f.at, err)
+		return notFound("%s", noValue(ref{run, seq}, f.at, state, err))
 	}
 	value, err := statediff.Lookup(state, at)
 	switch {
@@ -60,15 +59,6 @@ func readable(value []byte) string {
 		return indented.String()
 	}
 	return string(value)
-}
-
-// noValue says what of a path is not there.
-func noValue(run checkpoint.Run, seq uint64, path string, err error) error {
-	why := err.Error()
-	if missing := (*statediff.LookupError)(nil); errors.As(err, &missing) {
-		why = missing.Problem
-	}
-	return notFound("event %d of run %q has nothing at %s: %s; --paths lists what it has", seq, run.ID, path, why)
 }
 
 // valueJSON is a value of a state as -o json gives it.

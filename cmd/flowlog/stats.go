@@ -40,7 +40,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			return usage("--paths %d: it is a number of values, or 0 for all", paths)
 		}
 		return c.look(cmd.Context(), func(l looker) error {
-			run, err := l.run(args[0])
+			run, err := l.wholeRun("stats", args[0])
 			if err != nil {
 				return err
 			}

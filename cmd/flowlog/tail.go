@@ -64,7 +64,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			t := &tailer{tailFlags: f, l: l, visits: map[string]*visits{}}
 			t.h = &historian{cli: c, l: l, historyFlags: historyFlags{output: f.output}, redactor: r}
 			if len(args) == 1 {
-				run, err := l.run(args[0])
+				run, err := l.wholeRun("tail", args[0])
 				if err != nil {
 					return err
 				}
