@@ -81,6 +81,7 @@ type forker struct {
 
 	of    entry      // the event that is forked
 	newID string     // the new run
+	notes []string   // what the edits do that may be a slip
 	step             // what is changed in the state
 	again []spotJSON // what came after the event when it ran before
 }
@@ -140,6 +141,7 @@ func (f *forker) edit(state []byte) ([]byte, error) {
 	if len(f.edits) > 0 && f.of.Kind != checkpoint.KindJSON {
 		return nil, usage("the state of event %d of run %q is not JSON, so there is nothing to --set in it", f.of.Seq, f.of.RunID)
 	}
+	f.notes = nil
 	for _, e := range f.edits {
 		edited, err := e.apply(state)
 		if errors.Is(err, statediff.ErrNotFound) {
@@ -147,6 +149,9 @@ func (f *forker) edit(state []byte) ([]byte, error) {
 		}
 		if err != nil {
 			return nil, usage("--set %s: %v", e.text, err)
+		}
+		if note := e.note(state); note != "" {
+			f.notes = append(f.notes, note)
 		}
 		state = edited
 	}
@@ -208,7 +213,8 @@ type forkJSON struct {
 	NextNode string            `json:"next_node,omitempty"`
 	Size     int               `json:"size"` // of the state
 	Changes  []changeJSON      `json:"changes"`
-	Again    []spotJSON        `json:"again"` // what came after it in the origin
+	Notes    []string          `json:"notes,omitempty"` // what --set does that may be a slip
+	Again    []spotJSON        `json:"again"`           // what came after it in the origin
 }
 
 func (f *forker) facts() forkJSON {
@@ -217,6 +223,6 @@ func (f *forker) facts() forkJSON {
 		RunID: f.newID, Written: !f.dry, Origin: checkpoint.Origin{RunID: e.RunID, Seq: e.Seq, Hash: e.Hash}, NodeID: e.NodeID, Visit: e.Visit,
 		NextNode: e.NextNode, Size: len(f.new), Again: f.again,
 	}
-	j.Changes = f.changesJSON(f.diff.Changes, f.redactor)
+	j.Changes, j.Notes = f.changesJSON(f.diff.Changes, f.redactor), f.notes
 	return j
 }

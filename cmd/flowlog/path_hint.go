@@ -28,37 +28,17 @@ func nearby(state []byte, err error) string {
 	if !ok {
 		return "; "
 	}
-	value, err := statediff.Lookup(state, missing.At)
-	if err != nil {
-		return "; "
-	}
-	doc, err := statediff.Parse(value)
-	if err != nil {
-		return "; "
-	}
-	var tokens []string
-	for v := range doc.All() {
-		if v.Depth() == 1 {
-			_, token := v.Pointer().Parent()
-			tokens = append(tokens, token)
-		}
-	}
-	paths := func(tokens []string) (list []string) {
-		for _, token := range tokens {
-			list = append(list, missing.At.Name(token).Dotted())
-		}
-		return list
-	}
+	tokens, kind := children(state, missing.At)
 	switch {
 	case len(tokens) == 0:
 		return "; "
-	case value[0] == '[':
-		return fmt.Sprintf("; the last is %s; ", paths(tokens[len(tokens)-1:])[0])
+	case kind == statediff.Array:
+		return fmt.Sprintf("; the last is %s; ", paths(missing.At, tokens[len(tokens)-1:])[0])
 	}
 	if near := nearest(missing.Token, tokens); len(near) > 0 {
-		return didYouMean(paths(near))
+		return didYouMean(paths(missing.At, near))
 	}
-	shown := paths(tokens[:min(len(tokens), maxNearby)])
+	shown := paths(missing.At, tokens[:min(len(tokens), maxNearby)])
 	for i, path := range shown {
 		shown[i] = shorten(path)
 	}
@@ -70,4 +50,35 @@ func nearby(state []byte, err error) string {
 		return fmt.Sprintf("; there is %s; ", shown[0])
 	}
 	return fmt.Sprintf("; there are %s and %s; ", strings.Join(shown[:last], ", "), shown[last])
+}
+
+// children returns the names or indexes of what is right in a value of a state, and what
+// type that is.
+func children(state []byte, at statediff.Pointer) (tokens []string, kind statediff.Type) {
+	value, err := statediff.Lookup(state, at)
+	if err != nil {
+		return nil, statediff.Null
+	}
+	doc, err := statediff.Parse(value)
+	if err != nil {
+		return nil, statediff.Null
+	}
+	for v := range doc.All() {
+		switch v.Depth() {
+		case 0:
+			kind = v.Type()
+		case 1:
+			_, token := v.Pointer().Parent()
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens, kind
+}
+
+// paths returns the paths of children as people write them.
+func paths(at statediff.Pointer, tokens []string) (list []string) {
+	for _, token := range tokens {
+		list = append(list, at.Name(token).Dotted())
+	}
+	return list
 }
