@@ -127,7 +127,9 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 			return nil, err
 		}
 		if doc, err := statediff.Parse(ev.State); err == nil && ev.Kind == checkpoint.KindJSON {
-			s.Paths = largestPaths(doc, paths)
+			if s.Paths, err = largestPaths(l.ctx, doc, paths); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return s, nil
