@@ -29,7 +29,8 @@ func (l looker) noEvent(text string) error {
 	if n := strings.TrimPrefix(text, "@"); n != "" && strings.Trim(n, "0123456789") == "" {
 		return notFound("%q names no run; an event is RUN@%s, as in %s@%s", text, n, lastRun, n)
 	}
-	for end := len(text); ; {
+	const most = 9 // separators that are tried, from the last on
+	for end, n := len(text), 0; n < most; n++ {
 		if end = strings.LastIndexAny(text[:end], ":#/. "); end <= 0 {
 			break
 		}
