@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 // blame returns the verb that says where a value came from.
 func (c *cli) blame() *cobra.Command {
 	var all bool
+	var at string
 	cmd := &cobra.Command{
 		Use: "blame REF [PATH]",
 		Example: `  flowlog blame @last verdict                  which event set it, and what it was before
@@ -41,12 +41,15 @@ messages[-1].content. Without it the whole state is meant.
 		Args: between(1, 2, "REF"),
 	}
 	output := outputFlag(cmd)
+	cmd.Flags().StringVar(&at, "path", "", "PATH, as other verbs take it")
 	cmd.Flags().BoolVar(&all, "history", false, "all that the value was, newest first")
 	c.completeFirst(cmd, c.completeRefs)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path := ""
+		path := at
 		if len(args) == 2 {
-			path = args[1]
+			if path = args[1]; at != "" {
+				return usage("the path is given twice: %s, and --path %s", path, at)
+			}
 		}
 		if _, err := statediff.ParsePath(path); err != nil {
 			return usage("%v", err)
@@ -140,13 +143,15 @@ func resumed[A, B any](a A, b B, next func() (A, B, bool)) iter.Seq2[A, B] {
 
 // explain makes what is wrong with the path an answer.
 func (b *blamer) explain(err error) error {
-	missing, ok := errors.AsType[*statediff.LookupError](err)
-	if !ok {
+	if !errors.Is(err, statediff.ErrNotFound) {
 		return err
 	}
-	at := quote(fmt.Sprintf("%s@%d", b.asked.run.ID, b.asked.seq))
-	return notFound("event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has, `flowlog history %s --changed %s` tells whether it was there before",
-		b.asked.seq, b.asked.run.ID, b.path, missing.Problem, at, at, quote(b.path))
+	e, failed := b.l.withState(b.asked)
+	if failed != nil {
+		return failed
+	}
+	return notFound("%s, `flowlog history %s --changed %s` tells whether it was there before",
+		noValue(b.asked, b.path, e.State, err), quote(event(e)), quote(b.path))
 }
 
 // set makes what the library says fit to be shown.

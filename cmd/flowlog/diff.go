@@ -181,7 +181,8 @@ func (d *difference) show(path statediff.Path) error {
 	}
 	if d.at != "" {
 		if !has(d.old, path) && !has(d.new, path) {
-			return notFound("neither state has anything at %s; `flowlog show %s --paths` lists what there is", d.at, quote(d.RunID))
+			_, err := path.In(d.new)
+			return notFound("neither state has anything at %s%s`flowlog show %s --paths` lists what there is", d.at, nearby(d.new, err), quote(event(d.Event)))
 		}
 		d.shown = d.under(path)
 	}

@@ -46,15 +46,14 @@ func (d *difference) side(color text.Color, sign string, e entry) {
 		e.name(), d.c.out.paint(faint, at), size(e.Size))
 }
 
-// counts says how much changed.
+// counts says how much changed, and what that did to the size of the state.
 func (d *difference) counts() string {
 	n := map[statediff.Kind]int{}
-	came, went := 0, 0
 	for _, c := range d.shown {
 		n[c.Kind]++
-		came, went = came+len(c.New), went+len(c.Old)
 	}
-	return fmt.Sprintf("%d added, %d removed, %d changed: %s → %s", n[statediff.Added], n[statediff.Removed], n[statediff.Changed], size(int64(went)), size(int64(came)))
+	return fmt.Sprintf("%d added, %d removed, %d changed; the state: %s → %s (%s)",
+		n[statediff.Added], n[statediff.Removed], n[statediff.Changed], size(d.before.Size), size(d.Size), more(d.Size-d.before.Size))
 }
 
 func (d *difference) statTable() {

@@ -89,6 +89,7 @@ type forker struct {
 
 	of    entry       // the event that is forked
 	newID string      // the new run
+	notes []string    // what the edits do that may be a slip
 	step              // what is changed in the state
 	ran   []*lineJSON // what came after the event before
 }
@@ -151,14 +152,17 @@ func (f *forker) edit(state []byte) ([]byte, error) {
 	if len(f.edits) > 0 && f.of.Kind != checkpoint.KindJSON {
 		return nil, usage("the state of event %d of run %q is not JSON, so there is nothing to --set in it", f.of.Seq, f.of.RunID)
 	}
+	f.notes = nil
 	for _, e := range f.edits {
 		edited, err := e.apply(state)
-		if missing, ok := errors.AsType[*statediff.LookupError](err); ok {
-			return nil, notFound("--set %s: event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has",
-				e.text, f.of.Seq, f.of.RunID, e.path, missing.Problem, quote(fmt.Sprintf("%s@%d", f.of.RunID, f.of.Seq)))
+		if errors.Is(err, statediff.ErrNotFound) {
+			return nil, notFound("--set %s: %s", e.text, noValue(ref{checkpoint.Run{ID: f.of.RunID}, f.of.Seq}, e.path.String(), state, err))
 		}
 		if err != nil {
 			return nil, usage("--set %s: %v", e.text, err)
+		}
+		if note := e.note(state); note != "" {
+			f.notes = append(f.notes, note)
 		}
 		state = edited
 	}
@@ -248,7 +252,8 @@ type forkJSON struct {
 	NextNode string            `json:"next_node,omitempty"`
 	Size     int               `json:"size"` // of the state
 	Changes  []changeJSON      `json:"changes"`
-	Before   []*lineJSON       `json:"before"` // what came after it in the origin
+	Notes    []string          `json:"notes,omitempty"` // what --set does that may be a slip
+	Before   []*lineJSON       `json:"before"`          // what came after it in the origin
 }
 
 func (f *forker) facts() forkJSON {
@@ -257,6 +262,6 @@ func (f *forker) facts() forkJSON {
 		RunID: f.newID, Written: !f.dry, Origin: checkpoint.Origin{RunID: e.RunID, Seq: e.Seq, Hash: e.Hash}, NodeID: e.NodeID, Visit: e.Visit,
 		NextNode: e.NextNode, Size: len(f.new), Before: f.ran,
 	}
-	j.Changes = f.changesJSON(f.diff.Changes, f.redactor)
+	j.Changes, j.Notes = f.changesJSON(f.diff.Changes, f.redactor), f.notes
 	return j
 }

@@ -37,6 +37,12 @@ func (f *forker) text() {
 			d.change(change)
 		}
 	}
+	if len(f.notes) > 0 {
+		out.printf("\n")
+		for _, note := range f.notes {
+			fact("note", note)
+		}
+	}
 	if f.dry {
 		f.c.say("nothing was written: this is what fork would do without -n")
 		return

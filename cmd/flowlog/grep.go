@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,6 +84,8 @@ type grepper struct {
 	list    *jsonList // nil for text
 	whole   bool      // a fork's first state, not only what the fork changed in it
 	found   int
+	reached bool   // a state had something at path
+	missing string // what is said of the first that had not
 }
 
 func (g *grepper) prepare(pattern string) (err error) {
@@ -114,9 +117,11 @@ func (g *grepper) prepare(pattern string) (err error) {
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
 	where := "no state"
+	var line map[uint64]bool
 	if g.whole = len(args) > 0; g.whole {
-		run, line, err := g.l.part(args[0])
-		if err != nil {
+		var run checkpoint.Run
+		var err error
+		if run, line, err = g.l.part(args[0]); err != nil {
 			return err
 		}
 		where = "no state of run \"" + run.ID + "\""
@@ -139,8 +144,15 @@ func (g *grepper) search(args []string) error {
 	if g.list != nil {
 		g.list.end()
 	}
-	if g.found == 0 {
+	switch {
+	case line != nil && len(line) == 0:
+		return g.l.emptyRange(args[0])
+	case g.found == 0 && !g.reached && g.missing != "":
+		return noMatch("%s has anything at %s", where, g.missing)
+	case g.found == 0:
 		return noMatch("%s has what matches %q", where, g.pattern)
+	case g.full():
+		g.say("--limit %d: there may be more, this is as far as it was looked", g.limit)
 	}
 	return nil
 }
@@ -202,8 +214,12 @@ func (g *grepper) values(st step, at statediff.Pointer, value, old []byte, hidde
 	under := statediff.Pointer("")
 	if g.at != "" {
 		if under, err = g.path.In(st.new); err != nil {
-			return nil // it has nothing there
+			if g.missing == "" {
+				g.missing = fmt.Sprintf("%s%s`flowlog show %s --paths` lists what it has", g.at, nearby(st.new, err), quote(event(st.Event)))
+			}
+			return nil
 		}
+		g.reached = true
 	}
 	for v := range doc.All() {
 		var words string

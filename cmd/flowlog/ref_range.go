@@ -70,8 +70,9 @@ func (l looker) span(text string) (old, new ref, ok bool, err error) {
 		return ref{}, ref{}, false, nil
 	}
 	var failed error
-	for i := strings.Index(text, ".."); i >= 0; {
-		old, new, err := l.pair(text[:i], text[i+2:])
+	first := strings.Index(text, "..")
+	for i := first; i >= 0; {
+		old, new, err := l.findPair(text[:i], text[i+2:])
 		if err == nil || !isAnswer(err) {
 			return old, new, true, err
 		}
@@ -84,16 +85,30 @@ func (l looker) span(text string) (old, new ref, ok bool, err error) {
 		}
 		i += 1 + next
 	}
+	if errors.Is(failed, errNoRun) {
+		_, _, failed = l.pair(text[:first], text[first+2:])
+	}
 	return ref{}, ref{}, true, failed
 }
 
 // pair returns the events that two texts name. The second may leave its run out if it
 // is the same, as in 8, @8 or @review#2; empty it is the head.
 func (l looker) pair(first, second string) (old, new ref, err error) {
+	old, new, err = l.findPair(first, second)
+	if errors.Is(err, errNoRun) {
+		if _, _, err = l.event(first); err == nil {
+			_, _, err = l.event(second)
+		}
+	}
+	return old, new, err
+}
+
+// findPair is pair, and errNoRun if one of them names no run.
+func (l looker) findPair(first, second string) (old, new ref, err error) {
 	if first == "" {
 		return old, new, usage("%q: name the event before the dots too, as in RUN@5..8", ".."+second)
 	}
-	if old.run, old.seq, err = l.event(first); err != nil {
+	if old.run, old.seq, err = l.findEvent(first); err != nil {
 		return old, new, err
 	}
 	short := strings.TrimPrefix(second, "@")
@@ -106,7 +121,7 @@ func (l looker) pair(first, second string) (old, new ref, err error) {
 		}
 	}
 	inRun := err
-	if new.run, new.seq, err = l.event(second); err != nil && inRun != nil && !strings.Contains(strings.TrimPrefix(second, "@"), "@") {
+	if new.run, new.seq, err = l.findEvent(second); err != nil && inRun != nil && !strings.Contains(strings.TrimPrefix(second, "@"), "@") {
 		err = inRun // it was meant to be of the same run
 	}
 	return old, new, err
@@ -124,6 +139,19 @@ func (l looker) eventIn(run checkpoint.Run, text string) (ref, error) {
 		at, err = l.ancestor(at.run, at.seq, up)
 	}
 	return at, err
+}
+
+// emptyRange says why A..B has no events.
+func (l looker) emptyRange(text string) error {
+	old, now, _, err := l.span(text)
+	switch {
+	case err != nil:
+		return err
+	case now.seq == old.seq:
+		return noMatch("the range is empty: it is what came after event %d of run %q, up to itself", old.seq, old.run.ID)
+	}
+	return noMatch("the range is empty: event %d of run %q came before event %d; the other way round it is %s",
+		now.seq, now.run.ID, old.seq, quote(fmt.Sprintf("%s@%d..%d", now.run.ID, now.seq, old.seq)))
 }
 
 // line returns the events that lead to one, itself included: its parents up to the
