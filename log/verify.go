@@ -135,7 +135,7 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	}
 	v.finish(run)
 	if opts.Known != (Digest{}) && rep.Known == 0 {
-		rep.problem(run.Last+1, &Error{Run: run.ID, Reason: fmt.Sprintf("no event has the hash %s that was its newest once: it was changed, or what came after seq %d was cut off", opts.Known, run.Last), Err: ErrCorrupt})
+		rep.problem(run.Last+1, &Error{Run: run.ID, Reason: fmt.Sprintf("no event has the hash %s: it was that of an event after seq %d which was cut off, or of one that was changed, or of another run", opts.Known, run.Last), Err: ErrCorrupt})
 	}
 	return rep, nil
 }

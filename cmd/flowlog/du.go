@@ -17,13 +17,15 @@ func (c *cli) du() *cobra.Command {
   flowlog du @last
   flowlog du -o json | jq .disk.free`,
 		Short: "Show what takes the space.",
-		Long: `Du shows which runs take the space of a store, or which nodes that of a run, the
-largest first: how many events there are and how many of them are not sealed, what
-their states take together, what they take as they are stored, headers included,
-the ratio of the two, and the share in all that is stored.
+		Long: `Du shows which runs take the space of a store, the largest first: how many events
+there are and how many of them are not sealed, what their states take together, what
+they take as they are stored, headers included, the ratio of the two, and the share in
+all that is stored.
 
-With RUN it also shows each node's largest state with the event that has it, and
-by how much the node's state grows from one visit to the next, on average.
+With RUN it shows for each of the run's nodes how many visits there are, what their
+states take together and as they are stored, the largest with the event that has it,
+and by how much the visits made the state grow: together, on average, and as a share
+of what all did. The node that made it grow most comes first.
 
 RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 		Args: func(cmd *cobra.Command, args []string) error {

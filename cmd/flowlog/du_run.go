@@ -2,8 +2,11 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/flowlog/checkpoint"
 )
@@ -14,34 +17,31 @@ type nodeUse struct {
 	amount
 	Largest    int64  `json:"largest"`     // state
 	LargestSeq uint64 `json:"largest_seq"` // the event that has it
-	First      int64  `json:"first"`       // state, of the first visit
-	Newest     int64  `json:"newest"`      // state, of the newest visit
+	// Growth is by how much its visits made the state larger than the one that each
+	// continued from, less by how much smaller.
+	Growth int64 `json:"growth"`
 }
 
-func (n *nodeUse) see(e *checkpoint.Event) {
+// see adds an event that continues from a state of before bytes.
+func (n *nodeUse) see(e *checkpoint.Event, before int64) {
 	a := amount{1, e.Size, e.Stored}
 	if e.Pruned {
 		a.Bytes = 0
 	}
-	if n.Events == 0 {
-		n.First = e.Size
-	}
 	n.add(a)
-	if n.Newest = e.Size; e.Size > n.Largest || n.LargestSeq == 0 {
+	n.Growth += e.Size - before
+	if e.Size > n.Largest || n.LargestSeq == 0 {
 		n.Largest, n.LargestSeq = e.Size, e.Seq
 	}
 }
 
-// growth says by how much the state of a node grows from visit to visit.
-func (n *nodeUse) growth() string {
-	if n.Events < 2 {
-		return "-"
-	}
-	switch g := (n.Newest - n.First) / int64(n.Events-1); {
-	case g > 0:
-		return "+" + size(g)
-	case g < 0:
-		return "-" + size(-g)
+// grown says by how much a state grew.
+func grown(by int64) string {
+	switch {
+	case by > 0:
+		return "+" + size(by)
+	case by < 0:
+		return "-" + size(-by)
 	}
 	return "0 B"
 }
@@ -59,8 +59,11 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 	switch f {
 	case formatText:
 		// A little of what a run takes is no event's.
-		c.duRunTable(shown, len(nodes), amount{run.Last, run.Bytes, run.Stored})
+		c.duRunTable(shown, nodes, amount{run.Last, run.Bytes, run.Stored})
 		c.out.printf("\n%s\n%s\n", summary(c.out, run), sealedText(run, unsealed))
+		if unsealed < run.Last {
+			c.out.printf("of sealed events the newest is stored whole and the others as what differs from it, whoever made them large\n")
+		}
 	case formatJSON:
 		err = writeJSON(c.out, f, struct {
 			Run      runJSON    `json:"run"`
@@ -80,9 +83,11 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 	return err
 }
 
-// nodeUses adds up what the nodes of a run take, and returns the largest first.
+// nodeUses adds up what the nodes of a run take, and returns first the one that made
+// the states grow most.
 func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, err error) {
 	known := map[string]*nodeUse{}
+	sizes := map[uint64]int64{}
 	for e, err := range l.headers(run, listing{}) {
 		if err != nil {
 			return nil, err
@@ -92,34 +97,54 @@ func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, err error) {
 			n = &nodeUse{NodeID: e.NodeID}
 			known[e.NodeID], nodes = n, append(nodes, n)
 		}
-		n.see(e)
+		n.see(e, sizes[e.Parent])
+		sizes[e.Seq] = e.Size
 	}
 	slices.SortFunc(nodes, func(a, b *nodeUse) int {
-		return cmp.Or(cmp.Compare(b.Stored, a.Stored), cmp.Compare(a.NodeID, b.NodeID))
+		return cmp.Or(cmp.Compare(b.Growth, a.Growth), cmp.Compare(b.Stored, a.Stored), cmp.Compare(a.NodeID, b.NodeID))
 	})
 	return nodes, nil
 }
 
-func (c *cli) duRunTable(shown []*nodeUse, all int, total amount) {
-	t := newDuTable("node", total.Stored)
-	t.events.name = "visits"
-	largest, at, growth := right("largest"), right("at"), right("a visit more")
-	add := func(name string, a amount, cells ...string) {
-		t.add(name, a)
-		for i, c := range []*column{largest, at, growth} {
-			c.add(cells[i])
+func (c *cli) duRunTable(shown, all []*nodeUse, total amount) {
+	name, visits, bytes, stored := left("node").in(bold), right("visits"), right("states"), right("stored")
+	largest, at := right("largest"), right("at")
+	growth, each, share, bars := right("grew by"), right("a visit"), right("share"), left("").in(blue)
+	sum := nodeUse{amount: total}
+	larger := int64(0) // by all nodes that made it so
+	for _, n := range all {
+		sum.Growth += n.Growth
+		larger += max(n.Growth, 0)
+	}
+	add := func(title string, n *nodeUse) {
+		name.add(title)
+		if n.LargestSeq > 0 {
+			largest.add(size(n.Largest))
+			at.add(strconv.FormatUint(n.LargestSeq, 10))
+		} else { // of several
+			largest.add("")
+			at.add("")
 		}
+		visits.add(humanize.Comma(int64(n.Events)))
+		bytes.add(size(n.Bytes))
+		stored.add(size(n.Stored))
+		growth.add(grown(n.Growth))
+		each.add(grown(n.Growth / int64(max(n.Events, 1))))
+		part := float64(max(n.Growth, 0)) / float64(max(larger, 1))
+		share.add(fmt.Sprintf("%.0f%%", part*100))
+		bars.add(bar(part, barWidth))
 	}
-	rest := total
+	rest := sum
 	for _, n := range shown {
-		add(printable(n.NodeID), n.amount, size(n.Largest), strconv.FormatUint(n.LargestSeq, 10), n.growth())
+		add(printable(n.NodeID), n)
 		rest.sub(n.amount)
+		rest.Growth -= n.Growth
 	}
-	if others := all - len(shown); others > 0 {
-		add(count(others, "other"), rest, "", "", "")
+	if others := len(all) - len(shown); others > 0 {
+		add(count(others, "other"), &rest)
 	}
-	add(count(all, "node"), total, "", "", "")
-	writeTable(c.out, "", t.name, t.events, t.bytes, largest, at, growth, t.stored, t.ratio, t.share, t.bar)
+	add(count(len(all), "node"), &sum)
+	writeTable(c.out, "", name, visits, bytes, largest, at, stored, growth, each, share, bars)
 }
 
 func sealedText(run checkpoint.Run, unsealed uint64) string {

@@ -180,6 +180,9 @@ func (v *verifier) look(id string) error {
 
 // text says in a line what was found.
 func (v *verifier) text(f verifyJSON) string {
+	if !f.Intact && f.BrokenAt > f.Events && f.Events > 0 {
+		return v.c.out.paint(red, fmt.Sprintf("cut off after seq %d, or --head is of another run", f.Events))
+	}
 	if !f.Intact {
 		return v.c.out.paint(red, fmt.Sprintf("broken at seq %d", f.BrokenAt))
 	}
