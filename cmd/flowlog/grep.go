@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func (g *grepper) prepare(pattern string) (err error) {
 
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
-	where := "no state"
+	where, damaged := "no state", error(nil)
 	if len(args) > 0 {
 		run, line, err := g.l.part(args[0])
 		if err != nil {
@@ -125,7 +126,12 @@ func (g *grepper) search(args []string) error {
 			if err == nil {
 				err = g.run(run, nil)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, checkpoint.ErrNotFound): // it was deleted meanwhile
+			case errors.Is(err, checkpoint.ErrCorrupt): // which is no reason to keep quiet about the others
+				g.say("%v", err)
+				damaged = err
+			case err != nil:
 				return err
 			}
 			if g.full() {
@@ -135,6 +141,9 @@ func (g *grepper) search(args []string) error {
 	}
 	if g.list != nil {
 		g.list.end()
+	}
+	if damaged != nil {
+		return damaged
 	}
 	if g.found == 0 {
 		return noMatch("%s has what matches %q", where, g.pattern)
@@ -172,10 +181,7 @@ func (g *grepper) step(st step) error {
 	case st.new == nil:
 		return nil
 	case st.Kind == checkpoint.KindBytes:
-		if g.at == "" && (g.all || st.diff == nil) && g.pattern.Match(st.new) { // it is another than before
-			return g.lines(st, "", string(st.new), nil, hidden)
-		}
-		return nil
+		return g.bytes(st, hidden)
 	case g.all || st.diff == nil:
 		return g.values(st, "", st.new, nil, hidden)
 	}
@@ -189,11 +195,19 @@ func (g *grepper) step(st step) error {
 	return nil
 }
 
+// bytes looks through a state that is not JSON.
+func (g *grepper) bytes(st step, hidden secrets) error {
+	if g.at == "" && (g.all || st.diff == nil) && g.pattern.Match(st.new) { // it is another than before
+		return g.lines(st, "", string(st.new), nil, hidden)
+	}
+	return nil
+}
+
 // values looks through a value that came in the place of another, and what is in it.
 func (g *grepper) values(st step, at statediff.Pointer, value, old []byte, hidden secrets) error {
 	doc, err := statediff.Parse(value)
-	if err != nil {
-		return err
+	if err != nil { // a state that only says it is JSON: see checkpoint.TrustState
+		return g.bytes(st, hidden)
 	}
 	under := statediff.Pointer("")
 	if g.at != "" {
