@@ -101,7 +101,8 @@ func oneLine(state []byte) []byte {
 // "pruned":true is no event, and what continues from it continues from its parent.
 //
 // All lines are read and checked before any run is there: they are saved to a file in
-// the system's temporary folder first, where they take about what they take in the end.
+// the system's temporary folder first ([os.TempDir]), where they take about what they
+// take in the end, and which keeps them if the process is killed.
 // Then each run comes to be as a whole, as with [EventStore.Import].
 //
 // Errors: ErrInvalid, ErrTooLarge and ErrNotFound, with the number of the line and what
