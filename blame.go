@@ -158,12 +158,13 @@ func (s *EventStore) BlameHistory(ctx context.Context, runID string, seq uint64,
 // Memory: as BlameHistory, and some 100 bytes for each child that is not given yet.
 func (s *EventStore) BlameChildren(ctx context.Context, runID string, seq uint64, path string) iter.Seq2[*Provenance, error] {
 	return func(yield func(*Provenance, error) bool) {
-		var at statediff.Pointer // of the container
+		var asked, at statediff.Pointer // of the container
 		var since seen
 		var left map[string]sought // by the token that leads to them now
 		for st, err := range s.blameSteps(ctx, runID, seq) {
 			if err == nil && st.first {
-				if at, err = st.resolve(path); err == nil {
+				if asked, err = st.resolve(path); err == nil {
+					at = asked
 					if left = st.children(at); len(left) == 0 {
 						return
 					}
@@ -190,7 +191,7 @@ func (s *EventStore) BlameChildren(ctx context.Context, runID string, seq uint64
 					remain[token] = k
 					continue
 				}
-				p := st.provenance(k.asked, at.Name(child.Token), o, seen{since.unread, since.coarse || k.coarse})
+				p := st.provenance(asked.Name(k.asked), at.Name(child.Token), o, seen{since.unread, since.coarse || k.coarse})
 				p.Value, p.Before = bytes.Clone(child.New), bytes.Clone(child.Old)
 				if !yield(p, nil) {
 					return
@@ -212,6 +213,6 @@ type seen struct {
 
 // sought is a child of which it is not known yet what set it.
 type sought struct {
-	asked  statediff.Pointer
+	asked  string // the token that led to it
 	coarse bool
 }

@@ -176,7 +176,7 @@ func (st *blameStep) trace(p statediff.Pointer) iter.Seq2[statediff.Child, state
 func (st *blameStep) children(p statediff.Pointer) map[string]sought {
 	all := map[string]sought{}
 	for child := range st.trace(p) {
-		all[child.Token] = sought{asked: p.Name(child.Token)}
+		all[child.Token] = sought{asked: child.Token}
 	}
 	return all
 }

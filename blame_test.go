@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -244,4 +245,26 @@ func TestBlameStopsEarly(t *testing.T) {
 		}
 		require.Less(t, seen, 300)
 	})
+}
+
+// TestBlameChildrenBehindALongName wants no path to be kept for each child: together
+// they would take 200 MB.
+func TestBlameChildrenBehindALongName(t *testing.T) {
+	s := checkpoint.NewMemoryStore()
+	defer s.Close()
+	name := strings.Repeat("n", 20_000)
+	saved(t, s.EventStore, "run", "node", `{"`+name+`":[0`+strings.Repeat(",0", 9_999)+`]}`)
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for p, err := range s.BlameChildren(t.Context(), "run", 1, "/"+name) {
+		require.NoError(t, err)
+		require.Equal(t, statediff.Pointer("/"+name+"/0"), p.Asked)
+		require.Less(t, heap()-before, int64(20<<20))
+		break
+	}
 }

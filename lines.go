@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -19,8 +20,8 @@ type line struct {
 
 // ExportLines writes a run, as it stands now, to w as JSON Lines: the JSON of a
 // [Checkpoint] for each event, oldest first. A state is as it was saved, byte for byte,
-// but for line breaks between its values, which become spaces; one that is not JSON is
-// base64. An event whose state was pruned has "pruned":true and null for its state.
+// but for line breaks between its values, which become spaces; one that is not JSON,
+// whatever its Kind says, is base64. An event whose state was pruned has "pruned":true and null for its state.
 //
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
 // [EventStore.Export] keeps all.
@@ -49,7 +50,11 @@ func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer,
 
 // line returns the event as a line.
 func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
-	w, err := e.wire()
+	c := e.Checkpoint
+	if !e.Pruned && !jsonscan.Valid(c.State) { // it may have been saved with TrustState
+		c.Kind = KindBytes
+	}
+	w, err := c.wire()
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +67,7 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	switch {
 	case e.Pruned:
 		state, w.Encoding = []byte("null"), ""
-	case e.Kind == KindBytes && bytes.Equal(state, e.State):
+	case c.Kind == KindBytes && bytes.Equal(state, e.State):
 		state = w.State // in base64
 	default:
 		state, w.Encoding = oneLine(state), ""
@@ -96,7 +101,8 @@ func oneLine(state []byte) []byte {
 // "pruned":true is no event, and what continues from it continues from its parent.
 //
 // All lines are read and checked before any run is there: they are saved to a file in
-// the system's temporary folder first, where they take about what they take in the end.
+// the system's temporary folder first ([os.TempDir]), where they take about what they
+// take in the end, and which keeps them if the process is killed.
 // Then each run comes to be as a whole, as with [EventStore.Import].
 //
 // Errors: ErrInvalid, ErrTooLarge and ErrNotFound, with the number of the line and what

@@ -17,7 +17,7 @@ import (
 func (s *EventStore) scratch() (*EventStore, func(), error) {
 	dir, err := os.MkdirTemp("", "flowlog-import-")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("make a temporary folder, where TMPDIR says: %w", err)
 	}
 	store, err := NewSQLiteStore(filepath.Join(dir, "runs.db"), WithDurability(DurabilityOff), WithoutCompaction(), WithMaxState(s.log.MaxState()))
 	if err != nil {

@@ -195,15 +195,20 @@ func TestWatchGoesOnFromWhatWasSeen(t *testing.T) {
 		s := st.open(t)
 		saved(t, s, "a", "node", `1`)
 		saved(t, s, "b", "node", `1`)
-		seen := map[string]uint64{"a": 1, "b": 1, "begun": 1}
+		seen := map[string]uint64{"a": 1, "b": 1, "anew": 3, "begun": 1}
 		saved(t, s, "b", "node", `2`)
 		saved(t, s, "c", "node", `1`)
+		saved(t, s, "anew", "node", `1`) // it had three events, and was deleted
 		w := watch(t, s, checkpoint.WatchOptions{From: 1, Seen: seen})
-		w.want("b@2 2", "c@1 1")
+		w.want("anew@1 1", "b@2 2", "c@1 1")
 		saved(t, s, "a", "node", `2`)
 		w.want("a@2 2")
 		saved(t, s, "c", "node", `2`)
 		w.want("c@2 2")
+		one := watch(t, s, checkpoint.WatchOptions{Run: "anew", Seen: seen})
+		one.want("anew@1 1")
+		saved(t, s, "anew", "node", `2`)
+		one.want("anew@2 2")
 	})
 }
 

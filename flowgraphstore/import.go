@@ -30,7 +30,8 @@ import (
 //
 // Errors: checkpoint.ErrInvalid for a file that is no such database, and for ids that no
 // run can have; checkpoint.ErrConflict if a run exists, before any is made, unless
-// opts.SkipExisting is set; checkpoint.ErrCorrupt for a damaged file; else as
+// opts.SkipExisting is set; checkpoint.ErrCorrupt for a damaged file; checkpoint.ErrLocked
+// for one that is opened and written only after the import began; else as
 // [checkpoint.EventStore.Import]. Runs that were imported before an error remain.
 func Import(ctx context.Context, path string, into *checkpoint.EventStore, opts checkpoint.ImportOptions) (checkpoint.Imported, error) {
 	var done checkpoint.Imported
@@ -41,7 +42,7 @@ func Import(ctx context.Context, path string, into *checkpoint.EventStore, opts 
 	defer db.close()
 	runs, err := db.runs(ctx)
 	if err != nil {
-		return done, fmt.Errorf("import %s: %w", path, explain(err))
+		return done, fmt.Errorf("import %s: %w", path, db.explain(err))
 	}
 	if !opts.SkipExisting {
 		for _, id := range runs {
@@ -55,7 +56,7 @@ func Import(ctx context.Context, path string, into *checkpoint.EventStore, opts 
 		done.Runs = append(done.Runs, one.Runs...)
 		done.Skipped = append(done.Skipped, one.Skipped...)
 		if err != nil {
-			return done, fmt.Errorf("import %s: run %q: %w", path, id, explain(err))
+			return done, fmt.Errorf("import %s: run %q: %w", path, id, db.explain(err))
 		}
 	}
 	return done, nil
@@ -65,6 +66,9 @@ func Import(ctx context.Context, path string, into *checkpoint.EventStore, opts 
 type database struct {
 	db *sql.DB
 	tx *sql.Tx
+
+	path  string
+	alone fs.FileInfo // of the file that nobody had open then, so that it is read without a lock; else nil
 }
 
 func openDatabase(ctx context.Context, path string) (*database, error) {
@@ -72,19 +76,20 @@ func openDatabase(ctx context.Context, path string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(abs); err != nil {
-		return nil, err
-	}
-	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?mode=ro&_pragma=query_only(1)&_pragma=busy_timeout(5000)"
-	if _, err := os.Stat(abs + "-wal"); errors.Is(err, fs.ErrNotExist) {
-		dsn += "&immutable=1" // nobody has it open, and SQLite would make files beside it
-	}
-	db, err := sql.Open("sqlite", dsn)
+	info, err := os.Stat(abs)
 	if err != nil {
 		return nil, err
 	}
-	d := &database{db: db}
-	if d.tx, err = db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err == nil {
+	d := &database{path: abs}
+	dsn := "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?mode=ro&_pragma=query_only(1)&_pragma=busy_timeout(5000)"
+	if _, err := os.Stat(abs + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		dsn += "&immutable=1" // nobody has it open, and SQLite would make files beside it
+		d.alone = info
+	}
+	if d.db, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	if d.tx, err = d.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err == nil {
 		err = d.check(ctx)
 	}
 	if err != nil {
@@ -137,6 +142,9 @@ func (d *database) importRun(ctx context.Context, id string, into *checkpoint.Ev
 	if err := d.fill(ctx, id, New(scratch)); err != nil {
 		return checkpoint.Imported{}, err
 	}
+	if err := d.written(); err != nil {
+		return checkpoint.Imported{}, err
+	}
 	return into.CopyFrom(ctx, scratch.EventStore, id, opts)
 }
 
@@ -159,6 +167,26 @@ func (d *database) fill(ctx context.Context, id string, fg *Store) error {
 		}
 	}
 	return rows.Err()
+}
+
+// written returns an error if the file was written while nothing kept others from that:
+// what was read may be some of before and some of after.
+func (d *database) written() error {
+	if d.alone == nil {
+		return nil
+	}
+	if now, err := os.Stat(d.path); err == nil && os.SameFile(now, d.alone) && now.Size() == d.alone.Size() && now.ModTime().Equal(d.alone.ModTime()) {
+		return nil
+	}
+	return fmt.Errorf("%w: a program opened the file and wrote to it meanwhile; import it again, and skip the runs that exist", checkpoint.ErrLocked)
+}
+
+// explain is the function of that name, unless the file was written meanwhile.
+func (d *database) explain(err error) error {
+	if written := d.written(); written != nil {
+		return written
+	}
+	return explain(err)
 }
 
 // explain gives an error of SQLite's the value that callers know.

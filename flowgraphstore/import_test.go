@@ -185,3 +185,40 @@ func TestImportOfOtherFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, done.Runs)
 }
+
+// TestImportOfAFileThatIsOpenedMeanwhile lets a program begin to write when the first of
+// two runs has been read. A file that nobody has open is read without a lock.
+func TestImportOfAFileThatIsOpenedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := memoryStore(t)
+	path := filepath.Join(t.TempDir(), "flowgraph.db")
+	save := func(version string) {
+		old := theirs(t, path)
+		for _, run := range []string{"first", "second"} {
+			for i := range 40 {
+				require.NoError(t, old.Save(run, fmt.Sprint("n", i), []byte(strings.Repeat(version, 4000))))
+			}
+		}
+		require.NoError(t, old.Close())
+	}
+	save("1")
+	opened := false
+	_, err := flowgraphstore.Import(t.Context(), path, s, checkpoint.ImportOptions{Progress: func(checkpoint.ImportProgress) {
+		if !opened {
+			opened = true
+			save("2")
+		}
+	}})
+	require.ErrorIs(t, err, checkpoint.ErrLocked)
+	require.ErrorContains(t, err, "skip the runs that exist")
+	_, err = s.Run(t.Context(), "second")
+	require.ErrorIs(t, err, checkpoint.ErrNotFound)
+
+	done, err := flowgraphstore.Import(t.Context(), path, s, checkpoint.ImportOptions{SkipExisting: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"first"}, done.Skipped)
+	for ev, err := range s.History(t.Context(), "second", checkpoint.HistoryOptions{}) {
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("2", 4000), string(ev.State), ev.NodeID)
+	}
+}

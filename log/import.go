@@ -11,7 +11,7 @@ import (
 // ImportOptions say how to import.
 type ImportOptions struct {
 	// Progress, if not nil, is called as events were stored, and again as they were
-	// verified: with twice the number of events at the end.
+	// verified: with twice the number of events at the end. It may use the Log.
 	Progress func(done uint64)
 }
 
@@ -123,21 +123,27 @@ func (im *importer) add(ctx context.Context, part Part) error {
 	if !part.Notes && (run.Life != im.manifest.Life || run.Last > im.manifest.Events) {
 		return corrupt(run.ID, run.Last, fmt.Sprintf("it is an event of incarnation %s, and of %d there are %d at most", run.Life, run.Last, im.manifest.Events))
 	}
+	if err := im.store(ctx, run, &seg); err != nil {
+		return err
+	}
+	if !part.Notes {
+		im.opts.Progress(run.Last)
+	}
+	return nil
+}
+
+// store stores a segment of the run or of its notes.
+func (im *importer) store(ctx context.Context, run *Run, seg *Segment) error {
 	if err := im.l.acquire(ctx); err != nil {
 		return err
 	}
 	defer im.l.release()
 	first := im.run.revision == 0
-	if err := im.l.stage(run, &seg); err != nil {
+	if err := im.l.stage(run, seg); err != nil {
 		return im.overtaken(err)
 	}
 	if first { // notes that an earlier life left behind
-		if err := im.l.clearNotes(ctx, im.run.ID); err != nil {
-			return err
-		}
-	}
-	if !part.Notes {
-		im.opts.Progress(run.Last)
+		return im.l.clearNotes(ctx, im.run.ID)
 	}
 	return nil
 }

@@ -38,7 +38,11 @@ func pack(t *testing.T, l *log.Log, run string) packed {
 
 // unpack imports an export; between is called before each part, and before the end.
 func unpack(ctx context.Context, l *log.Log, p packed, between func(int)) (log.Run, error) {
-	return l.Import(ctx, p.Manifest, func(yield func(log.Part, error) bool) {
+	return l.Import(ctx, p.Manifest, p.each(between), log.ImportOptions{})
+}
+
+func (p packed) each(between func(int)) iter.Seq2[log.Part, error] {
+	return func(yield func(log.Part, error) bool) {
 		for i, part := range p.parts {
 			if between != nil {
 				between(i)
@@ -50,7 +54,7 @@ func unpack(ctx context.Context, l *log.Log, p packed, between func(int)) (log.R
 		if between != nil {
 			between(len(p.parts))
 		}
-	}, log.ImportOptions{})
+	}
 }
 
 // long appends n small events and prunes the third, so that the export has several
@@ -401,4 +405,24 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 	}), log.ImportOptions{})
 	require.ErrorIs(t, err, broken)
 	nothing(t, b, "run")
+}
+
+// TestImportIsWatchedByAWriter saves while it hears how far an import has come.
+func TestImportIsWatchedByAWriter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which finds a deadlock
+		from := open(t, newTapped(t), log.Options{})
+		long(t, from, "run", 600)
+		p := pack(t, from, "run")
+		l := open(t, newTapped(t), log.Options{})
+		heard := 0
+		_, err := l.Import(t.Context(), p.Manifest, p.each(nil), log.ImportOptions{Progress: func(uint64) {
+			heard++
+			add(t, l, log.Append{Header: log.Header{RunID: "progress", NodeID: "n", Kind: log.JSON}, State: []byte(`{}`)})
+		}})
+		require.NoError(t, err)
+		run, err := l.Run(t.Context(), "progress")
+		require.NoError(t, err)
+		require.EqualValues(t, heard, run.Last)
+	})
 }

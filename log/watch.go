@@ -18,8 +18,9 @@ type WatchOptions struct {
 	// that begins later all are wanted.
 	From uint64
 	// Seen goes before From for the runs in it, by id: what comes after that seq is
-	// wanted, as when someone goes on who saw that much. It is not changed, and must
-	// not be while the iteration begins.
+	// wanted, as when someone goes on who saw that much; of a run that doesn't have so
+	// many any more, and so was begun anew, all are. It is not changed, and must not be
+	// while the iteration begins.
 	Seen map[string]uint64
 	// HeadersOnly leaves the states unread.
 	HeadersOnly bool
@@ -232,6 +233,8 @@ func (w *watcher) follow(run Run) error {
 	f, ok := w.known[run.ID]
 	seen, was := w.opts.Seen[run.ID]
 	switch {
+	case !ok && !w.begun && was && seen > run.Last: // those were of an earlier life
+		f = followed{life: run.Life}
 	case !ok && !w.begun && was:
 		f = followed{life: run.Life, last: seen}
 	case !ok && !w.begun && w.opts.From == 0:

@@ -115,12 +115,16 @@ func (l looker) completeRun(word string) (found []string) {
 		found = append(found, lastRun+"\tthe newest run")
 	}
 	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Prefix: word, Limit: maxCompletions}) {
-		if err == nil {
-			found = append(found, run.ID+"\t"+count(run.Last, "event")+", at "+run.NodeID)
+		if err == nil && isPlain(run.ID) {
+			found = append(found, run.ID+"\t"+count(run.Last, "event")+", at "+printable(run.NodeID))
 		}
 	}
 	return found
 }
+
+// isPlain reports whether a name can be completed: a line break or a tab would make it
+// another, and a terminal obeys other control characters.
+func isPlain(name string) bool { return printable(name) == name }
 
 // completeEvent completes what stands behind RUN@.
 func (l looker) completeEvent(run, word string) (found []string) {
@@ -144,7 +148,7 @@ func (l looker) completeNode(name, word string) (found []string) {
 	}
 	known := map[string]bool{}
 	for ev, err := range l.headers(run, listing{backward: true, limit: completionEvents}) {
-		if err == nil && !known[ev.NodeID] && strings.HasPrefix(ev.NodeID, word) {
+		if err == nil && !known[ev.NodeID] && strings.HasPrefix(ev.NodeID, word) && isPlain(ev.NodeID) {
 			known[ev.NodeID] = true
 			found = append(found, ev.NodeID)
 		}

@@ -151,10 +151,10 @@ func (e entry) json() eventJSON {
 		CreatedAt: e.CreatedAt.UTC(), Metadata: e.Metadata, Origin: e.Origin, Kind: e.Kind, Size: e.Size,
 		Stored: e.Stored, Encoding: e.Encoding.String(), Pruned: e.Pruned, SHA256: e.SHA256, Hash: e.Hash,
 	}
-	if e.Kind == checkpoint.KindBytes {
-		j.StateBase64 = e.State
-	} else {
+	if e.Kind == checkpoint.KindJSON && json.Valid(e.State) {
 		j.State = e.State
+	} else {
+		j.StateBase64 = e.State
 	}
 	return j
 }

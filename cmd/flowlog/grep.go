@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -116,7 +117,7 @@ func (g *grepper) prepare(pattern string) (err error) {
 
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
-	where := "no state"
+	where, damaged := "no state", error(nil)
 	var line map[uint64]bool
 	if g.whole = len(args) > 0; g.whole {
 		var run checkpoint.Run
@@ -133,7 +134,12 @@ func (g *grepper) search(args []string) error {
 			if err == nil {
 				err = g.run(run, nil)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, checkpoint.ErrNotFound): // it was deleted meanwhile
+			case errors.Is(err, checkpoint.ErrCorrupt): // which is no reason to keep quiet about the others
+				g.say("%v", err)
+				damaged = err
+			case err != nil:
 				return err
 			}
 			if g.full() {
@@ -145,6 +151,8 @@ func (g *grepper) search(args []string) error {
 		g.list.end()
 	}
 	switch {
+	case damaged != nil:
+		return damaged
 	case line != nil && len(line) == 0:
 		return g.l.emptyRange(args[0])
 	case g.found == 0 && !g.reached && g.missing != "":
@@ -183,16 +191,12 @@ func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
 // step looks through what came into a state.
 func (g *grepper) step(st step) error {
 	hidden := g.in(st.new)
-	all := g.all || st.diff == nil || g.whole && st.ForkedFrom() != nil
 	switch {
 	case st.new == nil:
 		return nil
 	case st.Kind == checkpoint.KindBytes:
-		if g.at == "" && all && g.pattern.Match(st.new) { // it is another than before
-			return g.lines(st, "", string(st.new), nil, hidden)
-		}
-		return nil
-	case all:
+		return g.bytes(st, hidden)
+	case g.wantsAll(st):
 		return g.values(st, "", st.new, nil, hidden)
 	}
 	for _, c := range st.diff.Changes {
@@ -205,11 +209,24 @@ func (g *grepper) step(st step) error {
 	return nil
 }
 
+// wantsAll reports whether all of a state is looked through, and not what came into it.
+func (g *grepper) wantsAll(st step) bool {
+	return g.all || st.diff == nil || g.whole && st.ForkedFrom() != nil
+}
+
+// bytes looks through a state that is not JSON.
+func (g *grepper) bytes(st step, hidden secrets) error {
+	if g.at == "" && g.wantsAll(st) && g.pattern.Match(st.new) { // it is another than before
+		return g.lines(st, "", string(st.new), nil, hidden)
+	}
+	return nil
+}
+
 // values looks through a value that came in the place of another, and what is in it.
 func (g *grepper) values(st step, at statediff.Pointer, value, old []byte, hidden secrets) error {
 	doc, err := statediff.Parse(value)
-	if err != nil {
-		return err
+	if err != nil { // a state that only says it is JSON: see checkpoint.TrustState
+		return g.bytes(st, hidden)
 	}
 	under := statediff.Pointer("")
 	if g.at != "" {

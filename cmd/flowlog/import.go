@@ -84,18 +84,13 @@ type source struct {
 	path  string
 	kind  sourceKind
 	place place     // of a store
-	stdin io.Reader // what to read if it is no file
+	pipe  io.Reader // stdin, or another that can be read once only; nil for a file
 }
 
 // source finds out what a file is.
 func (c *cli) source(path string) (source, error) {
 	s := source{path: path}
-	var head []byte
-	if path == "-" {
-		r := bufio.NewReaderSize(c.stdin, 64<<10)
-		head, _ = r.Peek(4 << 10) // what is wrong with it comes up again
-		s.stdin = r
-	} else {
+	if path != "-" {
 		k, ours, err := kindOf(path)
 		if err != nil {
 			return s, usage("%v", err)
@@ -108,9 +103,10 @@ func (c *cli) source(path string) (source, error) {
 			s.kind = flowgraphSource
 			return s, nil
 		}
-		if head, err = beginning(path); err != nil {
-			return s, usage("%v", err)
-		}
+	}
+	head, err := s.begin(c.stdin)
+	if err != nil {
+		return s, usage("%v", err)
 	}
 	switch text := bytes.TrimLeft(head, " \t\r\n"); {
 	case bytes.HasPrefix(head, []byte(archive.Magic)):
@@ -127,19 +123,30 @@ func (c *cli) source(path string) (source, error) {
 	return s, nil
 }
 
-// beginning returns the first bytes of a file.
-func beginning(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// begin returns how a file begins. Of a pipe, as the shell makes one of <(command), that
+// can't be read again, so it stays open.
+func (s *source) begin(stdin io.Reader) ([]byte, error) {
+	from, again := stdin, false
+	if s.path != "-" {
+		f, err := os.Open(s.path)
+		if err != nil {
+			return nil, err
+		}
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			defer f.Close()
+			again = true
+		}
+		from = f
 	}
-	defer f.Close()
-	head := make([]byte, 4<<10)
-	n, err := io.ReadFull(f, head)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	r := bufio.NewReaderSize(from, 4<<10)
+	head, err := r.Peek(r.Size())
+	if !again {
+		s.pipe = r
+	}
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return head[:n], err
+	return head, err
 }
 
 // openToImport opens the store, which is made if it is named and missing.
@@ -266,7 +273,7 @@ func (im *importer) one(s source) (checkpoint.Imported, error) {
 	case storeSource:
 		return im.copy(s, opts)
 	}
-	r := s.stdin
+	r := s.pipe
 	if r == nil {
 		f, err := os.Open(s.path)
 		if err != nil {

@@ -67,21 +67,24 @@ func largestPaths(ctx context.Context, doc *statediff.Document, limit int) ([]pa
 		sizes[i] = u.size
 	}
 	slices.Sort(sizes)
-	least := 1
 	if limit > 0 && limit < len(sizes) {
-		least = max(sizes[len(sizes)-limit], 1)
+		sizes = sizes[len(sizes)-limit:]
 	}
+	least := max(sizes[0], 1)
+	larger, _ := slices.BinarySearch(sizes, least+1)
+	ofLeast := larger // how many of those that are as small as that: a path can be long
 	list, i := []pathSize{}, 0
 	for v := range doc.All() {
-		if uses[i].size >= least {
-			list = append(list, pathSize{v.Pointer(), v.Type().String(), uses[i].size, uses[i].items})
+		use := uses[i]
+		if i++; use.size < least || use.size == least && ofLeast == 0 {
+			continue
 		}
-		i++
+		if use.size == least {
+			ofLeast--
+		}
+		list = append(list, pathSize{v.Pointer(), v.Type().String(), use.size, use.items})
 	}
 	slices.SortStableFunc(list, func(a, b pathSize) int { return cmp.Compare(b.Size, a.Size) })
-	if limit > 0 && limit < len(list) {
-		list = list[:limit]
-	}
 	return list, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/flowlog/checkpoint/statediff"
 )
 
@@ -32,12 +34,13 @@ func (c *cli) redactor() (redactor, error) {
 // secrets are the places of a state that are masked.
 type secrets []statediff.Pointer
 
-// in returns the places of a state that are masked: of one that isn't JSON, all.
+// in returns the places of a state that are masked: all, of one that isn't JSON or has an
+// object with a name twice, since a path leads to the last of that name only.
 func (r redactor) in(state []byte) secrets {
 	if len(r.paths) == 0 {
 		return nil
 	}
-	if !json.Valid(state) {
+	if !jsontext.Value(state).IsValid(jsontext.AllowInvalidUTF8(true)) {
 		return secrets{""}
 	}
 	var list secrets

@@ -133,15 +133,20 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
-// bytes, in Go's notation), parent, next, graph and label. Times go up by a second
-// an event. Words in double quotes are in Go's notation.
+// bytes, in Go's notation; or trusted, which is not checked to be JSON), parent, next,
+// graph and label. Times go up by a second an event. Words in double quotes are in Go's
+// notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
 	defer store.Close()
 	ctx := context.Background()
 	c := &checkpoint.Checkpoint{RunID: word(ts, args[1]), NodeID: word(ts, args[2]), State: []byte(`{}`)}
+	var opts []checkpoint.AppendOption
 	for _, field := range args[3:] {
 		name, value, _ := strings.Cut(field, "=")
+		if name == "trusted" {
+			name, opts = "state", append(opts, checkpoint.TrustState())
+		}
 		ts.Check(set(c, name, word(ts, value)))
 	}
 	run, err := store.Run(ctx, c.RunID)
@@ -149,7 +154,7 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
-	ts.Check(store.Save(ctx, c))
+	ts.Check(store.Append(ctx, c, opts...))
 }
 
 func set(c *checkpoint.Checkpoint, name, value string) (err error) {

@@ -129,7 +129,7 @@ func (t *tailer) show() error {
 func (t *tailer) watch() error {
 	opts := checkpoint.WatchOptions{HeadersOnly: true, From: 1, Seen: t.seen}
 	if t.run != nil {
-		opts.Run, opts.From = t.run.ID, t.run.Last+1
+		opts.Run, opts.Seen = t.run.ID, map[string]uint64{t.run.ID: t.run.Last}
 	}
 	for ev, err := range t.l.store.Watch(t.l.ctx, opts) {
 		var damaged *checkpoint.Error

@@ -116,3 +116,21 @@ func TestTailKeepsItsColumns(t *testing.T) {
 	}
 	f.interrupt(t)
 }
+
+func TestTailFollowsANewLifeOfARun(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"run"}, {}} {
+		f := startTail(t, append(args, "-o", "jsonl")...)
+		f.line(t)
+		for life := 1; life <= 3; life++ {
+			for n := 2; n <= life+1; n++ {
+				f.save(t, "run", n)
+				require.Contains(t, f.line(t), fmt.Sprintf(`"seq":%d,"parent":%d,"node_id":"node","visit":%d,`, n, n-1, n))
+			}
+			require.NoError(t, f.store.Delete(t.Context(), "run"))
+			f.save(t, "run", 1)
+			require.Contains(t, f.line(t), `"seq":1,"parent":0,"node_id":"node","visit":1,`)
+		}
+		f.interrupt(t)
+	}
+}
