@@ -35,7 +35,7 @@ func ExampleEventStore_Blame() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Printf("%s is %s since event %d (node %s); before it was %s\n", p.Asked, p.Value, p.Event.Seq, p.Event.NodeID, p.Before)
+	fmt.Printf("%s is %s since event %d (node %s), before: %s\n", p.Asked, p.Value, p.Event.Seq, p.Event.NodeID, p.Before) // nothing if it was not there
 
 	for p, err := range store.BlameChildren(ctx, "run-123", 3, "messages") {
 		if err != nil {
@@ -44,7 +44,7 @@ func ExampleEventStore_Blame() {
 		fmt.Printf("%s is of event %d, there as %s\n", p.Asked, p.Event.Seq, p.Path)
 	}
 	// Output:
-	// /model is "large" since event 2 (node route); before it was "small"
+	// /model is "large" since event 2 (node route), before: "small"
 	// /messages/0 is of event 3, there as /messages/0
 	// /messages/1 is of event 1, there as /messages/0
 }
