@@ -118,6 +118,8 @@ type Event struct {
 	// and the stored state take.
 	Encoding Encoding
 	Stored   int64
+	// StateStored is the state's part of Stored: of a sealed event about so.
+	StateStored int64
 	// State is nil when only headers were asked for, or the state was pruned.
 	// It belongs to the caller.
 	State []byte

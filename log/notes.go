@@ -64,6 +64,12 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 	if err != nil {
 		return err
 	}
+	return l.addNote(ctx, run, n)
+}
+
+// addNote is AddNote for one life of a run.
+func (l *Log) addNote(ctx context.Context, run Run, n Note) error {
+	id := run.ID
 	n.Life = run.Life
 	state, err := json.Marshal(n)
 	if err != nil {

@@ -58,14 +58,25 @@ func (l *Log) one(c Change) error {
 // stage writes the head of a run that is staged, and adds a segment if there is one.
 // The caller holds the writer's slot.
 func (l *Log) stage(run *Run, seg *Segment) error {
-	run.row.Staged = time.Now().UTC()
-	head, err := run.head()
-	if err != nil {
-		return err
-	}
-	change := Change{Run: run.ID, Revision: run.revision, Head: head}
+	change := Change{Run: run.ID, Revision: run.revision}
 	if seg != nil {
 		change.Add = []Segment{*seg}
+	}
+	return l.changeStaged(run, change)
+}
+
+// hide makes a run staged that was there until now, if no event has come to it. The
+// caller holds the writer's slot.
+func (l *Log) hide(run *Run) error {
+	return l.changeStaged(run, Change{Run: run.ID, Revision: run.revision, Last: run.Last})
+}
+
+// changeStaged makes a change with a head that says that the run is staged.
+func (l *Log) changeStaged(run *Run, change Change) error {
+	run.row.Staged = time.Now().UTC()
+	var err error
+	if change.Head, err = run.head(); err != nil {
+		return err
 	}
 	results, err := l.apply([]Change{change})
 	if err != nil {
