@@ -61,7 +61,7 @@ func (r *Run) in(life string) error {
 	if r.Life == life {
 		return nil
 	}
-	return &Error{Run: r.ID, Reason: "the run was deleted since, and its id used again", Want: "incarnation " + life, Have: r.Life, Err: ErrConflict}
+	return &Error{Run: r.ID, Reason: "the run was deleted since, and its id used again", Err: ErrConflict}
 }
 
 // guard asks before each transaction whether it may be made. A nil one always allows.
