@@ -18,6 +18,10 @@ type Provenance struct {
 	// a run that was forked, it may be an event of the run that it came from: RunID
 	// says so.
 	Event *Event
+	// ByForkOf says that it was no node that set the value but the fork which Event's
+	// run began with, as EditState does, and of which event it was made. Event, the first
+	// of that run, has only the name of that event's node. It is nil if a node set it.
+	ByForkOf *Origin
 	// Path is where the value is in Event's state: another place than Asked if
 	// elements before it came or went since. Value is what it is there, as written.
 	Path  statediff.Pointer

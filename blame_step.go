@@ -185,7 +185,7 @@ func (st *blameStep) children(p statediff.Pointer) map[string]sought {
 // was at o in the prior state.
 func (st *blameStep) provenance(asked, path statediff.Pointer, o statediff.Origin, since seen) *Provenance {
 	return &Provenance{
-		Asked: asked, Event: st.event, Path: path, Kind: o.Kind, Prior: st.prior, PriorPath: o.Old,
+		Asked: asked, Event: st.event, ByForkOf: st.event.ForkedFrom(), Path: path, Kind: o.Kind, Prior: st.prior, PriorPath: o.Old,
 		Coarse: since.coarse, Or: slices.Clone(st.unread), Unseen: slices.Clone(since.unread),
 	}
 }

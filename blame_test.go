@@ -18,6 +18,9 @@ import (
 func inWords(p *checkpoint.Provenance) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s = %s: %s in %s@%d", p.Asked.Dotted(), p.Value, p.Kind, p.Event.RunID, p.Event.Seq)
+	if of := p.ByForkOf; of != nil {
+		fmt.Fprintf(&b, " by the fork of %s@%d", of.RunID, of.Seq)
+	}
 	if p.Path != p.Asked {
 		fmt.Fprintf(&b, " (%s)", p.Path.Dotted())
 	}
@@ -198,7 +201,7 @@ func TestBlameAcrossForks(t *testing.T) {
 		require.NoError(t, err)
 		saved(t, s, "fork", "node", `{"a":1,"b":2,"c":3}`)
 		require.Equal(t, []string{
-			"c = 3: changed in fork@1, after run@2 1",
+			"c = 3: changed in fork@1 by the fork of run@2, after run@2 1",
 			"b = 2: changed in run@2, after run@1 1",
 			"a = 1: added in run@1",
 		}, blameChildren(t, s, "fork", 2, ""))
@@ -206,8 +209,11 @@ func TestBlameAcrossForks(t *testing.T) {
 		_, err = s.Prune(ctx, "run", []uint64{1}, "test")
 		require.NoError(t, err)
 		require.Equal(t, []string{"b = 2: same in run@2, or in run@1-1 (1 pruned)"}, blameHistory(t, s, "fork", 2, "b"))
+		_, err = s.Prune(ctx, "run", []uint64{2}, "test")
+		require.NoError(t, err)
+		require.Equal(t, []string{"c = 3: same in fork@1 by the fork of run@2, or in run@1-2 (2 pruned)"}, blameHistory(t, s, "fork", 2, "c"))
 		require.NoError(t, s.Delete(ctx, "run"))
-		require.Equal(t, []string{"b = 2: same in fork@1, or in run@2-2 (1 gone)"}, blameHistory(t, s, "fork", 2, "b"))
+		require.Equal(t, []string{"b = 2: same in fork@1 by the fork of run@2, or in run@2-2 (1 gone)"}, blameHistory(t, s, "fork", 2, "b"))
 	})
 }
 

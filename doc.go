@@ -24,8 +24,8 @@
 //     history, [Run] the summary of a run.
 //   - [Resume] and [ResumeFrom] give any engine the decoded state and the node to
 //     go on with. Package flowgraphstore is a drop-in store for flowgraph.
-//   - [EventStore.Blame] says which event set a value, [EventStore.Lineage] what an
-//     event grew from. [EventStore.Fork] begins a run of its own with the state of
+//   - [EventStore.Blame] says which event or fork set a value, [EventStore.Lineage] what
+//     an event grew from. [EventStore.Fork] begins a run of its own with the state of
 //     an event, and [EventStore.Watch] follows runs while they are written.
 //   - [EventStore.Verify] checks a run against its hash chain.
 //   - [EventStore.Export] writes a run to a file with its hashes, and

@@ -67,3 +67,12 @@ func (s *EventStore) Fork(ctx context.Context, runID string, seq uint64, newRunI
 	fork.loaded = fork.CreatedAt
 	return &fork, nil
 }
+
+// ForkedFrom returns the event of another run that a run begins with, if the checkpoint is
+// the first of one that was forked; nil of any other.
+func (c *Checkpoint) ForkedFrom() *Origin {
+	if c.Parent != 0 {
+		return nil
+	}
+	return c.Origin
+}

@@ -39,13 +39,40 @@ func (s *EventStore) Lineage(ctx context.Context, runID string, seq uint64, opts
 					return
 				}
 			}
-			if opts.WithinRun || oldest.Origin == nil {
+			of := oldest.ForkedFrom()
+			if opts.WithinRun || of == nil {
 				return
 			}
-			from, err = s.FindOrigin(ctx, *oldest.Origin)
+			from, err = s.FindOrigin(ctx, *of)
 		}
 		yield(nil, err)
 	}
+}
+
+// Prior returns the event that an event continues from, with its state: its parent, or
+// the one that its run was forked from. It is nil where there is none. Lineage goes on
+// from there.
+//
+// Errors: an [OriginError] if the run was forked from an event that is no longer there;
+// ErrNotFound if the run was deleted; ErrCorrupt. A pruned event comes without its state.
+func (s *EventStore) Prior(ctx context.Context, ev *Event) (*Event, error) {
+	runID, seq, of := ev.RunID, ev.Parent, ev.ForkedFrom()
+	if of != nil {
+		if _, err := s.FindOrigin(ctx, *of); err != nil {
+			return nil, err
+		}
+		runID, seq = of.RunID, of.Seq
+	}
+	if seq == 0 {
+		return nil, nil
+	}
+	for prior, err := range s.History(ctx, runID, HistoryOptions{From: seq, To: seq}) {
+		if err == nil && of != nil && prior.Hash != of.Hash {
+			break
+		}
+		return prior, err
+	}
+	return nil, &Error{Run: runID, Seq: seq, Reason: "the run was deleted while it was being read, and its id used again", Err: ErrNotFound}
 }
 
 // header returns an event without its state.

@@ -143,6 +143,65 @@ func TestLineageOfForks(t *testing.T) {
 	})
 }
 
+// TestPrior holds that the prior event is what the lineage has after an event.
+func TestPrior(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
+		ctx := t.Context()
+		s := st.open(t)
+		saved(t, s, "a", "node", `{"n":1}`)
+		saved(t, s, "a", "node", `{"n":2}`)
+		savedAfter(t, s, "a", "node", `{"n":3}`, 1)
+		again := &checkpoint.Checkpoint{RunID: "a", NodeID: "node", State: []byte(`{"n":4}`)}
+		require.NoError(t, s.Append(ctx, again, checkpoint.AsRoot()))
+		fork, err := s.Fork(ctx, "a", 2, "b")
+		require.NoError(t, err)
+		require.Equal(t, fork.Origin, fork.ForkedFrom())
+		require.NoError(t, s.Save(ctx, fork)) // the struct still has its origin
+		require.Nil(t, fork.ForkedFrom(), "it continues from the run's own first event")
+
+		prior := func(run string, seq uint64) (*checkpoint.Event, error) {
+			return s.Prior(ctx, events(t, s, run, checkpoint.HistoryOptions{From: seq, To: seq, HeadersOnly: true})[0])
+		}
+		for _, tc := range []struct {
+			run  string
+			seq  uint64
+			want string
+		}{
+			{"a", 2, `a@1 {"n":1}`}, {"a", 3, `a@1 {"n":1}`}, {"b", 1, `a@2 {"n":2}`}, {"b", 2, `b@1 {"n":2}`},
+		} {
+			ev, err := prior(tc.run, tc.seq)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, fmt.Sprintf("%s@%d %s", ev.RunID, ev.Seq, ev.State))
+			line, err := lineage(s, tc.run, tc.seq, checkpoint.LineageOptions{})
+			require.NoError(t, err)
+			require.Equal(t, line[1], fmt.Sprintf("%s@%d", ev.RunID, ev.Seq))
+		}
+		for _, seq := range []uint64{1, 4} {
+			ev, err := prior("a", seq)
+			require.NoError(t, err)
+			require.Nil(t, ev)
+		}
+
+		_, err = s.Prune(ctx, "a", []uint64{2}, "test")
+		require.NoError(t, err)
+		ev, err := prior("b", 1)
+		require.NoError(t, err)
+		require.Equal(t, []any{true, true}, []any{ev.Pruned, ev.State == nil})
+		late := first(t, s, "b")
+		require.NoError(t, s.Delete(ctx, "a"))
+		var missing *checkpoint.OriginError
+		_, err = prior("b", 1)
+		require.ErrorAs(t, err, &missing)
+		require.Equal(t, *late.Origin, missing.Origin)
+		say(err)
+		require.NoError(t, s.Delete(ctx, "b"))
+		late.Parent, late.Origin = 1, nil
+		_, err = s.Prior(ctx, late)
+		require.ErrorIs(t, err, checkpoint.ErrNotFound)
+		say(err)
+	})
+}
+
 // first returns the first event of a run.
 func first(t tester, s *checkpoint.EventStore, run string) *checkpoint.Event {
 	t.Helper()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 // blame returns the verb that says where a value came from.
 func (c *cli) blame() *cobra.Command {
 	var all bool
+	var at string
 	cmd := &cobra.Command{
 		Use: "blame REF [PATH]",
 		Example: `  flowlog blame @last verdict                  which event set it, and what it was before
@@ -30,8 +30,9 @@ says that of each value in it: what was set last stands first. An element of an
 array is followed to where it stood before others came or went. --history shows all
 that the value at PATH was, newest first.
 
-A run that was forked is followed into the one that it came from. Events that can't
-be read, because their states were pruned or are not JSON, are passed over and named.
+A run that was forked is followed into the one that it came from; what fork --set
+changed was set by the fork, and not by a node. Events that can't be read, because
+their states were pruned or are not JSON, are passed over and named.
 
 PATH is a JSON Pointer, as /messages/0/content, or as people write it:
 messages[-1].content. Without it the whole state is meant.
@@ -40,12 +41,15 @@ messages[-1].content. Without it the whole state is meant.
 		Args: between(1, 2, "REF"),
 	}
 	output := outputFlag(cmd)
+	cmd.Flags().StringVar(&at, "path", "", "PATH, as other verbs take it")
 	cmd.Flags().BoolVar(&all, "history", false, "all that the value was, newest first")
 	c.completeFirst(cmd, c.completeRefs)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path := ""
+		path := at
 		if len(args) == 2 {
-			path = args[1]
+			if path = args[1]; at != "" {
+				return usage("the path is given twice: %s, and --path %s", path, at)
+			}
 		}
 		if _, err := statediff.ParsePath(path); err != nil {
 			return usage("%v", err)
@@ -139,13 +143,15 @@ func resumed[A, B any](a A, b B, next func() (A, B, bool)) iter.Seq2[A, B] {
 
 // explain makes what is wrong with the path an answer.
 func (b *blamer) explain(err error) error {
-	missing, ok := errors.AsType[*statediff.LookupError](err)
-	if !ok {
+	if !errors.Is(err, statediff.ErrNotFound) {
 		return err
 	}
-	at := quote(fmt.Sprintf("%s@%d", b.asked.run.ID, b.asked.seq))
-	return notFound("event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has, `flowlog history %s --changed %s` tells whether it was there before",
-		b.asked.seq, b.asked.run.ID, b.path, missing.Problem, at, at, quote(b.path))
+	e, failed := b.l.withState(b.asked)
+	if failed != nil {
+		return failed
+	}
+	return notFound("%s, `flowlog history %s --changed %s` tells whether it was there before",
+		noValue(b.asked, b.path, e.State, err), quote(event(e)), quote(b.path))
 }
 
 // set makes what the library says fit to be shown.
@@ -213,6 +219,7 @@ func (b *blamer) masked(e *checkpoint.Event, value []byte, at statediff.Pointer)
 type setJSON struct {
 	Asked statediff.Pointer `json:"asked"` // in the event that was asked about
 	blamedJSON
+	ByForkOf *checkpoint.Origin `json:"by_fork_of,omitempty"` // the fork set it, and not the node
 	changeJSON
 	Prior  *blamedJSON  `json:"prior,omitempty"`
 	Coarse bool         `json:"coarse,omitempty"`
@@ -220,6 +227,7 @@ type setJSON struct {
 	Unseen []unreadJSON `json:"unseen,omitempty"` // it may have been another there
 }
 
+// blamedJSON is an event that is blamed, or the one before.
 type blamedJSON struct {
 	RunID     string    `json:"run_id"`
 	Seq       uint64    `json:"seq"`
@@ -242,7 +250,7 @@ func (s set) json() setJSON {
 		return blamedJSON{e.RunID, e.Seq, e.NodeID, visit, e.CreatedAt.UTC()}
 	}
 	j := setJSON{
-		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), Coarse: s.Coarse,
+		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), ByForkOf: s.ByForkOf, Coarse: s.Coarse,
 		changeJSON: changeJSON{Kind: s.change.Kind.String(), Path: s.change.Path, Old: s.change.Old, New: s.change.New, OldSize: s.old, NewSize: s.new},
 	}
 	if s.Kind == statediff.Changed && s.change.OldPath != s.change.Path {

@@ -51,7 +51,11 @@ func (b *blamer) one(s set) {
 	if s.Asked == "" {
 		path = "the state"
 	}
-	b.c.out.printf("%s %s %s\n\n", b.c.out.paint(bold, printable(path)), verb, b.c.out.paint(bold, printable(fmt.Sprintf("%s, %s", visitName(s.Event.NodeID, s.visit), event(s.Event)))))
+	by := visitName(s.Event.NodeID, s.visit) + printable(", "+event(s.Event))
+	if of := s.ByForkOf; of != nil {
+		by = printable(fmt.Sprintf("the fork %s, made from %s", s.Event.RunID, originName(of)))
+	}
+	b.c.out.printf("%s %s %s\n\n", b.c.out.paint(bold, printable(path)), verb, b.c.out.paint(bold, by))
 	if s.Prior != nil {
 		d.side(red, "---", entry{s.Prior, s.was})
 	}
@@ -76,7 +80,7 @@ func (t *blameTable) add(b *blamer, s set, all bool) {
 		seq = printable(event(s.Event))
 	}
 	t.seq.add(seq)
-	t.visit.add(visitName(s.Event.NodeID, s.visit))
+	t.visit.add(entry{s.Event, s.visit}.name())
 	t.at.add(b.c.when(s.Event.CreatedAt, time.Now()))
 	t.sign.add(b.c.out.paint(kindColor(s.Kind), sign(s.Kind)))
 	path := s.Asked

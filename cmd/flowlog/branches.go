@@ -30,7 +30,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 	c.completeRuns(cmd, 0)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.look(cmd.Context(), func(l looker) error {
-			run, err := l.run(args[0])
+			run, err := l.wholeRun("branches", args[0])
 			if err != nil {
 				return err
 			}

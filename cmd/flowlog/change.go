@@ -73,8 +73,16 @@ type brief struct {
 // maxBriefs is how many changes a line names.
 const maxBriefs = 6
 
-// inBrief says in a line what changed, what is largest first.
+// inBrief says in a line what changed, what is largest first, and where a fork began.
 func (st step) inBrief(s *screen, changes []statediff.Change, r redactor) string {
+	what := st.changesInBrief(s, changes, r)
+	if of := st.ForkedFrom(); of != nil {
+		what = s.paint(faint, printable("forked from "+originName(of)+", ")) + what
+	}
+	return what
+}
+
+func (st step) changesInBrief(s *screen, changes []statediff.Change, r redactor) string {
 	if st.diff == nil {
 		return s.paint(faint, printable(st.why))
 	}
@@ -160,15 +168,21 @@ func (st step) isElement() func(statediff.Change) bool {
 // fromTo says how one value became another: by the values if they are short, else by
 // their sizes.
 func fromTo(old, new []byte) string {
-	switch more := len(new) - len(old); {
+	switch {
 	case isShort(old) && isShort(new):
 		return printable(string(old) + " → " + string(new))
-	case more > 0:
-		return "+" + size(int64(more))
-	case more < 0:
-		return "-" + size(int64(-more))
+	case len(old) != len(new):
+		return more(int64(len(new) - len(old)))
 	}
 	return "changed"
+}
+
+// more says by how many bytes something grew or shrank.
+func more(bytes int64) string {
+	if bytes < 0 {
+		return "-" + size(-bytes)
+	}
+	return "+" + size(bytes)
 }
 
 // isShort reports whether a value fits in a line with others.

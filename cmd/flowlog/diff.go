@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +30,8 @@ func (c *cli) diff() *cobra.Command {
   flowlog diff @last@12 --patch > step.json    as a JSON Patch (RFC 6902)`,
 		Short: "Show what differs between two events, in full.",
 		Long: `Diff shows what differs between the states of two events; of one event, between
-the one that it continues from and itself. Values are compared as JSON: numbers
+the one that it continues from and itself: of a fork's first event that is the one
+that was forked. Values are compared as JSON: numbers
 exactly, objects whatever the order of their members, elements of arrays by their
 content. Of texts of several lines the lines that differ are shown; what long texts
 have in common is left out and said to be.
@@ -65,11 +66,11 @@ The exit code is 0 if nothing differs, and 1 if something does.`,
 			return err
 		}
 		return c.look(cmd.Context(), func(l looker) error {
-			old, now, err := l.toCompare(args)
+			before, after, err := l.toCompare(args)
 			if err != nil {
 				return err
 			}
-			d, err := l.difference(old, now)
+			d, err := l.difference(before, after)
 			if err != nil {
 				return err
 			}
@@ -81,30 +82,47 @@ The exit code is 0 if nothing differs, and 1 if something does.`,
 	return cmd
 }
 
-// toCompare returns the two events that the arguments name.
-func (l looker) toCompare(args []string) (old, now ref, err error) {
+// toCompare returns the two events that the arguments name, with their states.
+func (l looker) toCompare(args []string) (before, after *checkpoint.Event, err error) {
+	old, now, ok := ref{}, ref{}, true
 	if len(args) == 2 {
-		return l.pair(args[0], args[1])
+		old, now, err = l.pair(args[0], args[1])
+	} else {
+		old, now, ok, err = l.span(args[0])
 	}
-	old, now, ok, err := l.span(args[0])
-	if err != nil || ok {
-		return old, now, err
+	if err == nil && !ok {
+		now.run, now.seq, err = l.event(args[0])
 	}
-	if now.run, now.seq, err = l.event(args[0]); err != nil {
-		return old, now, err
+	if err != nil {
+		return nil, nil, err
 	}
-	old.run = now.run
-	for ev, err := range l.store.History(l.ctx, now.run.ID, checkpoint.HistoryOptions{From: now.seq, To: now.seq, HeadersOnly: true}) {
-		if err != nil {
-			return old, now, err
-		}
-		old.seq = ev.Parent
+	if after, err = l.withState(now); err != nil {
+		return nil, nil, err
 	}
-	if old.seq == 0 {
-		err = notFound("event %d of run %q is a beginning, there is nothing before it; `flowlog show %s` shows its state",
-			now.seq, now.run.ID, quote(fmt.Sprintf("%s@%d", now.run.ID, now.seq)))
+	if ok {
+		before, err = l.withState(old)
+	} else {
+		before, err = l.prior(after)
 	}
-	return old, now, err
+	return before, after, err
+}
+
+// prior returns the event that one continues from, with its state, or says why there is
+// none.
+func (l looker) prior(e *checkpoint.Event) (*checkpoint.Event, error) {
+	before, err := l.store.Prior(l.ctx, e)
+	gone, isGone := errors.AsType[*checkpoint.OriginError](err)
+	switch {
+	case isGone:
+		return nil, notFound("event %d of run %q was forked from %s, which is no longer there: %s; `flowlog show %s` shows its state",
+			e.Seq, e.RunID, originName(&gone.Origin), gone.Reason, quote(event(e)))
+	case err != nil:
+		return nil, err
+	case before == nil:
+		return nil, notFound("event %d of run %q is a beginning, there is nothing before it; `flowlog show %s` shows its state",
+			e.Seq, e.RunID, quote(event(e)))
+	}
+	return before, l.unpruned(before)
 }
 
 // difference is what differs between two events.
@@ -117,17 +135,9 @@ type difference struct {
 	shown  []statediff.Change
 }
 
-// difference compares two events.
-func (l looker) difference(old, now ref) (*difference, error) {
-	d := &difference{}
-	before, err := l.withState(old)
-	if err != nil {
-		return nil, err
-	}
-	after, err := l.withState(now)
-	if err != nil {
-		return nil, err
-	}
+// difference compares two events with their states.
+func (l looker) difference(before, after *checkpoint.Event) (d *difference, err error) {
+	d = &difference{}
 	d.before.Event, d.step = before, compare(stateOf(before), stateOf(after))
 	d.step.Event = after
 	if d.before.Visit, err = l.visitOf(before, 0); err != nil {
@@ -145,8 +155,8 @@ func (l looker) difference(old, now ref) (*difference, error) {
 // withState returns an event with its state, or says who pruned that.
 func (l looker) withState(r ref) (*checkpoint.Event, error) {
 	for ev, err := range l.store.History(l.ctx, r.run.ID, checkpoint.HistoryOptions{From: r.seq, To: r.seq}) {
-		if err == nil && ev.Pruned {
-			_, err = l.store.LoadSeq(l.ctx, r.run.ID, r.seq)
+		if err == nil {
+			err = l.unpruned(ev)
 		}
 		if err != nil {
 			return nil, err
@@ -156,13 +166,23 @@ func (l looker) withState(r ref) (*checkpoint.Event, error) {
 	return nil, notFound("run %q has no event %d any more", r.run.ID, r.seq)
 }
 
+// unpruned returns an error that says who pruned an event's state, nil if it is there.
+func (l looker) unpruned(e *checkpoint.Event) error {
+	if !e.Pruned {
+		return nil
+	}
+	_, err := l.store.LoadSeq(l.ctx, e.RunID, e.Seq)
+	return err
+}
+
 func (d *difference) show(path statediff.Path) error {
 	if d.diff != nil {
 		d.shown = d.diff.Changes
 	}
 	if d.at != "" {
 		if !has(d.old, path) && !has(d.new, path) {
-			return notFound("neither state has anything at %s; `flowlog show %s --paths` lists what there is", d.at, quote(d.RunID))
+			_, err := path.In(d.new)
+			return notFound("neither state has anything at %s%s`flowlog show %s --paths` lists what there is", d.at, nearby(d.new, err), quote(event(d.Event)))
 		}
 		d.shown = d.under(path)
 	}

@@ -43,18 +43,17 @@ func (d *difference) text() {
 func (d *difference) side(color text.Color, sign string, e entry) {
 	at := d.c.when(e.CreatedAt, time.Now())
 	d.c.out.printf("%s %s  %s  %s  %s\n", d.c.out.paint(color, sign), d.c.out.paint(bold, printable(fmt.Sprintf("%s@%d", e.RunID, e.Seq))),
-		visitName(e.NodeID, e.Visit), d.c.out.paint(faint, at), size(e.Size))
+		e.name(), d.c.out.paint(faint, at), size(e.Size))
 }
 
-// counts says how much changed.
+// counts says how much changed, and what that did to the size of the state.
 func (d *difference) counts() string {
 	n := map[statediff.Kind]int{}
-	came, went := 0, 0
 	for _, c := range d.shown {
 		n[c.Kind]++
-		came, went = came+len(c.New), went+len(c.Old)
 	}
-	return fmt.Sprintf("%d added, %d removed, %d changed: %s → %s", n[statediff.Added], n[statediff.Removed], n[statediff.Changed], size(int64(went)), size(int64(came)))
+	return fmt.Sprintf("%d added, %d removed, %d changed; the state: %s → %s (%s)",
+		n[statediff.Added], n[statediff.Removed], n[statediff.Changed], size(d.before.Size), size(d.Size), more(d.Size-d.before.Size))
 }
 
 func (d *difference) statTable() {

@@ -43,7 +43,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			if len(args) == 0 {
 				return c.duStore(l, limit, *output)
 			}
-			run, err := l.run(args[0])
+			run, err := l.wholeRun("du", args[0])
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"iter"
 	"time"
 
@@ -14,6 +15,17 @@ type entry struct {
 	*checkpoint.Event
 	Visit int
 }
+
+// name says which event of its node an event is. A fork's first event is of no node: its
+// NodeID is a copy.
+func (e entry) name() string {
+	if of := e.ForkedFrom(); of != nil {
+		return printable("fork of " + originName(of))
+	}
+	return visitName(e.NodeID, e.Visit)
+}
+
+func originName(of *checkpoint.Origin) string { return fmt.Sprintf("%s@%d", of.RunID, of.Seq) }
 
 // listing chooses entries of a run.
 type listing struct {

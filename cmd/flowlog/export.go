@@ -84,7 +84,7 @@ all of it is.`,
 			return err
 		}
 		return c.look(cmd.Context(), func(l looker) error {
-			run, err := l.run(args[0])
+			run, err := l.wholeRun("export", args[0])
 			if err != nil {
 				return err
 			}

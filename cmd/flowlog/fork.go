@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,25 +18,33 @@ func (c *cli) fork() *cobra.Command {
 	var dry bool
 	cmd := &cobra.Command{
 		Use: "fork REF [NEWRUN]",
-		Example: `  flowlog fork '@last@review#2' -n             what would be kept, and run again
+		Example: `  flowlog fork '@last@review#2' -n             what it would keep, and what would run next
   flowlog fork '@last@review#2'
   flowlog fork essay-x7kq@5 essay-shorter --set passes=3 --set 'task="The same, but shorter."'
   flowlog fork @last~1 --set 'messages[-1].content="Go on."'
   flowlog fork @last~1 --set '/messages/-={"role":"user","content":"Again."}'`,
-		Short: "Begin a new run where another one stood, and say what will run again.",
+		Short: "Begin a new run where another one stood, and say what runs next.",
 		Long: `Fork begins the run NEWRUN with the state of an event of another run, which stays as
 it is. The new run names the event that it came from, and stands on its own: the
 other one may go on, be pruned or be deleted. Without NEWRUN it gets a new id, made
-of the other's and the event.
+of the other's and the event. A name can't hold what names events: @, ~ or two dots.
 
 --set changes a value of the state: PATH is a JSON Pointer or like
 messages[-1].content, and JSON any value; a text has to be in quotes. A member that
 an object has not is added, and /messages/- is the place behind an array's last
 element. Fork shows what that changes, which node comes next, and what came after
-the event when it ran before. With -n that is all, and nothing is written.
+the event before, on each branch that goes on from there. With -n that is
+all, and nothing is written.
 
 ` + refHelp,
-		Args: between(1, 2, "REF"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			for i, name := range args {
+				if i > 0 && looksLikeEdit(name) {
+					return usage("%q looks like a change of the state and not like the name of a run: write --set %s", name, quote(name))
+				}
+			}
+			return between(1, 2, "REF")(cmd, args)
+		},
 	}
 	output := outputFlag(cmd)
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "PATH=JSON: a value of the new run's state; may be given\nseveral times, and is done in that order")
@@ -79,10 +87,11 @@ type forker struct {
 	dry    bool
 	format format
 
-	of    entry      // the event that is forked
-	newID string     // the new run
-	step             // what is changed in the state
-	again []spotJSON // what came after the event when it ran before
+	of    entry       // the event that is forked
+	newID string      // the new run
+	notes []string    // what the edits do that may be a slip
+	step              // what is changed in the state
+	ran   []*lineJSON // what came after the event before
 }
 
 func (f *forker) fork(l looker, args []string) error {
@@ -96,11 +105,14 @@ func (f *forker) fork(l looker, args []string) error {
 	if f.of.Visit, err = l.visitOf(f.of.Event, 0); err != nil {
 		return err
 	}
-	if f.again, err = l.after(run, seq); err != nil {
+	if f.ran, err = l.after(run, seq); err != nil {
 		return err
 	}
 	if len(args) == 2 {
 		f.newID = args[1]
+		if err := checkName(f.newID); err != nil {
+			return err
+		}
 		taken, err := l.taken(f.newID)
 		if err != nil {
 			return err
@@ -140,18 +152,37 @@ func (f *forker) edit(state []byte) ([]byte, error) {
 	if len(f.edits) > 0 && f.of.Kind != checkpoint.KindJSON {
 		return nil, usage("the state of event %d of run %q is not JSON, so there is nothing to --set in it", f.of.Seq, f.of.RunID)
 	}
+	f.notes = nil
 	for _, e := range f.edits {
 		edited, err := e.apply(state)
-		if missing, ok := errors.AsType[*statediff.LookupError](err); ok {
-			return nil, notFound("--set %s: event %d of run %q has nothing at %s: %s; `flowlog show %s --paths` lists what it has",
-				e.text, f.of.Seq, f.of.RunID, e.path, missing.Problem, quote(fmt.Sprintf("%s@%d", f.of.RunID, f.of.Seq)))
+		if errors.Is(err, statediff.ErrNotFound) {
+			return nil, notFound("--set %s: %s", e.text, noValue(ref{checkpoint.Run{ID: f.of.RunID}, f.of.Seq}, e.path.String(), state, err))
 		}
 		if err != nil {
 			return nil, usage("--set %s: %v", e.text, err)
 		}
+		if note := e.note(state); note != "" {
+			f.notes = append(f.notes, note)
+		}
 		state = edited
 	}
 	return state, nil
+}
+
+// checkName refuses names of new runs that are read as something else in references.
+func checkName(name string) error {
+	for _, syntax := range []string{"@", "~", ".."} {
+		if strings.Contains(name, syntax) {
+			return usage("%q can't be the name of a new run: %s in it would be read as a part of a reference, as in RUN@12, RUN~1 and RUN@5..8", name, syntax)
+		}
+	}
+	switch {
+	case name == "":
+		return usage("the name of the new run is empty; leave it out for a new one")
+	case name[0] == '-':
+		return usage("%q can't be the name of a new run: with - in front it would be read as a flag", name)
+	}
+	return nil
 }
 
 // taken reports whether there is a run of an id.
@@ -176,27 +207,39 @@ func (l looker) newID(e entry) (string, error) {
 	}
 }
 
-// after returns what came after an event, on the line of the newest one that grew
-// from it.
-func (l looker) after(run checkpoint.Run, seq uint64) ([]spotJSON, error) {
-	spots, parents := []spotJSON{}, []uint64{}
-	grew := map[uint64]bool{seq: true}
-	newest := seq
+// lineJSON is a line of events, each of which continues from the one before, as -o json
+// gives it.
+type lineJSON struct {
+	From   spotJSON   `json:"from"` // the event that it continues from
+	Events []spotJSON `json:"events"`
+}
+
+// after returns what came after an event: the line that went on from it, and each that
+// left one of these later on, by their first events.
+func (l looker) after(run checkpoint.Run, seq uint64) ([]*lineJSON, error) {
+	lines, spots := []*lineJSON{}, map[uint64]spotJSON{} // of the events that grew from it
+	tips := map[uint64]*lineJSON{}
 	for e, err := range l.entries(run, listing{}) {
 		if err != nil {
 			return nil, err
 		}
-		spots, parents = append(spots, spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}), append(parents, e.Parent)
-		if grew[e.Parent] {
-			grew[e.Seq], newest = true, e.Seq
+		from, grew := spots[e.Parent]
+		if !grew && e.Seq != seq {
+			continue
 		}
+		spots[e.Seq] = spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
+		if !grew {
+			continue
+		}
+		line := tips[e.Parent]
+		if delete(tips, e.Parent); line == nil {
+			line = &lineJSON{From: from}
+			lines = append(lines, line)
+		}
+		line.Events = append(line.Events, spots[e.Seq])
+		tips[e.Seq] = line
 	}
-	line := []spotJSON{}
-	for at := newest; at != seq; at = parents[at-1] {
-		line = append(line, spots[at-1])
-	}
-	slices.Reverse(line)
-	return line, nil
+	return lines, nil
 }
 
 // forkJSON is a fork as -o json gives it.
@@ -209,15 +252,16 @@ type forkJSON struct {
 	NextNode string            `json:"next_node,omitempty"`
 	Size     int               `json:"size"` // of the state
 	Changes  []changeJSON      `json:"changes"`
-	Again    []spotJSON        `json:"again"` // what came after it in the origin
+	Notes    []string          `json:"notes,omitempty"` // what --set does that may be a slip
+	Before   []*lineJSON       `json:"before"`          // what came after it in the origin
 }
 
 func (f *forker) facts() forkJSON {
 	e := f.of
 	j := forkJSON{
 		RunID: f.newID, Written: !f.dry, Origin: checkpoint.Origin{RunID: e.RunID, Seq: e.Seq, Hash: e.Hash}, NodeID: e.NodeID, Visit: e.Visit,
-		NextNode: e.NextNode, Size: len(f.new), Again: f.again,
+		NextNode: e.NextNode, Size: len(f.new), Before: f.ran,
 	}
-	j.Changes = f.changesJSON(f.diff.Changes, f.redactor)
+	j.Changes, j.Notes = f.changesJSON(f.diff.Changes, f.redactor), f.notes
 	return j
 }

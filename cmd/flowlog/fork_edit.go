@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/flowlog/checkpoint/statediff"
@@ -24,19 +23,23 @@ func parseEdit(text string) (edit, error) {
 		if text[i] != '=' {
 			continue
 		}
-		path, err := statediff.ParsePath(text[:i])
-		if err != nil || i == 0 {
-			if failed == nil && i > 0 {
+		name := text[:i]
+		if name[:min(i, 1)] != "/" {
+			name = strings.TrimSpace(name) // names with blanks are quoted in such paths
+		}
+		path, err := statediff.ParsePath(name)
+		if err != nil || name == "" {
+			if failed == nil && name != "" {
 				failed = usage("--set %s: %v", text, err)
 			}
 			continue
 		}
-		value := text[i+1:]
+		value := strings.TrimSpace(text[i+1:])
 		if _, err = statediff.Parse([]byte(value)); err == nil {
 			return edit{text, path, json.RawMessage(value)}, nil
 		}
 		if known := (*notJSONError)(nil); !errors.As(failed, &known) {
-			failed = &notJSONError{usage("%s", noJSON(text, text[:i], value, err))}
+			failed = &notJSONError{usage("%s", noJSON(text, name, value, err))}
 		}
 	}
 	if failed == nil {
@@ -45,22 +48,17 @@ func parseEdit(text string) (edit, error) {
 	return edit{}, failed
 }
 
+// looksLikeEdit reports whether a text is PATH=JSON, or would be but for its value.
+func looksLikeEdit(text string) bool {
+	_, err := parseEdit(text)
+	_, noValue := errors.AsType[*notJSONError](err)
+	return err == nil || noValue
+}
+
 // notJSONError says of a value that it is not JSON; its path is one.
 type notJSONError struct{ error }
 
 func (e *notJSONError) Unwrap() error { return e.error }
-
-// noJSON says what is wrong with a value. Most who give none mean a text.
-func noJSON(text, path, value string, err error) string {
-	switch {
-	case value == "":
-		return fmt.Sprintf(`--set %s: the value is missing; an empty text is --set %s`, text, quote(path+`=""`))
-	case strings.ContainsAny(value[:1], `{["`):
-		return fmt.Sprintf("--set %s: the value is not JSON: %v", text, err)
-	}
-	words, _ := json.Marshal(value) // a string always can be
-	return fmt.Sprintf("--set %s: the value is not JSON; a text has to be in quotes, as in --set %s", text, quote(path+"="+string(words)))
-}
 
 // apply returns a state with the value set.
 func (e edit) apply(state []byte) ([]byte, error) {

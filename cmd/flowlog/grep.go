@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,7 +33,9 @@ func (c *cli) grep() *cobra.Command {
 		Short: "Find where a text came into the states.",
 		Long: `Grep finds the values of states in which a text matches PATTERN, a regular
 expression as Go has them, and shows the lines that match: with the event and the
-path at which they came in, not again in each later state that still has them.
+path at which they came in, not again in each later state that still has them. What
+came into a run with its fork is shown so, and looking through all runs only where it
+came into the origin.
 Texts are matched as they read, unescaped; of other values what is written.
 
 Without REF it looks through all runs, newest first; with a run through that, and
@@ -79,7 +82,10 @@ type grepper struct {
 	pattern *regexp.Regexp
 	path    statediff.Path
 	list    *jsonList // nil for text
+	whole   bool      // a fork's first state, not only what the fork changed in it
 	found   int
+	reached bool   // a state had something at path
+	missing string // what is said of the first that had not
 }
 
 func (g *grepper) prepare(pattern string) (err error) {
@@ -111,9 +117,11 @@ func (g *grepper) prepare(pattern string) (err error) {
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
 	where := "no state"
-	if len(args) > 0 {
-		run, line, err := g.l.part(args[0])
-		if err != nil {
+	var line map[uint64]bool
+	if g.whole = len(args) > 0; g.whole {
+		var run checkpoint.Run
+		var err error
+		if run, line, err = g.l.part(args[0]); err != nil {
 			return err
 		}
 		where = "no state of run \"" + run.ID + "\""
@@ -136,8 +144,15 @@ func (g *grepper) search(args []string) error {
 	if g.list != nil {
 		g.list.end()
 	}
-	if g.found == 0 {
+	switch {
+	case line != nil && len(line) == 0:
+		return g.l.emptyRange(args[0])
+	case g.found == 0 && !g.reached && g.missing != "":
+		return noMatch("%s has anything at %s", where, g.missing)
+	case g.found == 0:
 		return noMatch("%s has what matches %q", where, g.pattern)
+	case g.full():
+		g.say("--limit %d: there may be more, this is as far as it was looked", g.limit)
 	}
 	return nil
 }
@@ -168,15 +183,16 @@ func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
 // step looks through what came into a state.
 func (g *grepper) step(st step) error {
 	hidden := g.in(st.new)
+	all := g.all || st.diff == nil || g.whole && st.ForkedFrom() != nil
 	switch {
 	case st.new == nil:
 		return nil
 	case st.Kind == checkpoint.KindBytes:
-		if g.at == "" && (g.all || st.diff == nil) && g.pattern.Match(st.new) { // it is another than before
+		if g.at == "" && all && g.pattern.Match(st.new) { // it is another than before
 			return g.lines(st, "", string(st.new), nil, hidden)
 		}
 		return nil
-	case g.all || st.diff == nil:
+	case all:
 		return g.values(st, "", st.new, nil, hidden)
 	}
 	for _, c := range st.diff.Changes {
@@ -198,8 +214,12 @@ func (g *grepper) values(st step, at statediff.Pointer, value, old []byte, hidde
 	under := statediff.Pointer("")
 	if g.at != "" {
 		if under, err = g.path.In(st.new); err != nil {
-			return nil // it has nothing there
+			if g.missing == "" {
+				g.missing = fmt.Sprintf("%s%s`flowlog show %s --paths` lists what it has", g.at, nearby(st.new, err), quote(event(st.Event)))
+			}
+			return nil
 		}
+		g.reached = true
 	}
 	for v := range doc.All() {
 		var words string

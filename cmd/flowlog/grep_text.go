@@ -6,33 +6,35 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
 )
 
 // matchJSON is a line that matches, as -o json gives it.
 type matchJSON struct {
-	RunID     string            `json:"run_id"`
-	Seq       uint64            `json:"seq"`
-	NodeID    string            `json:"node_id"`
-	Visit     int               `json:"visit"`
-	CreatedAt time.Time         `json:"created_at"`
-	Path      statediff.Pointer `json:"path"`
-	Line      int               `json:"line"` // of the text, from 1
-	Text      string            `json:"text"`
+	RunID     string             `json:"run_id"`
+	Seq       uint64             `json:"seq"`
+	NodeID    string             `json:"node_id"`
+	Visit     int                `json:"visit"`
+	CreatedAt time.Time          `json:"created_at"`
+	ByForkOf  *checkpoint.Origin `json:"by_fork_of,omitempty"` // it came with the fork, and of no node
+	Path      statediff.Pointer  `json:"path"`
+	Line      int                `json:"line"` // of the text, from 1
+	Text      string             `json:"text"`
 }
 
 // show writes a line that matches.
 func (g *grepper) show(st step, at statediff.Pointer, line int, many bool, words string) error {
 	g.found++
 	if g.list != nil {
-		return g.list.add(matchJSON{st.RunID, st.Seq, st.NodeID, st.Visit, st.CreatedAt.UTC(), at, line, words})
+		return g.list.add(matchJSON{st.RunID, st.Seq, st.NodeID, st.Visit, st.CreatedAt.UTC(), st.ForkedFrom(), at, line, words})
 	}
 	path := printable(at.Dotted())
 	if many {
 		path += fmt.Sprintf(":%d", line)
 	}
 	g.out.printf("%s %s %s %s\n", g.out.paint(faint, printable(fmt.Sprintf("%s@%d", st.RunID, st.Seq))),
-		g.out.paint(bold, visitName(st.NodeID, st.Visit)), g.out.paint(blue, path+":"), g.excerpt(words))
+		g.out.paint(bold, st.name()), g.out.paint(blue, path+":"), g.excerpt(words))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/flowlog/checkpoint"
@@ -15,6 +13,7 @@ type historyFlags struct {
 	graph   bool
 	stored  bool
 	changed string
+	asked   string // the argument
 	output  *format
 }
 
@@ -40,7 +39,9 @@ array, +name and -name what else came and went, with the sizes or the values
 before and after. What is largest stands first; diff shows all of it.
 
 The largest state and the slowest step are marked with a *. How long a step took is
-not told where a run begins or someone went back. A pruned event is drawn hollow.
+not told where a run begins or someone went back; a pause before a resume counts as
+time of the step after it. A fork's first event shows what the fork changed in the
+state that it was made from. A pruned event is drawn hollow.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;
@@ -67,6 +68,7 @@ with A..B the part of the line of B that A has not.`,
 			return err
 		}
 		return c.look(cmd.Context(), func(l looker) error {
+			f.asked = args[0]
 			h := &historian{cli: c, l: l, historyFlags: f, redactor: r, path: path}
 			if h.run, h.line, err = l.part(args[0]); err != nil {
 				return err
@@ -87,14 +89,10 @@ func (l looker) part(text string) (run checkpoint.Run, line map[uint64]bool, err
 		return run, nil, err
 	}
 	if !ok {
-		if run, err = l.run(text); err == nil || !isAnswer(err) {
+		if run, ok, err := l.findRun(text); ok || err != nil && !isAnswer(err) {
 			return run, nil, err
 		}
-		noRun := err
 		if now.run, now.seq, err = l.event(text); err != nil {
-			if !strings.ContainsAny(text, "@~") {
-				err = noRun
-			}
 			return run, nil, err
 		}
 	}

@@ -86,16 +86,34 @@ func (h *historian) show() error {
 func (h *historian) howMany() error {
 	run := h.run
 	switch {
+	case h.line != nil && len(h.line) == 0:
+		return h.l.emptyRange(h.asked)
 	case h.shown == 0 && h.changed != "":
-		return noMatch("no event changed %s; `flowlog show %s --paths` lists what there is", h.changed, quote(run.ID))
+		hint, err := h.nothingAt()
+		if err != nil {
+			return err
+		}
+		return noMatch("none of these events of run %q changed %s%s`flowlog show %s --paths` lists what there is", run.ID, h.changed, hint, quote(run.ID))
 	case h.shown == 0 && h.node != "":
 		return noMatch("run %q has no event of node %q; `flowlog history %s` shows all", run.ID, h.node, quote(run.ID))
-	case h.shown == 0:
-		return noMatch("the line of the second event has nothing that the first one's has not; `flowlog branches %s` shows how they lie", quote(run.ID))
 	case uint64(h.shown) < run.Last:
-		h.say("%s of the run's %s", humanize.Comma(int64(h.shown)), count(run.Last, "event"))
+		h.say("%s of the run's %s; `flowlog history %s` shows all", humanize.Comma(int64(h.shown)), count(run.Last, "event"), quote(run.ID))
 	}
 	return nil
+}
+
+// nothingAt says what is near the path of --changed, if the run's newest state has
+// nothing there.
+func (h *historian) nothingAt() (string, error) {
+	newest, err := h.l.withState(ref{h.run, h.run.Last})
+	if err != nil && exitCode(err) != codeNotFound { // that is a pruned one
+		return "", err
+	}
+	if err == nil && newest.Kind == checkpoint.KindJSON {
+		_, err = h.path.In(newest.State)
+		return nearby(newest.State, err), nil
+	}
+	return "; ", nil
 }
 
 // rows returns what is to be shown of a page.
@@ -114,15 +132,12 @@ func (h *historian) rows(page []entry) (rows []row, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var changes []statediff.Change
-		switch {
-		case h.changed != "":
+		changes := st.changes()
+		if h.changed != "" {
 			changes = st.under(h.path)
 			if len(changes) == 0 && (st.diff != nil || !has(st.new, h.path)) {
 				continue
 			}
-		case st.diff != nil:
-			changes = st.diff.Changes
 		}
 		r := h.row(st.entry)
 		h.tell(&r, st, changes)

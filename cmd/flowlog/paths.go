@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	"github.com/dustin/go-humanize"
@@ -17,11 +18,18 @@ type pathSize struct {
 	Items int               `json:"items,omitempty"` // values right in it
 }
 
+// listPace is how many values are listed between two looks at whether someone still
+// wants them.
+const listPace = 1 << 12
+
 // pathsOf returns the values in a document, in their order.
-func pathsOf(doc *statediff.Document) []pathSize {
+func pathsOf(ctx context.Context, doc *statediff.Document) ([]pathSize, error) {
 	list := []pathSize{}
 	within := []int{} // by depth, where in list the container on the way is
 	for v := range doc.All() {
+		if len(list)%listPace == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		depth := v.Depth()
 		if within = within[:depth]; depth > 0 {
 			list[within[depth-1]].Items++
@@ -29,16 +37,19 @@ func pathsOf(doc *statediff.Document) []pathSize {
 		within = append(within, len(list))
 		list = append(list, pathSize{v.Pointer(), v.Type().String(), len(v.Raw()), 0})
 	}
-	return list[1:] // the first is the document
+	return list[1:], nil // the first is the document
 }
 
 // largestPaths returns the values in a document that take most, 0 for all of them. One
 // in which a single value takes nearly all is left out for that.
-func largestPaths(doc *statediff.Document, limit int) []pathSize {
+func largestPaths(ctx context.Context, doc *statediff.Document, limit int) ([]pathSize, error) {
 	type use struct{ size, items int }
 	uses := []use{} // by place in the document; size 0 for what is left out
 	within := []int{}
 	for v := range doc.All() {
+		if len(uses)%listPace == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		depth, size := v.Depth(), len(v.Raw())
 		if within = within[:depth]; depth > 0 {
 			parent := &uses[within[depth-1]]
@@ -71,7 +82,7 @@ func largestPaths(doc *statediff.Document, limit int) []pathSize {
 	if limit > 0 && limit < len(list) {
 		list = list[:limit]
 	}
-	return list
+	return list, nil
 }
 
 // itemCount says how many values are right in one; of a value that holds none, nothing.

@@ -21,25 +21,24 @@ type looker struct {
 	ctx   context.Context
 }
 
-// run returns the run that a text names: its id, else @last, else the beginning of
+// run returns the run that a text names: @last, else its id, else the beginning of
 // its id and of no other's.
 func (l looker) run(text string) (checkpoint.Run, error) {
-	run, ok, err := l.literal(text)
-	if err != nil || ok {
-		return run, err
-	}
-	if text == lastRun {
-		return l.last()
-	}
-	run, ok, err = l.prefixed(text)
+	run, ok, err := l.findRun(text)
 	if err == nil && !ok {
-		err = noRun(text)
+		err = l.noRun(text)
 	}
 	return run, err
 }
 
-func noRun(text string) error {
-	return notFound("there is no run %q; `flowlog runs` lists those there are", text)
+// findRun is run without a word on why there is none.
+func (l looker) findRun(text string) (run checkpoint.Run, ok bool, err error) {
+	for _, name := range []func(string) (checkpoint.Run, bool, error){l.newest, l.literal, l.prefixed} {
+		if run, ok, err = name(text); ok || err != nil {
+			break
+		}
+	}
+	return run, ok, err
 }
 
 // literal returns the run of that very id, if there is one.
@@ -91,20 +90,30 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 // event returns the event that a text names, as RUN, RUN@SEQ, RUN@head, RUN@NODE
 // or RUN@NODE#N, and one further up its line with ~N behind. Run and node ids may
 // hold @, # and ~ themselves, so what is there literally goes first, and of several
-// the longest run id.
+// the longest run id. @last is the newest run whatever others are called.
 func (l looker) event(text string) (checkpoint.Run, uint64, error) {
-	child, up, ok := cutUp(text)
-	if !ok {
-		return l.named(text, l.literal, l.lastLiterally, l.prefixed)
-	}
-	if run, seq, err := l.named(text, l.literal, l.lastLiterally); err == nil || !isAnswer(err) {
-		return run, seq, err
-	}
-	run, seq, err := l.event(child)
-	if err == nil {
-		seq, err = l.ancestor(run, seq, up)
+	run, seq, err := l.findEvent(text)
+	if errors.Is(err, errNoRun) {
+		err = l.noEvent(text)
 	}
 	return run, seq, err
+}
+
+// findEvent is event, and errNoRun if no run is named.
+func (l looker) findEvent(text string) (checkpoint.Run, uint64, error) {
+	child, up, ok := cutUp(text)
+	if !ok {
+		return l.named(text, l.newest, l.literal, l.prefixed)
+	}
+	if run, seq, err := l.named(text, l.newest, l.literal); err == nil || !isAnswer(err) {
+		return run, seq, err
+	}
+	run, seq, err := l.findEvent(child)
+	if err != nil {
+		return run, seq, err
+	}
+	at, err := l.ancestor(run, seq, up)
+	return at.run, at.seq, err
 }
 
 // named returns the event that a text names without going up, if one of the ways to
@@ -129,14 +138,13 @@ func (l looker) named(text string, ways ...func(string) (checkpoint.Run, bool, e
 		}
 	}
 	if failed == nil {
-		run, _, _ := strings.Cut(strings.TrimPrefix(text, "@"), "@")
-		failed = noRun(run)
+		failed = errNoRun
 	}
 	return checkpoint.Run{}, 0, failed
 }
 
-// lastLiterally returns the newest run for @last.
-func (l looker) lastLiterally(text string) (checkpoint.Run, bool, error) {
+// newest returns the newest run for @last.
+func (l looker) newest(text string) (checkpoint.Run, bool, error) {
 	if text != lastRun {
 		return checkpoint.Run{}, false, nil
 	}
@@ -175,6 +183,9 @@ func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 	if text == headEvent {
 		return run.Last, nil
 	}
+	if text == "" {
+		return 0, usage("the event behind the @ is missing, as in %s@%d or %s@head", run.ID, run.Last, run.ID)
+	}
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		if n == 0 || n > run.Last {
 			return 0, notFound("run %q has no event %d; it has 1 to %d", run.ID, n, run.Last)
@@ -187,7 +198,10 @@ func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 	if i := strings.LastIndexByte(text, '#'); i > 0 {
 		return l.nth(run, text[:i], text[i+1:])
 	}
-	return 0, notFound("run %q has no node %q; `flowlog history %s` shows those it has", run.ID, text, quote(run.ID))
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return 0, notFound("run %q has no event %s; it has 1 to %d, and the one before the newest is %s", run.ID, text, run.Last, quote(run.ID+"~1"))
+	}
+	return 0, l.noNode(run, text)
 }
 
 // nth returns the visit of a node that a text counts.
@@ -201,7 +215,7 @@ func (l looker) nth(run checkpoint.Run, node, count string) (uint64, error) {
 	case err != nil || seq > 0:
 		return seq, err
 	case visits == 0:
-		return 0, notFound("run %q has no node %q; `flowlog history %s` shows those it has", run.ID, node, quote(run.ID))
+		return 0, l.noNode(run, node)
 	}
 	return 0, notFound("run %q has no %s#%d; the newest is %s#%d", run.ID, node, n, node, visits)
 }

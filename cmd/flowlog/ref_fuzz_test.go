@@ -34,7 +34,7 @@ func FuzzReference(f *testing.F) {
 	for _, text := range []string{
 		"nightly-1", "night", "@last", "a@b", "a@b@2", "a~1", "a~1~1", "a@head~2", "a@plan#2~", "a@b#1", "a@b#1#1", "a@7", "a@head",
 		"a..b", "a@1..3", "a@1..", "a@plan..write#1", "..", "...", "~", "~~", "a~99", "a@99", "a@0", "a@@", "@", "#", "12@12", "a@1..12@3", "\x00", "\xff@1",
-		strings.Repeat("x", 2000), "a@" + strings.Repeat("x", 2000),
+		strings.Repeat("x", 2000), "a@" + strings.Repeat("x", 2000), "~" + strings.Repeat(".", 2000) + "@0#1",
 	} {
 		f.Add(text)
 	}

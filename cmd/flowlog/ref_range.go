@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,7 +13,7 @@ import (
 const refHelp = `RUN is a run's id, the beginning of it if no other begins so, or @last.
 RUN@EVENT is one of its events: a seq, head for the newest (as without one), a node
 for its newest visit, or NODE#N for its Nth; ~ behind it is the event that it
-continues from, ~3 the third one up. Quote what holds a # or a ~.`
+continues from, ~3 the third one up, also out of a fork. Quote what holds a # or a ~.`
 
 // ref is an event of a run.
 type ref struct {
@@ -32,23 +34,30 @@ func cutUp(text string) (rest string, up uint64, ok bool) {
 	return text[:i], up, err == nil
 }
 
-// ancestor returns the event that is so many parents up from one.
-func (l looker) ancestor(run checkpoint.Run, seq, up uint64) (uint64, error) {
-	at, left := seq, up
-	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Backward: true, HeadersOnly: true}) {
-		switch {
-		case err != nil:
-			return 0, err
-		case left == 0:
-			return at, nil
-		case ev.Seq != at:
-			continue
-		case ev.Parent == 0:
-			return 0, notFound("run %q has nothing %d up from event %d: its line begins at %d", run.ID, up, seq, at)
+// ancestor returns the event that is so many up from one, in the line that led to it:
+// before a fork's first event comes the one that was forked.
+func (l looker) ancestor(run checkpoint.Run, seq, up uint64) (ref, error) {
+	left, first := up, ""
+	for ev, err := range l.store.Lineage(l.ctx, run.ID, seq, checkpoint.LineageOptions{HeadersOnly: true}) {
+		if gone, ok := errors.AsType[*checkpoint.OriginError](err); ok {
+			return ref{}, notFound("run %q has nothing %d up from event %d: it was forked from %s, which is no longer there", run.ID, up, seq, originName(&gone.Origin))
 		}
-		at, left = ev.Parent, left-1
+		if err != nil {
+			return ref{}, err
+		}
+		if left == 0 {
+			if ev.RunID != run.ID {
+				run, err = l.store.Run(l.ctx, ev.RunID)
+			}
+			return ref{run, ev.Seq}, err
+		}
+		if left--; ev.RunID == run.ID {
+			first = fmt.Sprint(ev.Seq)
+		} else {
+			first = event(ev)
+		}
 	}
-	return at, nil
+	return ref{}, notFound("run %q has nothing %d up from event %d: its line begins at %s", run.ID, up, seq, first)
 }
 
 // span returns the events that A..B names. It is not ok if the text is no such pair;
@@ -61,8 +70,9 @@ func (l looker) span(text string) (old, new ref, ok bool, err error) {
 		return ref{}, ref{}, false, nil
 	}
 	var failed error
-	for i := strings.Index(text, ".."); i >= 0; {
-		old, new, err := l.pair(text[:i], text[i+2:])
+	first := strings.Index(text, "..")
+	for i := first; i >= 0; {
+		old, new, err := l.findPair(text[:i], text[i+2:])
 		if err == nil || !isAnswer(err) {
 			return old, new, true, err
 		}
@@ -75,16 +85,30 @@ func (l looker) span(text string) (old, new ref, ok bool, err error) {
 		}
 		i += 1 + next
 	}
+	if errors.Is(failed, errNoRun) {
+		_, _, failed = l.pair(text[:first], text[first+2:])
+	}
 	return ref{}, ref{}, true, failed
 }
 
 // pair returns the events that two texts name. The second may leave its run out if it
 // is the same, as in 8, @8 or @review#2; empty it is the head.
 func (l looker) pair(first, second string) (old, new ref, err error) {
+	old, new, err = l.findPair(first, second)
+	if errors.Is(err, errNoRun) {
+		if _, _, err = l.event(first); err == nil {
+			_, _, err = l.event(second)
+		}
+	}
+	return old, new, err
+}
+
+// findPair is pair, and errNoRun if one of them names no run.
+func (l looker) findPair(first, second string) (old, new ref, err error) {
 	if first == "" {
 		return old, new, usage("%q: name the event before the dots too, as in RUN@5..8", ".."+second)
 	}
-	if old.run, old.seq, err = l.event(first); err != nil {
+	if old.run, old.seq, err = l.findEvent(first); err != nil {
 		return old, new, err
 	}
 	short := strings.TrimPrefix(second, "@")
@@ -92,28 +116,42 @@ func (l looker) pair(first, second string) (old, new ref, err error) {
 		short = headEvent
 	}
 	if new.run = old.run; second != lastRun {
-		if new.seq, err = l.eventIn(old.run, short); err == nil || !isAnswer(err) {
+		if new, err = l.eventIn(old.run, short); err == nil || !isAnswer(err) {
 			return old, new, err
 		}
 	}
 	inRun := err
-	if new.run, new.seq, err = l.event(second); err != nil && inRun != nil && !strings.Contains(strings.TrimPrefix(second, "@"), "@") {
+	if new.run, new.seq, err = l.findEvent(second); err != nil && inRun != nil && !strings.Contains(strings.TrimPrefix(second, "@"), "@") {
 		err = inRun // it was meant to be of the same run
 	}
 	return old, new, err
 }
 
 // eventIn is event in a run that is known.
-func (l looker) eventIn(run checkpoint.Run, text string) (uint64, error) {
+func (l looker) eventIn(run checkpoint.Run, text string) (ref, error) {
 	seq, err := l.seq(run, text)
 	child, up, ok := cutUp(text)
 	if err == nil || !isAnswer(err) || !ok {
-		return seq, err
+		return ref{run, seq}, err
 	}
-	if seq, err = l.eventIn(run, child); err == nil {
-		seq, err = l.ancestor(run, seq, up)
+	at, err := l.eventIn(run, child)
+	if err == nil {
+		at, err = l.ancestor(at.run, at.seq, up)
 	}
-	return seq, err
+	return at, err
+}
+
+// emptyRange says why A..B has no events.
+func (l looker) emptyRange(text string) error {
+	old, now, _, err := l.span(text)
+	switch {
+	case err != nil:
+		return err
+	case now.seq == old.seq:
+		return noMatch("the range is empty: it is what came after event %d of run %q, up to itself", old.seq, old.run.ID)
+	}
+	return noMatch("the range is empty: event %d of run %q came before event %d; the other way round it is %s",
+		now.seq, now.run.ID, old.seq, quote(fmt.Sprintf("%s@%d..%d", now.run.ID, now.seq, old.seq)))
 }
 
 // line returns the events that lead to one, itself included: its parents up to the

@@ -46,7 +46,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
   flowlog show @last@12              one event and its state
   flowlog grep 'rate limit' @last    where a text came into the states
   flowlog stats @last                what takes the time and the space
-  flowlog fork '@last@review#2'      go back: a new run from there, and what will run again
+  flowlog fork '@last@review#2'      go back: a new run from there, and what runs next
   flowlog tail @last -f              its newest events, and those that come
   flowlog compact                    make a store smaller, losing nothing
   flowlog export RUN -O FILE         a run as a file; import makes the same run of it

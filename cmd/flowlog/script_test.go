@@ -61,6 +61,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"fill":      fill,
 		"damage":    damage,
 		"prune":     prune,
+		"erase":     erase,
 		"verify":    verify,
 		"sql":       query,
 		"hold":      hold,
@@ -204,6 +205,13 @@ func prune(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = store.Prune(context.Background(), args[1], []uint64{seq}, "keep the newest")
 	ts.Check(err)
+}
+
+// erase STORE RUN: deletes a run.
+func erase(ts *testscript.TestScript, _ bool, args []string) {
+	store := open(ts, args[0])
+	defer store.Close()
+	ts.Check(store.Delete(context.Background(), args[1]))
 }
 
 // verify STORE RUNS EVENTS: checks that a store holds that many runs, all intact, of

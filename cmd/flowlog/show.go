@@ -91,10 +91,15 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 	if f.meta {
 		e.State = nil
 	}
-	if *f.output != formatText {
-		return writeJSON(c.out, *f.output, e.json())
+	begins, err := c.beginning(l, e, f.output, r)
+	if err != nil {
+		return err
 	}
-	c.facts(e)
+	if *f.output != formatText {
+		begins.entry = e
+		return writeJSON(c.out, *f.output, begins.facts())
+	}
+	c.facts(e, begins.brief)
 	if f.meta {
 		return nil
 	}
@@ -104,6 +109,23 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 	}
 	c.showState(e)
 	return nil
+}
+
+// beginning returns what is to be told of the change that a fork's first event begins
+// with; of any other event nothing.
+func (c *cli) beginning(l looker, e entry, output *format, r redactor) (row, error) {
+	if e.ForkedFrom() == nil {
+		return row{}, nil
+	}
+	h := &historian{cli: c, l: l, historyFlags: historyFlags{output: output}, redactor: r}
+	for st, err := range l.steps([]entry{e}) {
+		told := row{entry: e}
+		if err == nil {
+			h.tell(&told, st, st.changes())
+		}
+		return told, err
+	}
+	return row{}, notFound("run %q has no event %d any more", e.RunID, e.Seq)
 }
 
 // entry returns an event with its state.
@@ -132,8 +154,9 @@ func (l looker) visitOf(e *checkpoint.Event, after uint64) (visit int, err error
 	return visit, nil
 }
 
-// facts writes what is known of an event besides its state.
-func (c *cli) facts(e entry) {
+// facts writes what is known of an event besides its state. With where a fork begins it
+// says what that changed.
+func (c *cli) facts(e entry, begins string) {
 	fact := func(name, format string, args ...any) {
 		c.out.printf("%s %s\n", c.out.paint(faint, fmt.Sprintf("%-8s", name)), printable(fmt.Sprintf(format, args...)))
 	}
@@ -145,6 +168,9 @@ func (c *cli) facts(e entry) {
 	if e.Parent == 0 {
 		from = ", a beginning"
 	}
+	if e.ForkedFrom() != nil {
+		from = ", the beginning of a fork"
+	}
 	fact("event", "%d%s", e.Seq, from)
 	fact("visit", "%s#%d", e.NodeID, e.Visit)
 	fact("next", "%s", next(e.NextNode))
@@ -153,8 +179,8 @@ func (c *cli) facts(e entry) {
 		at += ", " + ago(e.CreatedAt, time.Now())
 	}
 	fact("time", "%s", at)
-	if o := e.Origin; o != nil {
-		fact("origin", "%s@%d", o.RunID, o.Seq)
+	if begins != "" {
+		c.out.printf("%s %s\n", c.out.paint(faint, "origin  "), begins)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Metadata.Labels)) {
 		fact("label", "%s=%s", name, e.Metadata.Labels[name])

@@ -2,8 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
+	"slices"
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
@@ -26,7 +27,7 @@ func (c *cli) showPart(l looker, run checkpoint.Run, seq uint64, f showFlags, pa
 	}
 	at, err := path.In(state)
 	if err != nil {
-		return noValue(run, seq, f.at, err)
+		return notFound("%s", noValue(ref{run, seq}, f.at, state, err))
 	}
 	value, err := statediff.Lookup(state, at)
 	switch {
@@ -36,7 +37,7 @@ func (c *cli) showPart(l looker, run checkpoint.Run, seq uint64, f showFlags, pa
 		_, err = c.out.Write(value)
 		return err
 	case f.paths:
-		return c.writePaths(value, at, *f.output)
+		return c.writePaths(l.ctx, value, at, *f.output)
 	case *f.output != formatText:
 		return writeJSON(c.out, *f.output, valueJSON{run.ID, seq, at, len(value), value})
 	}
@@ -62,15 +63,6 @@ func readable(value []byte) string {
 	return string(value)
 }
 
-// noValue says what of a path is not there.
-func noValue(run checkpoint.Run, seq uint64, path string, err error) error {
-	why := err.Error()
-	if missing := (*statediff.LookupError)(nil); errors.As(err, &missing) {
-		why = missing.Problem
-	}
-	return notFound("event %d of run %q has nothing at %s: %s; --paths lists what it has", seq, run.ID, path, why)
-}
-
 // valueJSON is a value of a state as -o json gives it.
 type valueJSON struct {
 	RunID string            `json:"run_id"`
@@ -81,35 +73,60 @@ type valueJSON struct {
 }
 
 // writePaths lists the values in one that is at a place of the state.
-func (c *cli) writePaths(value []byte, at statediff.Pointer, f format) error {
+func (c *cli) writePaths(ctx context.Context, value []byte, at statediff.Pointer, f format) error {
 	doc, err := statediff.Parse(value)
 	if err != nil {
 		return err
 	}
-	list := pathsOf(doc)
+	list, err := pathsOf(ctx, doc)
+	if err != nil {
+		return err
+	}
 	for i := range list {
 		list[i].Path = at + list[i].Path
 	}
-	switch f {
-	case formatJSON:
-		return writeJSON(c.out, f, list)
-	case formatJSONL:
-		for _, p := range list {
-			if err := writeJSON(c.out, f, p); err != nil {
-				return err
-			}
-		}
-		return nil
+	if f == formatText {
+		return c.pathsText(ctx, list)
 	}
-	path, kind, items, sizes := &column{name: "path", long: true}, left("type"), right("items"), right("size")
+	out := jsonList{screen: c.out, format: f}
 	for _, p := range list {
-		path.add(printable(p.Path.Dotted()))
-		kind.add(p.Type)
-		items.add(itemCount(p))
-		sizes.add(size(int64(p.Size)))
+		if out.n%listPace == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := out.add(p); err != nil {
+			return err
+		}
 	}
-	if len(list) > 0 {
-		writeTable(c.out, "", sizes, kind, items, path)
+	out.end()
+	return nil
+}
+
+// pathsText writes values as a table, some at a time: of millions the first are there at
+// once.
+func (c *cli) pathsText(ctx context.Context, list []pathSize) error {
+	path, kind, items, sizes := &column{name: "path", long: true}, left("type"), right("items"), right("size")
+	for _, p := range list { // they are plain ASCII
+		kind.least = max(kind.least, len(p.Type))
+		items.least = max(items.least, len(itemCount(p)))
+		sizes.least = max(sizes.least, len(size(int64(p.Size))))
+	}
+	for at, page := range slices.Collect(slices.Chunk(list, listPace)) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, c := range []*column{path, kind, items, sizes} {
+			c.cells = nil
+		}
+		for _, p := range page {
+			path.add(printable(p.Path.Dotted()))
+			kind.add(p.Type)
+			items.add(itemCount(p))
+			sizes.add(size(int64(p.Size)))
+		}
+		writeRows(c.out, "", at == 0, sizes, kind, items, path)
+		if err := c.out.flush(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ func (c *cli) stats() *cobra.Command {
 		Short: "Show what takes the time and the space of a run.",
 		Long: `Stats shows the visits of each node and the time they took, the longest first: from
 the event that each continues from until it was saved, so with what the engine did
-in between. Where the run begins and where someone went back, that is not known
-and not counted.
+in between; a pause before a resume counts as time of the node after it. Where the
+run begins and where someone went back, that is not known and not counted.
 
 Then it shows how the state grew from event to event, which values of the newest
 state are the largest, and what all states take, as they are and as they are stored.
@@ -40,7 +40,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			return usage("--paths %d: it is a number of values, or 0 for all", paths)
 		}
 		return c.look(cmd.Context(), func(l looker) error {
-			run, err := l.run(args[0])
+			run, err := l.wholeRun("stats", args[0])
 			if err != nil {
 				return err
 			}
@@ -61,8 +61,18 @@ type statsJSON struct {
 	Nodes   []*nodeTime  `json:"nodes"`
 	Growth  []growthJSON `json:"growth"` // at most as many as are drawn
 	Paths   []pathSize   `json:"paths"`  // of the newest state, the largest first
+	// Largest is the largest state, if the newest is not.
+	Largest *largestJSON `json:"largest,omitempty"`
 
 	total time.Duration
+}
+
+// largestJSON is the event with the largest state of a run.
+type largestJSON struct {
+	spotJSON
+	Size   int64      `json:"size"`
+	Pruned bool       `json:"pruned"`
+	Paths  []pathSize `json:"paths"` // the largest values
 }
 
 // nodeTime is what the visits of a node took.
@@ -111,6 +121,9 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 		}
 		took, known := chart.took(ev.Seq)
 		n.see(ev.Seq, took, known)
+		if s.Largest == nil || ev.Size > s.Largest.Size {
+			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, n.Visits, ev.CreatedAt.UTC()}, ev.Size, ev.Pruned, []pathSize{}}
+		}
 		s.total += took
 		if (ev.Seq-1)%width == 0 {
 			s.Growth = append(s.Growth, growthJSON{})
@@ -122,13 +135,29 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 	slices.SortFunc(s.Nodes, func(a, b *nodeTime) int {
 		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.NodeID, b.NodeID))
 	})
-	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: run.Last, To: run.Last}) {
+	var err error
+	if s.Paths, err = l.largestPaths(run, run.Last, paths); err != nil {
+		return nil, err
+	}
+	if s.Largest != nil && s.Largest.Size <= run.Size {
+		s.Largest = nil
+	}
+	if s.Largest != nil {
+		s.Largest.Paths, err = l.largestPaths(run, s.Largest.Seq, paths)
+	}
+	return s, err
+}
+
+// largestPaths returns the largest values of the state of an event; none if that is no
+// JSON, or was pruned.
+func (l looker) largestPaths(run checkpoint.Run, seq uint64, limit int) ([]pathSize, error) {
+	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
 		if err != nil {
 			return nil, err
 		}
 		if doc, err := statediff.Parse(ev.State); err == nil && ev.Kind == checkpoint.KindJSON {
-			s.Paths = largestPaths(doc, paths)
+			return largestPaths(l.ctx, doc, limit)
 		}
 	}
-	return s, nil
+	return []pathSize{}, nil
 }

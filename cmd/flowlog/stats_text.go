@@ -19,8 +19,13 @@ func (c *cli) writeStats(s *statsJSON, f format) error {
 func (c *cli) statsText(s *statsJSON) {
 	r := s.Run
 	c.nodeTimes(s)
-	c.out.printf("\n%s\n", c.out.paint(bold, "growth of the state"))
-	c.plot(s.Growth, r.Events)
+	if r.Events > 1 {
+		c.out.printf("\n%s\n", c.out.paint(bold, "growth of the state"))
+		c.plot(s.Growth, r.Events)
+	}
+	if s.Largest != nil && size(s.Largest.Size) != size(r.Size) {
+		c.largest(r.RunID, s.Largest)
+	}
 	if len(s.Paths) > 0 {
 		c.out.printf("\n%s\n", c.out.paint(bold, "largest values of the newest state"))
 		path, kind, items, bytes, share := &column{name: "path", long: true}, left("type"), right("items"), right("size"), right("share")
@@ -33,15 +38,40 @@ func (c *cli) statsText(s *statsJSON) {
 		}
 		writeTable(c.out, "  ", bytes, share, kind, items, path)
 	}
-	c.out.printf("\n%s, %s of states, stored in %s (%s)\n", count(r.Events, "event"), size(r.Bytes), size(r.Stored), ratio(r.Bytes, r.Stored))
+	less := ""
+	if r.Bytes > r.Stored {
+		less = " (" + ratio(r.Bytes, r.Stored) + ")"
+	}
+	c.out.printf("\n%s, %s of states, stored in %s%s\n", count(r.Events, "event"), size(r.Bytes), size(r.Stored), less)
+}
+
+// maxLargest is how many values of the largest state are named.
+const maxLargest = 3
+
+// largest says what is large in the largest state, which is not the newest.
+func (c *cli) largest(run string, l *largestJSON) {
+	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, visitName(l.NodeID, l.Visit))
+	at := printable(quote(fmt.Sprintf("%s@%d", run, l.Seq)))
+	switch {
+	case l.Pruned:
+		c.out.printf("; what was in it was pruned\n")
+	case len(l.Paths) == 0:
+		c.out.printf("; `flowlog show %s` shows it\n", at)
+	default:
+		var values []string
+		for _, p := range l.Paths[:min(len(l.Paths), maxLargest)] {
+			values = append(values, printable(p.Path.Dotted())+" "+size(int64(p.Size)))
+		}
+		c.out.printf(": %s\n  `flowlog show %s --paths` lists what it had\n", strings.Join(values, ", "), at)
+	}
 }
 
 func (c *cli) nodeTimes(s *statsJSON) {
 	node, visits, total, share := left("node").in(bold), right("visits"), right("time"), right("share")
 	mean, slowest, at, bars := right("a visit"), right("slowest"), right("at"), left("").in(blue)
-	all := 0
+	all, timed := 0, 0
 	for _, n := range s.Nodes {
-		all += n.Visits
+		all, timed = all+n.Visits, timed+n.Timed
 		node.add(printable(n.NodeID))
 		visits.add(humanize.Comma(int64(n.Visits)))
 		cells := []string{"-", "-", "-", "-", ""}
@@ -58,8 +88,13 @@ func (c *cli) nodeTimes(s *statsJSON) {
 	}
 	node.add(count(len(s.Nodes), "node"))
 	visits.add(humanize.Comma(int64(all)))
-	total.add(took(s.total))
-	share.add("100%")
+	if timed > 0 {
+		total.add(took(s.total))
+		share.add("100%")
+	} else {
+		total.add("-")
+		share.add("-")
+	}
 	for _, column := range []*column{mean, slowest, at, bars} {
 		column.add("")
 	}
@@ -101,10 +136,7 @@ func (c *cli) plot(growth []growthJSON, events uint64) {
 	}
 	last := fmt.Sprint(events)
 	gap := max(len(growth)-1-len(last), 1)
-	axis := "1"
-	if events > 1 {
-		axis += strings.Repeat(" ", gap) + last
-	}
+	axis := "1" + strings.Repeat(" ", gap) + last
 	c.out.printf("  %s%s\n", strings.Repeat(" ", len(label)+3), c.out.paint(faint, axis+"  event"))
 }
 

@@ -1,14 +1,15 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"iter"
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
 )
 
-// step is an event, and what it changed in the state that it continues from.
+// step is an event, and what it changed in the state that it continues from: its
+// parent's, or of a fork's first event the origin's.
 type step struct {
 	entry
 	// diff is nil if there are no two states to compare; then why says why.
@@ -21,11 +22,13 @@ type step struct {
 
 // Why there is nothing to compare.
 const (
-	whyBeginning  = "a beginning"
-	whyPruned     = "its state was pruned"
-	whyOldPruned  = "the state before was pruned"
-	whyNotJSON    = "changed, and is not JSON"
-	whyOldNotJSON = "the state before was not JSON"
+	whyBeginning     = "a beginning"
+	whyPruned        = "its state was pruned"
+	whyOldPruned     = "the state before was pruned"
+	whyNotJSON       = "changed, and is not JSON"
+	whyOldNotJSON    = "the state before was not JSON"
+	whyOriginGone    = "the origin is no longer there"
+	whyOriginDamaged = "the origin is damaged"
 )
 
 // state is the state of an event, read as JSON when it is first compared.
@@ -92,8 +95,9 @@ func (s *stepper) keep(seq uint64, now *state) {
 	}
 }
 
-// before returns the state that an event continues from.
-func (s *stepper) before(parent uint64) (*state, error) {
+// before returns the state that an event continues from, nil if there is none.
+func (s *stepper) before(e *checkpoint.Event) (*state, error) {
+	parent := e.Parent
 	old := s.kept[parent]
 	if s.uses[parent]--; old != nil {
 		if s.uses[parent] == 0 {
@@ -102,31 +106,32 @@ func (s *stepper) before(parent uint64) (*state, error) {
 		}
 		return old, nil
 	}
-	for ev, err := range s.l.store.History(s.l.ctx, s.run, checkpoint.HistoryOptions{From: parent, To: parent}) {
-		if err != nil {
-			return nil, err
-		}
-		old = stateOf(ev)
-		s.keep(parent, old)
-		return old, nil
+	prior, err := s.l.store.Prior(s.l.ctx, e)
+	if err != nil || prior == nil {
+		return nil, err
 	}
-	return nil, notFound("run %q has no event %d any more", s.run, parent)
+	old = stateOf(prior)
+	s.keep(parent, old)
+	return old, nil
 }
 
 // step compares an event's state with the one that it continues from.
 func (s *stepper) step(e entry, now *state) (step, error) {
-	if e.Parent == 0 {
-		st := step{entry: e, new: now.raw, why: whyBeginning}
-		if o := e.Origin; o != nil {
-			st.why = fmt.Sprintf("forked from %s@%d", o.RunID, o.Seq)
-		}
-		return st, nil
-	}
-	old, err := s.before(e.Parent)
-	if err != nil {
+	st := step{new: now.raw}
+	old, err := s.before(e.Event)
+	_, gone := errors.AsType[*checkpoint.OriginError](err)
+	switch {
+	case gone:
+		st.why = whyOriginGone
+	case e.ForkedFrom() != nil && errors.Is(err, checkpoint.ErrCorrupt): // the fork is not
+		st.why = whyOriginDamaged
+	case err != nil:
 		return step{}, err
+	case old == nil:
+		st.why = whyBeginning
+	default:
+		st = compare(old, now)
 	}
-	st := compare(old, now)
 	st.entry = e
 	return st, nil
 }
@@ -149,6 +154,14 @@ func compare(old, now *state) step {
 		st.diff = old.doc.Compare(now.doc, statediff.Options{})
 	}
 	return st
+}
+
+// changes are all changes of a step, none if there are no two states to compare.
+func (st step) changes() []statediff.Change {
+	if st.diff == nil {
+		return nil
+	}
+	return st.diff.Changes
 }
 
 // parse reports whether the state is JSON.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/flowlog/checkpoint"
@@ -64,7 +65,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			t := &tailer{tailFlags: f, l: l, visits: map[string]*visits{}}
 			t.h = &historian{cli: c, l: l, historyFlags: historyFlags{output: f.output}, redactor: r}
 			if len(args) == 1 {
-				run, err := l.run(args[0])
+				run, err := l.wholeRun("tail", args[0])
 				if err != nil {
 					return err
 				}
@@ -210,11 +211,7 @@ func (t *tailer) add(ev *checkpoint.Event) error {
 		if r.took, r.timed, err = t.took(ev); err != nil {
 			return err
 		}
-		if st.diff != nil {
-			t.h.tell(&r, st, st.diff.Changes)
-		} else {
-			t.h.tell(&r, st, nil)
-		}
+		t.h.tell(&r, st, st.changes())
 		if t.table != nil {
 			t.table.add(t.h.out, r)
 			return nil
@@ -276,8 +273,24 @@ func newTailTable(t *tailer, newest []*checkpoint.Event) *tailTable {
 		table.columns = append(table.columns, table.run)
 	}
 	h := table.historyTable
+	if t.follow {
+		table.makeRoom(newest)
+	}
 	table.columns = append(table.columns, h.seq, h.visit, h.from, h.at, h.took, h.size, h.changes)
 	return table
+}
+
+// makeRoom makes the columns as wide as what comes is likely to be: it does not stand
+// elsewhere than the rows before, then.
+func (t *tailTable) makeRoom(newest []*checkpoint.Event) {
+	t.seq.least, t.visit.least, t.from.least = len("99999"), len("summarize#100"), len("99999")
+	t.took.least, t.size.least = len("59m59s "), len("1000 KiB ")
+	for _, ev := range newest {
+		t.visit.least = max(t.visit.least, text.StringWidth(visitName(ev.NodeID, 100)))
+	}
+	if t.run != nil {
+		t.run.least = len("a-run-with-its-id")
+	}
 }
 
 func (t *tailTable) add(s *screen, r row) {

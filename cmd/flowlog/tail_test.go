@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,5 +94,25 @@ func TestTailFollowsAllRuns(t *testing.T) {
 	}
 	f.save(t, "a-run-of-a-longer-name", 1)
 	require.Regexp(t, `^a-run-of-a-longer-name +1 +node#1 `, f.line(t))
+	f.interrupt(t)
+}
+
+// TestTailKeepsItsColumns holds that longer values do not move the columns.
+func TestTailKeepsItsColumns(t *testing.T) {
+	t.Parallel()
+	f := startTail(t, "run", "--time", "iso")
+	changes := strings.Index(f.line(t), "changes")
+	require.Positive(t, changes)
+	require.Equal(t, changes, strings.Index(f.line(t), "a beginning"))
+	for n := 2; n <= 12; n++ {
+		c := &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: fmt.Appendf(nil, `{"text":"%s"}`, strings.Repeat("x", n*n*n*60))}
+		if n == 7 {
+			c.NodeID, c.Seq = "summarize", 2
+		}
+		require.NoError(t, f.store.Save(t.Context(), c))
+		line := f.line(t)
+		require.Regexp(t, `B +$`, line[:changes])
+		require.Regexp(t, `^(text|\+text|-n)`, line[changes:])
+	}
 	f.interrupt(t)
 }

@@ -90,7 +90,7 @@ func (v *verifier) one(text string) error {
 	// The summary of a damaged run can't be had, so its own name goes first.
 	id := text
 	if _, err := v.store.Run(v.ctx, text); errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrInvalid) {
-		run, err := v.looker.run(text)
+		run, err := v.wholeRun("verify", text)
 		if err != nil {
 			return err
 		}
