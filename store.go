@@ -55,8 +55,11 @@ func open(backend log.Backend, c config) (*EventStore, error) {
 		s.compactor = compaction.New(c.compact)
 		c.log.Grown = s.compactor.Grown
 	}
-	var err error
-	if s.log, err = log.Open(backend, c.log); err != nil {
+	err := c.background()
+	if err == nil {
+		s.log, err = log.Open(backend, c.log)
+	}
+	if err != nil {
 		backend.Close()
 		return nil, err
 	}

@@ -93,6 +93,11 @@ func (p *Plan) Total() Total {
 // Errors: ErrInvalid for a policy that makes no sense. A damaged run is named in the
 // plan and is no error.
 func NewPlan(ctx context.Context, l *log.Log, policies ...Policy) (Plan, error) {
+	return newPlan(ctx, l, nil, policies)
+}
+
+// newPlan is NewPlan; pace, if not nil, is called after each run.
+func newPlan(ctx context.Context, l *log.Log, pace func(), policies []Policy) (Plan, error) {
 	p := Plan{At: time.Now().UTC(), Policies: slices.Clone(policies), Runs: []PlannedRun{}}
 	for _, policy := range policies {
 		if err := policy.check(); err != nil {
@@ -116,6 +121,9 @@ func NewPlan(ctx context.Context, l *log.Log, policies ...Policy) (Plan, error) 
 			return Plan{}, err
 		}
 		p.Runs = append(p.Runs, r)
+		if pace != nil {
+			pace()
+		}
 	}
 	return p, nil
 }
