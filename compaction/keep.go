@@ -62,7 +62,7 @@ func Keep(graph string, events []Event, marks log.Marks, policies []Policy, now 
 		case keepLast:
 			k.last(p.N, fmt.Sprintf("among the last %d of its branch", p.N))
 		case keepFor:
-			k.since(now.Add(-p.Age), "younger than "+p.Age.String())
+			k.since(now.Add(-p.Age), "younger than "+span(p.Age))
 		case keepNewestPerNode:
 			k.newestPerNode()
 		case keepLabelled:
@@ -152,7 +152,7 @@ func Drop(run log.Run, events []Event, marks log.Marks, policies []Policy, now t
 	policies = of(run.GraphID, policies)
 	for _, p := range policies {
 		if p.Rule == dropRunsIdle && run.UpdatedAt.Before(now.Add(-p.Age)) {
-			why = "idle for " + p.Age.String()
+			why = "idle for " + span(p.Age)
 			break
 		}
 	}

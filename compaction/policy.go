@@ -82,7 +82,7 @@ func (p Policy) String() string {
 	case keepLast:
 		s += fmt.Sprint(" ", p.N)
 	case keepFor, dropRunsIdle:
-		s += " " + p.Age.String()
+		s += " " + span(p.Age)
 	case keepLabelled:
 		s += " " + p.label()
 	}
@@ -90,6 +90,15 @@ func (p Policy) String() string {
 		s += " of graph " + p.Graph
 	}
 	return s
+}
+
+// span writes a time span in days, if it is of whole ones.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > 0 && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
 }
 
 func (p Policy) label() string {

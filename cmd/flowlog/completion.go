@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,20 @@ func (c *cli) completeNodes(cmd *cobra.Command, flag string) {
 		if len(args) > 0 {
 			c.lookQuietly(cmd, func(l looker) { found = l.completeNode(args[len(args)-1], word) })
 		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// completeGraphs lets the shell complete a flag by the graphs of the newest runs.
+func (c *cli) completeGraphs(cmd *cobra.Command, flag string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, word string) (found []string, _ cobra.ShellCompDirective) {
+		c.lookQuietly(cmd, func(l looker) {
+			for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Limit: maxCompletions}) {
+				if err == nil && run.GraphID != "" && strings.HasPrefix(run.GraphID, word) && !slices.Contains(found, run.GraphID) {
+					found = append(found, run.GraphID)
+				}
+			}
+		})
 		return found, cobra.ShellCompDirectiveNoFileComp
 	})
 }

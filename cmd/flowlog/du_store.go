@@ -76,6 +76,9 @@ func (c *cli) duHints(use *storeUse) {
 		}
 		c.say("%s: `flowlog compact` makes the store smaller", what)
 	}
+	if use.Disk.Size >= worthAHint {
+		c.say("what is no longer needed can go: `flowlog prune --older-than 30d -n` lists what that would drop")
+	}
 }
 
 // storeUse adds up what the runs take. It says which are damaged, passes them over,

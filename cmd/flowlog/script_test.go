@@ -133,8 +133,8 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
-// bytes, in Go's notation), parent, next, graph and label. Times go up by a second
-// an event. Words in double quotes are in Go's notation.
+// bytes, in Go's notation), parent, next, graph, label and at: now, or a time. Without
+// it times go up by a second an event. Words in double quotes are in Go's notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
 	defer store.Close()
@@ -148,7 +148,9 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 	if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
 		ts.Check(err)
 	}
-	c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
+	if c.CreatedAt.IsZero() {
+		c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
+	}
 	ts.Check(store.Save(ctx, c))
 }
 
@@ -164,6 +166,10 @@ func set(c *checkpoint.Checkpoint, name, value string) (err error) {
 		c.NextNode = value
 	case "graph":
 		c.Metadata.GraphID = value
+	case "at":
+		if c.CreatedAt = time.Now(); value != "now" {
+			c.CreatedAt, err = time.Parse(time.RFC3339, value)
+		}
 	case "label":
 		c.Metadata.Labels = map[string]string{value: "yes"}
 	default:
