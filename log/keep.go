@@ -50,10 +50,13 @@ func (l *Log) PruneIf(ctx context.Context, id string, seqs []uint64, opts PruneO
 	seqs = slices.Clone(seqs)
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
-	if seqs, err = l.unpruned(ctx, run, seqs); err != nil {
+	if seqs, err = l.unpruned(ctx, run, seqs); err != nil || len(seqs) == 0 {
 		return 0, err
 	}
-	return l.pruneAll(ctx, run, seqs, opts.Policy, g)
+	if err := l.noteDropped(ctx, id, noteKindPrune, seqs, opts.Policy); err != nil {
+		return 0, err
+	}
+	return l.pruneAll(ctx, run, seqs, g)
 }
 
 // in returns an error if the run is in another life than the one given.

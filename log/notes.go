@@ -13,7 +13,7 @@ import (
 // are events of the run's companion log: appended, hash-chained, never changed,
 // and deleted with the run.
 type Note struct {
-	// Kind says what the note is: "prune", "label", …
+	// Kind says what the note is: "prune", "redact", "label", …
 	Kind string `json:"-"`
 	// At is when it was made.
 	At time.Time `json:"-"`
@@ -41,6 +41,9 @@ func (n *Note) Covers(seq uint64) bool {
 	}
 	return false
 }
+
+// dropped reports whether the note says that states were dropped.
+func (n *Note) dropped() bool { return n.Kind == noteKindPrune || n.Kind == noteKindRedact }
 
 // ranges joins ascending seqs to ranges.
 func ranges(seqs []uint64) []Range {

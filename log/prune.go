@@ -14,6 +14,7 @@ const noteKindPrune = "prune"
 // pruneSlice is how many states one transaction drops, at most.
 const pruneSlice = 64
 
+// pruneData is what a note of kind "prune" or "redact" has beside its events.
 type pruneData struct {
 	Policy string `json:"policy"`
 }
@@ -47,7 +48,12 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	if seqs, err = l.unpruned(ctx, run, seqs); err != nil {
 		return 0, err
 	}
-	dropped, err := l.pruneAll(ctx, run, seqs, policy, nil)
+	if len(seqs) > 0 {
+		if err := l.noteDropped(ctx, id, noteKindPrune, seqs, policy); err != nil {
+			return 0, err
+		}
+	}
+	dropped, err := l.pruneAll(ctx, run, seqs, nil)
 	if err != nil {
 		return dropped, err
 	}
@@ -59,18 +65,17 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	return dropped, nil
 }
 
-// pruneAll drops states that are there, if g allows.
-func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, policy string, g *guard) (dropped int, err error) {
-	if len(seqs) == 0 {
-		return 0, nil
-	}
-	data, err := json.Marshal(pruneData{Policy: policy})
+// noteDropped notes, before it is done, that states are dropped and why.
+func (l *Log) noteDropped(ctx context.Context, id, kind string, seqs []uint64, why string) error {
+	data, err := json.Marshal(pruneData{Policy: why})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := l.AddNote(ctx, run.ID, Note{Kind: noteKindPrune, Events: ranges(seqs), Data: data}); err != nil {
-		return 0, err
-	}
+	return l.AddNote(ctx, id, Note{Kind: kind, Events: ranges(seqs), Data: data})
+}
+
+// pruneAll drops states that are there and that a note speaks of, if g allows.
+func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped int, err error) {
 	for len(seqs) > 0 {
 		n, done, err := l.pruneSome(ctx, run, seqs, g)
 		if err != nil {
@@ -265,13 +270,13 @@ func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
 	}
 	e := &PrunedError{Run: run.ID, Seq: seq, Size: ev.Size, SHA256: ev.SHA256}
 	err = l.notes(ctx, run, func(n Note) bool {
-		if n.Kind != noteKindPrune || !n.Covers(seq) {
+		if !n.dropped() || !n.Covers(seq) {
 			return true
 		}
 		var d pruneData
 		json.Unmarshal(n.Data, &d) // without a policy it is still pruned
-		e.Policy, e.At = d.Policy, n.At
-		return true // a later one finished what this one began
+		e.Policy, e.At, e.Redacted = d.Policy, n.At, n.Kind == noteKindRedact
+		return !e.Redacted // of prunes, a later one finished what this one began
 	})
 	if err != nil {
 		return err
