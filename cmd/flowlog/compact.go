@@ -142,13 +142,18 @@ func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
 	case !complete:
 		sealed = "nothing was sealed yet"
 	}
-	switch less := r.Before - r.After; {
+	return sealed + "; " + diskText(s, r.Before, r.After)
+}
+
+// diskText says how large a store was on disk, and is.
+func diskText(s *screen, before, after int64) string {
+	switch less := before - after; {
 	case less > 0:
-		return fmt.Sprintf("%s; %s → %s on disk (%s)", sealed, size(r.Before), size(r.After), s.paint(green, size(less)+" given back"))
+		return fmt.Sprintf("%s → %s on disk (%s)", size(before), size(after), s.paint(green, size(less)+" given back"))
 	case less < 0:
-		return fmt.Sprintf("%s; %s → %s on disk", sealed, size(r.Before), size(r.After))
+		return fmt.Sprintf("%s → %s on disk", size(before), size(after))
 	}
-	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
+	return size(after) + " on disk, as before"
 }
 
 // sayUnsealed says that events of some runs are not sealed, for who wonders why

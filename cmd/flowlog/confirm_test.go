@@ -77,3 +77,18 @@ func TestPruneAsksAndDropsOnlyOnAYes(t *testing.T) {
 		})
 	}
 }
+
+func TestRedactAsks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fillRun(t, filepath.Join(dir, "store.db"), 3)
+	args := []string{"redact", "run@2..3", "--reason", "a test"}
+	shown, code := atPrompt(t, dir, "n\n", args...)
+	require.Equal(t, 1, code, shown)
+	require.Contains(t, shown, "\nto redact: the states of 2 events of run run, ")
+	require.Contains(t, shown, "nothing was dropped")
+	require.NotEmpty(t, flowlog(t, dir, "show", "run@3", "--raw"))
+	shown, code = atPrompt(t, dir, "yes\n", args...)
+	require.Zero(t, code, shown)
+	require.Contains(t, flowlog(t, dir, "show", "run@3"), "The state was redacted at ")
+}

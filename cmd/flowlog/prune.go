@@ -95,7 +95,7 @@ type pruner struct {
 	output              *format
 
 	policies []checkpoint.Policy
-	reported bool
+	doc      jsonObject // of -o json
 }
 
 // check makes policies of the flags, and refuses those that make no sense.
@@ -168,7 +168,7 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer p.endList()
+	defer func() { p.doc.end() }()
 	damagedRuns := 0
 	for _, r := range plan.Runs {
 		if r.Unreadable != "" {

@@ -197,11 +197,5 @@ func prunedText(s *screen, r checkpoint.PlanResult) string {
 		what = append(what, "nothing")
 	}
 	text := "dropped " + strings.Join(what, " and ")
-	switch less := r.Before - r.After; {
-	case less > 0:
-		return fmt.Sprintf("%s; %s → %s on disk (%s)", text, size(r.Before), size(r.After), s.paint(green, size(less)+" given back"))
-	case less < 0:
-		return fmt.Sprintf("%s; %s → %s on disk", text, size(r.Before), size(r.After))
-	}
-	return fmt.Sprintf("%s; %s on disk, as before", text, size(r.After))
+	return text + "; " + diskText(s, r.Before, r.After)
 }

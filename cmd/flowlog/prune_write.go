@@ -22,60 +22,42 @@ type pruneResultJSON struct {
 	DiskAfter  int64         `json:"disk_after"`
 }
 
-// list writes the plan: of a JSON document the part up to what was done.
+// list writes the plan; of a JSON document all but what is done.
 func (p *pruner) list(plan checkpoint.Plan) error {
-	out := p.c.out
+	p.doc = jsonObject{screen: p.c.out, format: *p.output}
 	switch *p.output {
 	case formatText:
 		p.listText(plan)
 	case formatJSONL:
 		for _, r := range plan.Runs {
-			if err := writeJSON(out, formatJSONL, r); err != nil {
+			if err := writeJSON(p.c.out, formatJSONL, r); err != nil {
 				return err
 			}
 		}
 	case formatJSON:
-		out.printf("{\n  \"plan\": ")
-		if err := writeIndented(out, plan, "  "); err != nil {
-			return err
-		}
-		out.printf(",\n  \"total\": ")
 		t := plan.Total()
-		if err := writeIndented(out, totalJSON{t.Runs, t.Dropped, t.Events, t.Bytes, t.Stored}, "  "); err != nil {
-			return err
-		}
+		return p.doc.begin(struct {
+			Plan  checkpoint.Plan `json:"plan"`
+			Total totalJSON       `json:"total"`
+		}{plan, totalJSON{t.Runs, t.Dropped, t.Events, t.Bytes, t.Stored}})
 	}
-	return out.flush()
-}
-
-// endList ends what list began, where nothing was done.
-func (p *pruner) endList() {
-	if *p.output == formatJSON && !p.reported {
-		p.c.out.printf("\n}\n")
-	}
+	return p.c.out.flush()
 }
 
 // report writes what was done, up to where it was stopped.
 func (p *pruner) report(res checkpoint.PlanResult, complete bool) error {
-	p.reported = true
-	out := p.c.out
 	doc := pruneResultJSON{complete, res.Events, res.Runs, res.Dropped, []skippedJSON{}, res.Before, res.After}
 	for _, s := range res.Skipped {
 		doc.Skipped = append(doc.Skipped, skippedJSON{s.Run, s.Err.Error()})
 	}
 	switch *p.output {
-	case formatText:
-		out.printf("%s\n", prunedText(out, res))
 	case formatJSONL:
-		return writeJSON(out, formatJSONL, struct {
+		return writeJSON(p.c.out, formatJSONL, struct {
 			Result pruneResultJSON `json:"result"`
 		}{doc})
 	case formatJSON:
-		out.printf(",\n  \"result\": ")
-		if err := writeIndented(out, doc, "  "); err != nil {
-			return err
-		}
-		out.printf("\n}\n")
+		return p.doc.add("result", doc)
 	}
+	p.c.out.printf("%s\n", prunedText(p.c.out, res))
 	return nil
 }

@@ -84,7 +84,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.label(), c.pin(), c.unpin(), c.tail(), c.du(), c.compact(), c.prune(), c.verify(), c.export(), c.importFiles(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.label(), c.pin(), c.unpin(), c.tail(), c.du(), c.compact(), c.prune(), c.redactStates(), c.verify(), c.export(), c.importFiles(), c.completion())
 	return root
 }
 

@@ -207,6 +207,10 @@ func (c *cli) showPruned(l looker, e entry) error {
 	if _, err := l.store.LoadSeq(l.ctx, e.RunID, e.Seq); !errors.As(err, &pruned) {
 		return err
 	}
+	if pruned.Redacted {
+		c.out.printf("%s\n", printable(fmt.Sprintf("The state was redacted at %s: %s.", pruned.At.UTC().Format(time.RFC3339), strings.TrimSuffix(pruned.Policy, "."))))
+		return nil
+	}
 	by := ""
 	if pruned.Policy != "" {
 		by = fmt.Sprintf(" by %q at %s", pruned.Policy, pruned.At.UTC().Format(time.RFC3339))
