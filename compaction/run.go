@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -116,7 +117,9 @@ func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(con
 		}
 	}
 	w.say(Pruning, total, total)
-	return nil
+	// What a crash has left of a run that was being dropped goes as well.
+	_, err := w.log.Sweep(ctx, time.Now().Add(-abandoned))
+	return err
 }
 
 // prune drops the states that the plan names of one run.

@@ -108,7 +108,7 @@ func (g *guard) stepped(dropped int) {
 // Nothing that is acknowledged is lost by it: in one transaction, which no event and no
 // note can have preceded unseen, the run is put out of everybody's sight. What comes
 // later begins a new life of the run. After a crash behind that, what is left of the
-// run is removed by [Log.Sweep].
+// run is removed by the next [Log.Sweep].
 //
 // Errors: that of may; ErrConflict if the run is in another life than the one given, or
 // its last event is not last; ErrNotFound if it is gone; and as [Log.Append].
@@ -143,8 +143,9 @@ func (l *Log) DropIf(ctx context.Context, id, life string, last uint64, may func
 		}
 		err = l.hide(&run)
 		if err == nil {
-			if err = l.clear(run); errors.Is(err, ErrConflict) {
-				return nil // somebody saves to the run, and has removed it
+			// From here on it is done, whoever finishes it: also who saves to the run.
+			if err = l.remove(context.WithoutCancel(ctx), run); errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+				return nil
 			}
 			return err
 		}
