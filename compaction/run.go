@@ -131,13 +131,10 @@ func (p *Plan) prune(ctx context.Context, w *worker, r *PlannedRun, res *Result,
 		}
 	}
 	n, err := w.log.PruneIf(ctx, r.Run, seqs, log.PruneOptions{
-		Life: r.Life, Policy: names(of(r.Graph, p.Policies)), May: p.may(r, r.Prune),
+		Life: r.Life, Policy: names(of(r.Graph, p.Policies)), May: p.may(r, r.Prune), Pace: w.pace,
 		Step: func(dropped int) {
 			w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 			progress(dropped)
-			if w.pace != nil {
-				w.pace()
-			}
 		},
 	})
 	res.Events += uint64(n)

@@ -17,8 +17,11 @@ type PruneOptions struct {
 	// then; its error stops the pruning and is returned. It must not change them.
 	May func(Marks) error
 	// Step, if not nil, is called after each transaction with how many states are
-	// dropped so far, with no lock held: it may sleep, for the sake of others.
+	// dropped so far.
 	Step func(dropped int)
+	// Pace, if not nil, is called after each transaction, and while a segment is made
+	// anew after each state, with no lock held: it may sleep, for the sake of others.
+	Pace func()
 }
 
 // PruneIf is [Log.Prune] for what was chosen earlier: it stops as soon as a label or a
@@ -40,7 +43,7 @@ func (l *Log) PruneIf(ctx context.Context, id string, seqs []uint64, opts PruneO
 	if err == nil {
 		err = run.in(opts.Life)
 	}
-	g := &guard{l: l, may: opts.May, step: opts.Step}
+	g := &guard{l: l, may: opts.May, step: opts.Step, pace: opts.Pace}
 	if err == nil {
 		err = g.ask(ctx, run)
 	}
@@ -69,6 +72,7 @@ type guard struct {
 	l    *Log
 	may  func(Marks) error
 	step func(dropped int)
+	pace func()
 
 	read  bool   // whether marks were read, and how far the companion was then
 	life  string // of the companion
@@ -98,6 +102,9 @@ func (g *guard) ask(ctx context.Context, run Run) error {
 func (g *guard) stepped(dropped int) {
 	if g != nil && g.step != nil {
 		g.step(dropped)
+	}
+	if g != nil && g.pace != nil {
+		g.pace()
 	}
 }
 
