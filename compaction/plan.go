@@ -62,9 +62,11 @@ type Kept struct {
 type Total struct {
 	// Runs is how many runs lose states, Dropped how many go as a whole. Events, Bytes
 	// and Stored are those of both, as in PlannedRun.
-	Runs, Dropped int
-	Events        uint64
-	Bytes, Stored int64
+	Runs    int    `json:"runs"`
+	Dropped int    `json:"dropped"`
+	Events  uint64 `json:"events"`
+	Bytes   int64  `json:"bytes"`
+	Stored  int64  `json:"stored"`
 }
 
 // Total returns what the parts of the plan come to.

@@ -58,28 +58,27 @@ const busyAgain = time.Minute
 func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error) {
 	r := &c.opts.Retention
 	var pass Pass
-	hold := func(ctx context.Context) error {
-		ok, err := w.lease(ctx)
-		if err == nil && !ok {
-			err = errBusy
-		}
-		return err
+	ok, err := w.lease(ctx)
+	if err == nil && !ok {
+		return min(r.Every, busyAgain), nil
 	}
-	err := hold(ctx)
 	if err == nil {
 		pass.Plan, err = newPlan(ctx, w.log, w.pace, r.Policies)
 	}
 	if err == nil {
-		err = pass.Plan.follow(ctx, w, &pass.Result, hold)
+		err = pass.Plan.follow(ctx, w, &pass.Result, func(ctx context.Context) error {
+			if time.Since(w.since) > turn {
+				w.giveBack()
+				pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
+			}
+			return w.wait(ctx)
+		})
 	}
 	if err == nil && pass.Result.Events+uint64(pass.Result.Dropped) > 0 {
 		err = w.purge(ctx, rest)
 	}
-	switch {
-	case ctx.Err() != nil, errors.Is(err, log.ErrClosed):
+	if ctx.Err() != nil || errors.Is(err, log.ErrClosed) {
 		return r.Every, err
-	case errors.Is(err, errBusy):
-		return min(r.Every, busyAgain), nil
 	}
 	pass.Err = err
 	c.tell(ctx, &pass)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -116,7 +117,9 @@ func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(con
 		}
 	}
 	w.say(Pruning, total, total)
-	return nil
+	// What a crash has left of a run that was being dropped goes as well.
+	_, err := w.log.Sweep(ctx, time.Now().Add(-abandoned))
+	return err
 }
 
 // prune drops the states that the plan names of one run.
@@ -128,13 +131,10 @@ func (p *Plan) prune(ctx context.Context, w *worker, r *PlannedRun, res *Result,
 		}
 	}
 	n, err := w.log.PruneIf(ctx, r.Run, seqs, log.PruneOptions{
-		Life: r.Life, Policy: names(of(r.Graph, p.Policies)), May: p.may(r, r.Prune),
+		Life: r.Life, Policy: names(of(r.Graph, p.Policies)), May: p.may(r, r.Prune), Pace: w.pace,
 		Step: func(dropped int) {
 			w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 			progress(dropped)
-			if w.pace != nil {
-				w.pace()
-			}
 		},
 	})
 	res.Events += uint64(n)

@@ -47,7 +47,8 @@ type Metadata struct {
 	GraphID string `json:"graph_id"`
 	// Version is the caller's version of the state's schema.
 	Version int `json:"version"`
-	// Labels are free.
+	// Labels are free. They are part of the event; those that [Log.Label] gives later
+	// are not, and go before them.
 	Labels map[string]string `json:"labels,omitempty"`
 }
 

@@ -17,8 +17,11 @@ type PruneOptions struct {
 	// then; its error stops the pruning and is returned. It must not change them.
 	May func(Marks) error
 	// Step, if not nil, is called after each transaction with how many states are
-	// dropped so far, with no lock held: it may sleep, for the sake of others.
+	// dropped so far.
 	Step func(dropped int)
+	// Pace, if not nil, is called after each transaction, and while a segment is made
+	// anew after each state, with no lock held: it may sleep, for the sake of others.
+	Pace func()
 }
 
 // PruneIf is [Log.Prune] for what was chosen earlier: it stops as soon as a label or a
@@ -40,7 +43,7 @@ func (l *Log) PruneIf(ctx context.Context, id string, seqs []uint64, opts PruneO
 	if err == nil {
 		err = run.in(opts.Life)
 	}
-	g := &guard{l: l, may: opts.May, step: opts.Step}
+	g := &guard{l: l, may: opts.May, step: opts.Step, pace: opts.Pace}
 	if err == nil {
 		err = g.ask(ctx, run)
 	}
@@ -72,6 +75,7 @@ type guard struct {
 	l    *Log
 	may  func(Marks) error
 	step func(dropped int)
+	pace func()
 
 	read  bool   // whether marks were read, and how far the companion was then
 	life  string // of the companion
@@ -102,6 +106,9 @@ func (g *guard) stepped(dropped int) {
 	if g != nil && g.step != nil {
 		g.step(dropped)
 	}
+	if g != nil && g.pace != nil {
+		g.pace()
+	}
 }
 
 // DropIf deletes a run that was chosen earlier, with its notes, unless events came to
@@ -111,7 +118,7 @@ func (g *guard) stepped(dropped int) {
 // Nothing that is acknowledged is lost by it: in one transaction, which no event and no
 // note can have preceded unseen, the run is put out of everybody's sight. What comes
 // later begins a new life of the run. After a crash behind that, what is left of the
-// run is removed by [Log.Sweep].
+// run is removed by the next [Log.Sweep].
 //
 // Errors: that of may; ErrConflict if the run is in another life than the one given, or
 // its last event is not last; ErrNotFound if it is gone; and as [Log.Append].
@@ -146,8 +153,9 @@ func (l *Log) DropIf(ctx context.Context, id, life string, last uint64, may func
 		}
 		err = l.hide(&run)
 		if err == nil {
-			if err = l.clear(run); errors.Is(err, ErrConflict) {
-				return nil // somebody saves to the run, and has removed it
+			// From here on it is done, whoever finishes it: also who saves to the run.
+			if err = l.remove(context.WithoutCancel(ctx), run); errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+				return nil
 			}
 			return err
 		}

@@ -120,7 +120,7 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (
 		return 0, 0, err
 	}
 	if seqs[0] < now.tail {
-		dropped, done, err = l.pruneSealed(ctx, now, seqs)
+		dropped, done, err = l.pruneSealed(ctx, now, seqs, g)
 	} else {
 		done = min(len(seqs), pruneSlice)
 		dropped, err = l.pruneTail(ctx, now, seqs[:done])
@@ -134,11 +134,14 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (
 // pruneSealed makes the segment that holds the first of seqs anew, without its
 // states of them. It returns how many states went, and how many seqs it is done
 // with.
-func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64) (dropped, done int, err error) {
+func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped, done int, err error) {
 	if err := l.writable(ctx); err != nil {
 		return 0, 0, err
 	}
 	r := l.reader(run)
+	if g != nil {
+		r.pace = g.pace
+	}
 	s, err := r.segment(ctx, seqs[0], false)
 	if err != nil {
 		return 0, 0, err
