@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -95,18 +96,38 @@ func (c *cli) completeNodes(cmd *cobra.Command, flag string) {
 	})
 }
 
-// completeGraphs lets the shell complete a flag by the graphs of the newest runs.
-func (c *cli) completeGraphs(cmd *cobra.Command, flag string) {
-	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, word string) (found []string, _ cobra.ShellCompDirective) {
+// completeFrom lets the shell complete a flag by something that the newest runs have.
+func (c *cli) completeFrom(cmd *cobra.Command, flag string, of func(looker, checkpoint.Run) []string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		var found []string
 		c.lookQuietly(cmd, func(l looker) {
 			for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Limit: maxCompletions}) {
-				if err == nil && run.GraphID != "" && strings.HasPrefix(run.GraphID, word) && !slices.Contains(found, run.GraphID) {
-					found = append(found, run.GraphID)
+				if err == nil {
+					found = append(found, of(l, run)...)
 				}
 			}
 		})
-		return found, cobra.ShellCompDirectiveNoFileComp
+		found = slices.DeleteFunc(found, func(s string) bool { return s == "" || !strings.HasPrefix(s, word) })
+		slices.Sort(found)
+		return slices.Compact(found), cobra.ShellCompDirectiveNoFileComp
 	})
+}
+
+// graphOf and labelsOf are for completeFrom: a run's graph, and the labels that were given
+// to it and its events.
+func graphOf(_ looker, run checkpoint.Run) []string { return []string{run.GraphID} }
+
+func labelsOf(l looker, run checkpoint.Run) (found []string) {
+	marks, err := l.store.Marks(l.ctx, run.ID)
+	if err != nil {
+		return nil
+	}
+	for _, m := range append(slices.Collect(maps.Values(marks.Events)), marks.Run) {
+		for key, value := range m.Labels {
+			found = append(found, key+"="+value)
+		}
+	}
+	return found
 }
 
 // lookQuietly lets look at the store if there is one: nobody wants to read an error

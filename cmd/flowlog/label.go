@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,6 +44,12 @@ runs label:NAME=VALUE finds runs by them.
 	output := outputFlag(cmd)
 	cmd.Flags().StringArrayVar(&remove, "remove", nil, "NAME: take this label away; may be given several times")
 	c.completeFirst(cmd, c.completeRefs)
+	cmd.RegisterFlagCompletionFunc("remove", func(cmd *cobra.Command, args []string, word string) (found []string, _ cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			c.lookQuietly(cmd, func(l looker) { found = l.completeLabel(args[0], word) })
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		labels, err := parseLabels(args[1:], remove)
 		if err != nil {
@@ -206,4 +213,22 @@ func (c *cli) listMarks(l looker, text string, f format) error {
 		list = append(list, events...)
 	}
 	return c.writeMarked(list, f)
+}
+
+// completeLabel returns the names of the labels of what a text names that begin with a word.
+func (l looker) completeLabel(text, word string) (found []string) {
+	at, err := l.target(text)
+	if err != nil {
+		return nil
+	}
+	m, err := l.marked(at)
+	if err != nil {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.labels)) {
+		if strings.HasPrefix(key, word) {
+			found = append(found, key)
+		}
+	}
+	return found
 }

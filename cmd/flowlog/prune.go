@@ -64,7 +64,8 @@ not to go on, if runs were skipped, or if one is damaged and so left alone.`,
 	flags.StringArrayVar(&p.graphs, "graph", nil, "only runs of this graph; may be given several times")
 	flags.BoolVarP(&p.dry, "dry-run", "n", false, "only list what would go")
 	flags.BoolVarP(&p.yes, "yes", "y", false, "don't ask")
-	c.completeGraphs(cmd, "graph")
+	c.completeFrom(cmd, "graph", graphOf)
+	c.completeFrom(cmd, "keep-label", labelsOf)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, word string) (found []string, _ cobra.ShellCompDirective) {
 		c.lookQuietly(cmd, func(l looker) { found = l.completeRun(word) })
 		return found, cobra.ShellCompDirectiveNoFileComp
@@ -103,7 +104,7 @@ func (p *pruner) check(given func(flag string) bool) error {
 	var keep []checkpoint.Policy
 	if given("older-than") {
 		if p.olderThan <= 0 {
-			return usage("--older-than %s: it must be more than 0; to keep only the newest event of each branch, say --keep-last 1", &p.olderThan)
+			return usage("--older-than %s: it must be more than 0; to keep only the newest event of each branch, say --keep-last 1", lasting(p.olderThan.duration()))
 		}
 		keep = append(keep, compaction.KeepFor(p.olderThan.duration()))
 	}
@@ -127,7 +128,7 @@ func (p *pruner) check(given func(flag string) bool) error {
 	if given("drop-idle") {
 		switch {
 		case p.dropIdle <= 0:
-			return usage("--drop-idle %s: it must be more than 0: it is how long ago a run's newest event was", &p.dropIdle)
+			return usage("--drop-idle %s: it must be more than 0: it is how long ago a run's newest event was", lasting(p.dropIdle.duration()))
 		case p.olderThan > p.dropIdle:
 			return usage("--drop-idle %s would drop whole runs with states that --older-than %s keeps: make it %[2]s or more", &p.dropIdle, &p.olderThan)
 		}
@@ -261,6 +262,11 @@ func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
 	if _, free, e := store.Space(ctx); e == nil && res.After >= res.Before && free > 0 {
 		p.c.say("%s in the file are free, for the next events", size(free))
 	}
+	use, _, err := p.c.storeUse(looker{store, ctx}, 1)
+	if err != nil {
+		return err
+	}
+	p.c.compactHint(use)
 	if n := len(res.Skipped); n > 0 {
 		return &exitError{codeDiffers, fmt.Sprintf("%s skipped; the rest was dropped as listed", count(n, "run"))}
 	}

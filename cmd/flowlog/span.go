@@ -16,8 +16,13 @@ var longUnits = regexp.MustCompile(`(\d+(?:\.\d*)?)([dw])`)
 
 func (s span) duration() time.Duration { return time.Duration(s) }
 
-// String, Set and Type make span a flag.
-func (s *span) String() string { return lasting(time.Duration(*s)) }
+// String, Set and Type make span a flag, which is without a default if that is 0.
+func (s *span) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return lasting(s.duration())
+}
 
 func (s *span) Set(text string) error {
 	hours := longUnits.ReplaceAllStringFunc(text, func(part string) string {
