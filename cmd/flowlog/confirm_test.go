@@ -20,6 +20,12 @@ import (
 // was shown and the exit code.
 func atPrompt(t *testing.T, dir, answer string, args ...string) (shown string, code int) {
 	t.Helper()
+	return whileItAsks(t, dir, func() string { return answer }, args...)
+}
+
+// whileItAsks is atPrompt; answer does something before it answers.
+func whileItAsks(t *testing.T, dir string, answer func() string, args ...string) (shown string, code int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "flowlog", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "PAGER=cat")
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 160})
@@ -35,7 +41,7 @@ func atPrompt(t *testing.T, dir, answer string, args ...string) (shown string, c
 		}
 		if !asked && strings.Contains(out.String(), "[y/N] ") {
 			asked = true
-			_, err := io.WriteString(terminal, answer)
+			_, err := io.WriteString(terminal, answer())
 			require.NoError(t, err)
 		}
 	}
@@ -91,4 +97,40 @@ func TestRedactAsks(t *testing.T) {
 	shown, code = atPrompt(t, dir, "yes\n", args...)
 	require.Zero(t, code, shown)
 	require.Contains(t, flowlog(t, dir, "show", "run@3"), "The state was redacted at ")
+}
+
+func TestPruneSkipsWhatIsProtectedWhileItAsks(t *testing.T) {
+	t.Parallel()
+	for _, backend := range []string{"sqlite", "bolt"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			save := func(run string) {
+				store, err := openStore(backend, filepath.Join(dir, "store.db"))
+				require.NoError(t, err)
+				defer store.Close()
+				require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: run, NodeID: "node", State: []byte(`{}`)}))
+			}
+			for range 3 {
+				save("pinned")
+				save("grown")
+			}
+			shown, code := whileItAsks(t, dir, func() string { // the store is free for others meanwhile
+				flowlog(t, dir, "pin", "pinned@1")
+				save("grown")
+				return "y\n"
+			}, "prune", "--keep-last", "1")
+			require.Equal(t, 1, code, shown)
+			require.Contains(t, shown, "dropped the states of 2 events of 1 run; ")
+			require.Regexp(t, `skipped: run "pinned" seq 1: .*pinned`, shown)
+			require.Contains(t, shown, "flowlog: 1 run skipped; the rest was dropped as listed")
+			require.Equal(t, "{}", flowlog(t, dir, "show", "pinned@2", "--raw"))
+			require.Equal(t, "{}", flowlog(t, dir, "show", "grown@3", "--raw")) // as it was listed
+
+			shown, code = atPrompt(t, dir, "y\n", "prune", "--keep-last", "1") // a new list
+			require.Zero(t, code, shown)
+			require.Contains(t, shown, "dropped the states of 2 events of 2 runs; ")
+			require.Equal(t, "{}", flowlog(t, dir, "show", "pinned@1", "--raw"))
+		})
+	}
 }
