@@ -11,7 +11,6 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
-	"github.com/flowlog/checkpoint/log"
 )
 
 // pruneTable is a row for each run that loses something, or was to go and does not; the
@@ -37,7 +36,7 @@ type pruneRow struct {
 }
 
 func rowOf(r *checkpoint.PlannedRun) pruneRow {
-	row := pruneRow{events: r.Last, drop: r.Events, before: r.Pruned, states: r.Bytes, stored: r.Stored, which: rangesText(r.Prune), kept: map[string]uint64{}}
+	row := pruneRow{events: r.Last, drop: r.Events, before: r.Pruned, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
 	for _, k := range r.Kept {
 		n := k.Last - k.First + 1
 		row.keep += n
@@ -109,14 +108,15 @@ func (t *pruneTable) write(s *screen) {
 	writeTable(s, "", append(columns, t.keep, t.why)...)
 }
 
-// rangesText names events as references do, as many as fit in a column.
-func rangesText(list []log.Range) string {
+// prunedSeqs names the events that lose their states as references do, as many as fit
+// in a column.
+func prunedSeqs(r *checkpoint.PlannedRun) string {
 	const most = 20
 	text := ""
-	for i, r := range list {
-		part := fmt.Sprint(r.First)
-		if r.Last > r.First {
-			part += fmt.Sprint("..", r.Last)
+	for i, events := range r.Prune {
+		part := fmt.Sprint(events.First)
+		if events.Last > events.First {
+			part += fmt.Sprint("..", events.Last)
 		}
 		if i > 0 {
 			part = "," + part
