@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/bolt"
+	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -86,6 +87,13 @@ func (c *crashWork) prepare(round int) error {
 			}
 		}
 	}
+	for _, run := range []string{"planned-0", "planned-0", "planned-0", "planned-1", "dropped-0", "dropped-1"} {
+		for range 4 {
+			if err := c.edit(run, 6000); err != nil {
+				return err
+			}
+		}
+	}
 	for range 2 - 2*(round%2) {
 		if err := c.w.save(c.s, "bulky", 0, noise(c.r, 900_000)); err != nil {
 			return err
@@ -105,6 +113,14 @@ func (c *crashWork) edit(run string, size int) error {
 		parent = 1 + c.r.Uint64N(last)
 	}
 	return c.w.save(c.s, run, parent, editText(c.r, c.w.state(run, parent)))
+}
+
+// planGraphs are the graphs of the runs that only plans prune and drop.
+var planGraphs = []string{"planned", "dropped"}
+
+// crashPolicies are those of the plans.
+var crashPolicies = []checkpoint.Policy{
+	compaction.KeepLast(3).ForGraph("planned"), compaction.KeepLabelled("gold", "").ForGraph("planned"), compaction.DropRunsIdle(1).ForGraph("dropped"),
 }
 
 func (c *crashWork) round(round int) error {
@@ -128,6 +144,12 @@ func (c *crashWork) round(round int) error {
 		func() error { return c.edit("large-3", 0) },
 		func() error { return c.w.remove(c.s, "large-1") }, // with its companion
 		func() error { return c.edit("large-1", 6000) },
+		func() error { return c.s.Label(ctx, "planned-0", c.w.last("planned-0")-4, "gold", "yes") },
+		func() error { return c.s.Pin(ctx, "planned-1", c.w.last("planned-1")) },
+		func() error { return c.s.Label(ctx, "dropped-0", 1, "gold", "yes") }, // a companion
+		func() error { return c.w.follow(c.s, crashPolicies...) },             // sealed states, and since the last round others
+		func() error { return c.edit("dropped-1", 6000) },                     // a new life
+		func() error { return c.edit("planned-0", 6000) },
 		func() error { return compact(0) }, // merges
 	} {
 		if err := step(); err != nil {
@@ -185,6 +207,11 @@ func (c *crashes) recover(t *testing.T, b log.Backend, w *witness, when string) 
 	require.Empty(t, rep.Skipped, when)
 	w.check(t, s, when+", compacted")
 	requireTiled(t, b, when)
+	require.NoError(t, w.follow(s, crashPolicies...), when)
+	w.check(t, s, when+", the plan finished")
+	plan, err := s.Plan(context.Background(), crashPolicies...)
+	require.NoError(t, err)
+	require.Zero(t, plan.Total().Events, when)
 	c.made.Add(1)
 }
 

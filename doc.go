@@ -27,6 +27,9 @@
 //   - [EventStore.Blame] says which event or fork set a value, [EventStore.Lineage] what
 //     an event grew from. [EventStore.Fork] begins a run of its own with the state of
 //     an event, and [EventStore.Watch] follows runs while they are written.
+//   - [EventStore.Plan] says what policies of package compaction would drop and why all
+//     else stays, [EventStore.RunPlan] does it, and [WithRetention] does both in the
+//     background. [EventStore.Label] and [EventStore.Pin] say what is worth keeping.
 //   - [EventStore.Verify] checks a run against its hash chain.
 //   - [EventStore.Export] writes a run to a file with its hashes, and
 //     [EventStore.Import] makes the same run of it in any store;

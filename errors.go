@@ -26,6 +26,9 @@ var (
 	// ErrLocked: another process held the store for longer than this one was to
 	// wait. Nothing was written.
 	ErrLocked = log.ErrLocked
+	// ErrNotErased: states are redacted, and copies of some may still be in the
+	// store's files. Redact again with the same events finishes the work.
+	ErrNotErased = log.ErrNotErased
 	// ErrReadOnly: nothing can be written through this store.
 	ErrReadOnly = log.ErrReadOnly
 )

@@ -79,6 +79,17 @@ func (f *failpoints) Reclaim(ctx context.Context, progress func(log.Reclaimed)) 
 	return n, err
 }
 
+// Erase implements [log.Eraser].
+func (f *failpoints) Erase(ctx context.Context) error {
+	err := f.reach("before erase")
+	if err == nil {
+		if err = f.Backend.(log.Eraser).Erase(ctx); err == nil {
+			err = f.reach("after erase")
+		}
+	}
+	return err
+}
+
 // Space implements [log.Sizer] where the backend does.
 func (f *failpoints) Space(ctx context.Context) (size, free int64, err error) {
 	if s, ok := f.Backend.(log.Sizer); ok && !f.dead.Load() {

@@ -30,8 +30,8 @@ var layers = map[string][]string{
 	"flowgraphstore":    {""},
 	"statediff":         {"internal/jsonscan"},
 	"bench/workload":    nil,
-	"bench":             {"", "flowgraphstore", "bench/workload"},
-	"cmd/flowlog":       {"", "flowgraphstore", "statediff", "archive"},
+	"bench":             {"", "flowgraphstore", "compaction", "bench/workload"},
+	"cmd/flowlog":       {"", "flowgraphstore", "compaction", "statediff", "archive"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import

@@ -70,8 +70,34 @@ func WithoutCompaction() Option { return func(c *config) { c.dormant = true } }
 // the background. The default is 10 minutes.
 func WithIdle(d time.Duration) Option { return func(c *config) { c.compact.Idle = d } }
 
-// WithLogger sets who is told what goes wrong in the background. The default is
-// slog.Default(). Nothing is lost by what goes wrong there.
+// WithRetention drops, in the background, what is due by these policies: a pass at once
+// and another each time that so long has gone by since the last. Without it nothing is
+// dropped by itself. Of several processes that share a file and ask for it, one works at
+// a time; each follows its own policies, so they should be the same.
+//
+// A pass does what [EventStore.Plan] and [EventStore.RunPlan] do, little by little for
+// the sake of others, and leaves the space for use again: [EventStore.Compact] gives it
+// back. It is logged, at level Info if anything was to be done; WithRetentionReport tells
+// more.
+//
+// Opening fails with ErrInvalid for a policy that makes no sense, and together with
+// WithoutCompaction or WithReadOnly.
+func WithRetention(every time.Duration, policies ...Policy) Option {
+	return func(c *config) { c.compact.Retention.Every, c.compact.Retention.Policies = every, policies }
+}
+
+// RetentionPass is what was done once for WithRetention: the plan, what running it did,
+// and what went wrong, which will be tried again.
+type RetentionPass = compaction.Pass
+
+// WithRetentionReport sets who is told of each pass of WithRetention. It is called in the
+// background, and must not close the store.
+func WithRetentionReport(report func(RetentionPass)) Option {
+	return func(c *config) { c.compact.Retention.Report = report }
+}
+
+// WithLogger sets who is told what goes wrong in the background, and what retention did.
+// The default is slog.Default(). Nothing is lost by what goes wrong there.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logger = l } }
 
 // WithReadOnly opens a store for looking only, also while another process writes
@@ -116,4 +142,13 @@ func (c *config) general() error {
 		return fmt.Errorf("%w option %s: it is for stores in a file", ErrInvalid, c.onlyFor)
 	}
 	return nil
+}
+
+// background returns an error if what is to be done in the background makes no sense.
+func (c *config) background() error {
+	r := c.compact.Retention
+	if r.Every != 0 && (c.dormant || c.log.ReadOnly) {
+		return fmt.Errorf("%w option WithRetention: WithoutCompaction and WithReadOnly keep the store from it", ErrInvalid)
+	}
+	return r.Check()
 }

@@ -82,6 +82,11 @@ func TestPrune(t *testing.T) {
 // way they are asked for.
 func requirePruned(t *testing.T, s *checkpoint.EventStore, run string, states []string, gone map[uint64]bool, after time.Time) {
 	t.Helper()
+	requirePrunedBy(t, s, run, states, gone, after, "a reason")
+}
+
+func requirePrunedBy(t *testing.T, s *checkpoint.EventStore, run string, states []string, gone map[uint64]bool, after time.Time, policy string) {
+	t.Helper()
 	ctx := context.Background()
 	var left []uint64
 	for _, ev := range events(t, s, run, checkpoint.HistoryOptions{}) {
@@ -103,11 +108,11 @@ func requirePruned(t *testing.T, s *checkpoint.EventStore, run string, states []
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, run, e.Run)
 		require.Equal(t, ev.Seq, e.Seq)
-		require.Equal(t, "a reason", e.Policy)
+		require.Equal(t, policy, e.Policy)
 		require.WithinRange(t, e.At, after.Add(-time.Second), time.Now())
 		require.Equal(t, ev.Size, e.Size)
 		require.Equal(t, ev.SHA256, e.SHA256)
-		require.ErrorContains(t, err, fmt.Sprintf(`run %q seq %d: state of %d bytes was pruned by "a reason" at 20`, run, ev.Seq, ev.Size))
+		require.ErrorContains(t, err, fmt.Sprintf(`run %q seq %d: state of %d bytes was pruned by %q at 20`, run, ev.Seq, ev.Size, policy))
 	}
 	list, err := s.List(run)
 	require.NoError(t, err)

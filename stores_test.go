@@ -98,6 +98,9 @@ func (b keptBackend) Space(ctx context.Context) (size, free int64, err error) {
 	return 0, 0, nil
 }
 
+// Erase is that of a backend that has one.
+func (b keptBackend) Erase(ctx context.Context) error { return b.Backend.(log.Eraser).Erase(ctx) }
+
 // Version is that of a backend that has one.
 func (b keptBackend) Version(ctx context.Context) (int64, error) {
 	return b.Backend.(log.Versioner).Version(ctx)

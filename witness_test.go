@@ -36,10 +36,11 @@ type toldEvent struct {
 }
 
 type attempt struct {
-	kind  string // "save", "prune", "delete", or nothing
+	kind  string // "save", "prune", "delete", "plan", or nothing
 	run   string
 	event toldEvent
 	seqs  []uint64
+	plan  *checkpoint.Plan
 }
 
 func newWitness() *witness { return &witness{runs: map[string]*told{}} }
@@ -78,7 +79,8 @@ func (w *witness) save(s *checkpoint.EventStore, run string, parent uint64, stat
 	}
 	ev := toldEvent{parent: parent, state: state}
 	return w.try(attempt{kind: "save", run: run, event: ev}, func() error {
-		return s.Save(context.Background(), &checkpoint.Checkpoint{RunID: run, NodeID: "node", State: json.RawMessage(state), Seq: parent})
+		return s.Save(context.Background(), &checkpoint.Checkpoint{RunID: run, NodeID: "node", State: json.RawMessage(state), Seq: parent,
+			Metadata: checkpoint.Metadata{GraphID: graphOf(run)}})
 	}, func() {
 		if w.runs[run] == nil {
 			w.runs[run] = &told{}
@@ -94,6 +96,39 @@ func (w *witness) prune(s *checkpoint.EventStore, run string, seqs ...uint64) er
 	}, func() {
 		for _, seq := range seqs {
 			w.runs[run].events[seq-1].pruned = true
+		}
+	})
+}
+
+// graphOf returns the graph of the runs of the witness: "large" of "large-1".
+func graphOf(run string) string {
+	graph, _, _ := strings.Cut(run, "-")
+	return graph
+}
+
+// follow plans by policies, and runs the plan: nothing may be skipped.
+func (w *witness) follow(s *checkpoint.EventStore, policies ...checkpoint.Policy) error {
+	plan, err := s.Plan(context.Background(), policies...)
+	if err != nil {
+		return err
+	}
+	return w.try(attempt{kind: "plan", plan: &plan}, func() error {
+		res, err := s.RunPlan(context.Background(), plan, checkpoint.PlanOptions{Reclaim: true})
+		if err == nil && len(res.Skipped) > 0 {
+			err = res.Skipped[0].Err
+		}
+		return err
+	}, func() {
+		for i := range plan.Runs {
+			r := &plan.Runs[i]
+			if r.Drop != "" {
+				delete(w.runs, r.Run)
+			}
+			for _, g := range r.Prune {
+				for seq := g.First; seq <= g.Last; seq++ {
+					w.runs[r.Run].events[seq-1].pruned = true
+				}
+			}
 		}
 	})
 }
@@ -124,6 +159,10 @@ func (w *witness) state(run string, seq uint64) string {
 func (w *witness) settle(t require.TestingT, s *checkpoint.EventStore) {
 	a := w.doing
 	w.doing = attempt{}
+	if a.kind == "plan" {
+		w.settlePlan(t, s, a.plan)
+		return
+	}
 	run, err := s.Run(context.Background(), a.run)
 	if a.kind == "" || errors.Is(err, checkpoint.ErrNotFound) {
 		if a.kind == "delete" {
@@ -146,6 +185,27 @@ func (w *witness) settle(t require.TestingT, s *checkpoint.EventStore) {
 			require.NoError(t, err)
 			if slices.Contains(a.seqs, ev.Seq) {
 				w.runs[a.run].events[ev.Seq-1].pruned = ev.Pruned
+			}
+		}
+	}
+}
+
+// settlePlan takes as much of a plan as the store has done of it.
+func (w *witness) settlePlan(t require.TestingT, s *checkpoint.EventStore, plan *checkpoint.Plan) {
+	for i := range plan.Runs {
+		r := &plan.Runs[i]
+		if r.Drop != "" {
+			_, err := s.Run(context.Background(), r.Run)
+			if errors.Is(err, checkpoint.ErrNotFound) {
+				delete(w.runs, r.Run)
+				continue
+			}
+			require.NoError(t, err)
+		}
+		for _, g := range r.Prune {
+			for ev, err := range s.History(context.Background(), r.Run, checkpoint.HistoryOptions{From: g.First, To: g.Last, HeadersOnly: true}) {
+				require.NoError(t, err)
+				w.runs[r.Run].events[ev.Seq-1].pruned = ev.Pruned
 			}
 		}
 	}
@@ -239,6 +299,6 @@ func (w *witness) readOne(t *testing.T, s *checkpoint.EventStore) error {
 func (w *witness) moved(id string, r *told) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.runs[id] != r || w.doing.run == id && w.doing.kind != "save" ||
+	return w.runs[id] != r || w.doing.run == id && w.doing.kind != "save" || w.doing.kind == "plan" && slices.Contains(planGraphs, graphOf(id)) ||
 		slices.ContainsFunc(r.events, func(e toldEvent) bool { return e.pruned })
 }

@@ -62,6 +62,8 @@ var measures = []measure{
 	{"pressure: save while compaction works", underPressure},
 	{"seal on one core", sealSpeed},
 	{"shrink", shrink},
+	{"plan", plan},
+	{"prune", prune},
 }
 
 func main() {

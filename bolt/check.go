@@ -9,7 +9,10 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-var _ log.Checker = (*Backend)(nil)
+var (
+	_ log.Checker = (*Backend)(nil)
+	_ log.Eraser  = (*Backend)(nil)
+)
 
 // Check implements [log.Checker]: it walks over all buckets and holds their keys to
 // their order. Pages have no checksum, so that is what there is to see.

@@ -40,6 +40,20 @@ const copyBytes = 8 << 20
 // A done ctx ends it with nothing but the erasure reached. A crash leaves the old
 // file or the new one, whole; what else it leaves the next Open removes.
 func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+	return b.rewrite(ctx, false, progress)
+}
+
+// Erase implements [log.Eraser] as Reclaim does its work, but always: what was erased
+// from a bbolt file stays in its free pages until they are used again, and only in a
+// new file it is not. Readers who are on the old file are waited for.
+func (b *Backend) Erase(ctx context.Context) error {
+	_, err := b.rewrite(ctx, true, nil)
+	return err
+}
+
+// rewrite puts a copy of what is left in the place of the file, if that pays or
+// always.
+func (b *Backend) rewrite(ctx context.Context, always bool, progress func(log.Reclaimed)) (int64, error) {
 	for more := true; more; {
 		var err error
 		if more, err = b.Purge(ctx); err != nil {
@@ -58,7 +72,7 @@ func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (in
 	}
 	old := b.current.Load()
 	size, free, err := old.space()
-	if err != nil || free < reclaimBytes || free < size/reclaimPart {
+	if err != nil || !always && (free < reclaimBytes || free < size/reclaimPart) {
 		return 0, b.explain(err)
 	}
 	b.checked = time.Time{}
@@ -67,7 +81,7 @@ func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (in
 	}
 	next, err := b.compact(ctx, old, size-free, progress)
 	if err != nil {
-		return 0, fmt.Errorf("reclaim: %w", b.refuse(err))
+		return 0, fmt.Errorf("copy the file: %w", b.refuse(err))
 	}
 	return b.swap(old, next, size)
 }
@@ -109,7 +123,7 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 // waits for the lock of the old one finds that it is not at the path any more.
 func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
-		return 0, errors.Join(fmt.Errorf("reclaim: %w", err), next.close(), b.removeCompact())
+		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCompact())
 	}
 	b.did("rename")
 	b.current.Store(next)
@@ -121,15 +135,15 @@ func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	}
 	b.did("sync the folder")
 	if err := old.close(); err != nil { // once its readers are done
-		return 0, fmt.Errorf("reclaim: close the old file of %s: %w", b.path, err)
+		return 0, fmt.Errorf("close the old file of %s: %w", b.path, err)
 	}
 	b.did("close the old")
 	if b.failed != nil {
-		return 0, fmt.Errorf("reclaim: %w", b.failed)
+		return 0, fmt.Errorf("copy the file: %w", b.failed)
 	}
 	info, err := next.file.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("reclaim: %w", err)
+		return 0, fmt.Errorf("copy the file: %w", err)
 	}
 	return size - info.Size(), nil
 }

@@ -16,8 +16,11 @@ type BackgroundOptions struct {
 	// Idle is how long a run must have had no event to be sealed whole. Default
 	// 10 minutes.
 	Idle time.Duration
-	// Logger is told what could not be sealed and why. Default slog.Default().
+	// Logger is told what could not be sealed and why, and of each pass of the
+	// Retention. Default slog.Default().
 	Logger *slog.Logger
+	// Retention asks for states and runs to be dropped as well.
+	Retention Retention
 }
 
 // DefaultIdle is how long a run must have had no event to be sealed whole by a
@@ -35,6 +38,8 @@ const turn = 500 * time.Millisecond
 // Compactor seals in the background, while its log is in use: the tail of a run as
 // soon as it fills a segment, and whole runs that have gone idle. Several of them,
 // in several processes, may share a storage: one works at a time.
+//
+// Nothing is ever dropped by it but for a [Retention].
 //
 // Disk space is left for use again, not given back: [Compact] does that.
 type Compactor struct {
@@ -97,6 +102,10 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	// Nobody needs an idle run sealed to the second.
 	idle := time.NewTicker(max(c.opts.Idle/4, 10*time.Millisecond))
 	defer idle.Stop()
+	var passes <-chan time.Time
+	if c.opts.Retention.Every > 0 {
+		passes = time.After(0)
+	}
 	var seen time.Time  // idle runs up to then have been sealed
 	var swept time.Time // when imports that were killed were last looked for
 	for {
@@ -107,6 +116,10 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 			return
 		case <-c.wake:
 			err = c.sealGrown(ctx, w)
+		case <-passes:
+			var next time.Duration
+			next, err = c.retain(ctx, w)
+			passes = time.After(next)
 		case now := <-idle.C:
 			until := now.Add(-c.opts.Idle)
 			err = c.sealGrown(ctx, w) // what another process kept from being sealed

@@ -2,7 +2,10 @@
 // request with [Compact], or by itself while a store is open with a [Compactor].
 // How it is done, without losing anything, is the engine's: see [log.Log.Seal].
 //
-// Sealing loses nothing, so it needs nobody's leave.
+// Sealing loses nothing, so it needs nobody's leave. Dropping states and runs does: it
+// is done where a [Policy] is given, by a [Plan] that says first what goes and why the
+// rest stays. [NewPlan] makes it and [Plan.Run] follows it, or a Compactor does both
+// again and again if a Retention asks for it.
 package compaction
 
 import (
@@ -25,7 +28,7 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// Step is what Compact is at.
+// Step is what Compact, or Plan.Run, is at.
 type Step string
 
 // The steps, in order.
@@ -33,12 +36,13 @@ const (
 	Waiting    Step = "waiting"  // for another process that compacts
 	Checking   Step = "checking" // whether the storage is whole
 	Sealing    Step = "sealing"
+	Pruning    Step = "pruning" // what a plan says
 	Purging    Step = "purging"
 	Reclaiming Step = "reclaiming"
 )
 
-// Progress is how far Compact has come in a step. Done and Total are events when
-// sealing, and bytes of the file when reclaiming; Total is 0 where it is not known.
+// Progress is how far Compact, or Plan.Run, has come in a step. Done and Total are
+// events when sealing and when pruning, and bytes of the file when reclaiming; Total is 0 where it is not known.
 type Progress struct {
 	Step        Step
 	Done, Total int64
@@ -118,15 +122,21 @@ func (w *worker) compact(ctx context.Context, idle time.Time) error {
 	if err := w.purge(ctx, 0); err != nil {
 		return err
 	}
-	w.say(Reclaiming, 0, 0)
 	var err error
+	w.report.Reclaimed, err = w.reclaim(ctx)
+	return err
+}
+
+// reclaim gives disk space back.
+func (w *worker) reclaim(ctx context.Context) (int64, error) {
+	w.say(Reclaiming, 0, 0)
 	// The lease is not extended meanwhile: a storage that is being copied takes no
 	// writes, and it does no harm if others work.
-	w.report.Reclaimed, err = w.log.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
+	n, err := w.log.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
 	if err != nil {
-		return fmt.Errorf("reclaim disk space: %w", err)
+		return n, fmt.Errorf("reclaim disk space: %w", err)
 	}
-	return nil
+	return n, nil
 }
 
 // worker is one who compacts.

@@ -86,6 +86,22 @@ type Reclaimer interface {
 	Reclaim(ctx context.Context, progress func(Reclaimed)) (int64, error)
 }
 
+// An Eraser is a Backend that can leave no copy of what is dead: [Log.Redact] needs
+// one.
+type Eraser interface {
+	// Erase does all that is left for Purge to do, and then sees to it that nothing
+	// of what was erased, replaced or moved, now or at any time before, is left in
+	// the storage's files: neither in their free pages and the unused parts of
+	// others, nor in a log or any other file beside them. What is there stays as it
+	// is, and readable meanwhile.
+	//
+	// The documentation says how long writers wait, and how long it waits for
+	// others who still read what was there before: after that the error satisfies
+	// [ErrLocked]. After an error, or a crash, calling it again finishes. A done
+	// ctx ends it.
+	Erase(ctx context.Context) error
+}
+
 // Reclaimed is how far a [Reclaimer] has come, in bytes of its file.
 type Reclaimed struct {
 	Done, Total int64

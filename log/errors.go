@@ -33,6 +33,9 @@ var (
 	// ErrLocked: another process held the storage for longer than this one was
 	// to wait. Nothing was written.
 	ErrLocked = errors.New("locked")
+	// ErrNotErased: states are redacted, and copies of some may still be in the
+	// storage's files. Redact again with the same events finishes the work.
+	ErrNotErased = errors.New("not all is erased")
 	// ErrReadOnly: the store was opened for reading only, its file can't be
 	// written, or an earlier sync failed.
 	ErrReadOnly = errors.New("store is read-only")
@@ -86,16 +89,20 @@ func place(run string, seq uint64) string {
 
 // PrunedError says when and why a state was dropped, and what it was.
 type PrunedError struct {
-	Run    string
-	Seq    uint64
-	Policy string    // what dropped it; empty when no note says so
-	At     time.Time // when; zero when no note says so
-	Size   int64     // the state's size in bytes
-	SHA256 Digest    // the state's hash
+	Run      string
+	Seq      uint64
+	Policy   string    // what dropped it, or the reason; empty when no note says so
+	At       time.Time // when; zero when no note says so
+	Redacted bool      // by Redact: no copy of it is to be left anywhere
+	Size     int64     // the state's size in bytes
+	SHA256   Digest    // the state's hash
 }
 
 // Error implements error.
 func (e *PrunedError) Error() string {
+	if e.Redacted {
+		return fmt.Sprintf("%sstate of %d bytes was redacted at %s: %s (sha256 %s)", place(e.Run, e.Seq), e.Size, e.At.UTC().Format(time.RFC3339), e.Policy, e.SHA256)
+	}
 	by := ""
 	if e.Policy != "" {
 		by = fmt.Sprintf(" by %q at %s", e.Policy, e.At.UTC().Format(time.RFC3339))

@@ -47,7 +47,8 @@ type Metadata struct {
 	GraphID string `json:"graph_id"`
 	// Version is the caller's version of the state's schema.
 	Version int `json:"version"`
-	// Labels are free.
+	// Labels are free. They are part of the event; those that [Log.Label] gives later
+	// are not, and go before them.
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
@@ -118,6 +119,8 @@ type Event struct {
 	// and the stored state take.
 	Encoding Encoding
 	Stored   int64
+	// StateStored is the state's part of Stored: of a sealed event about so.
+	StateStored int64
 	// State is nil when only headers were asked for, or the state was pruned.
 	// It belongs to the caller.
 	State []byte

@@ -13,7 +13,7 @@ import (
 // are events of the run's companion log: appended, hash-chained, never changed,
 // and deleted with the run.
 type Note struct {
-	// Kind says what the note is: "prune", "label", …
+	// Kind says what the note is: "prune", "redact", "label", …
 	Kind string `json:"-"`
 	// At is when it was made.
 	At time.Time `json:"-"`
@@ -42,6 +42,9 @@ func (n *Note) Covers(seq uint64) bool {
 	return false
 }
 
+// dropped reports whether the note says that states were dropped.
+func (n *Note) dropped() bool { return n.Kind == noteKindPrune || n.Kind == noteKindRedact }
+
 // ranges joins ascending seqs to ranges.
 func ranges(seqs []uint64) []Range {
 	var out []Range
@@ -64,6 +67,12 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 	if err != nil {
 		return err
 	}
+	return l.addNote(ctx, run, n)
+}
+
+// addNote is AddNote for one life of a run.
+func (l *Log) addNote(ctx context.Context, run Run, n Note) error {
+	id := run.ID
 	n.Life = run.Life
 	state, err := json.Marshal(n)
 	if err != nil {

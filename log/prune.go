@@ -14,6 +14,7 @@ const noteKindPrune = "prune"
 // pruneSlice is how many states one transaction drops, at most.
 const pruneSlice = 64
 
+// pruneData is what a note of kind "prune" or "redact" has beside its events.
 type pruneData struct {
 	Policy string `json:"policy"`
 }
@@ -47,7 +48,12 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	if seqs, err = l.unpruned(ctx, run, seqs); err != nil {
 		return 0, err
 	}
-	dropped, err := l.pruneAll(ctx, run, seqs, policy)
+	if len(seqs) > 0 {
+		if err := l.noteDropped(ctx, id, noteKindPrune, seqs, policy); err != nil {
+			return 0, err
+		}
+	}
+	dropped, err := l.pruneAll(ctx, run, seqs, nil)
 	if err != nil {
 		return dropped, err
 	}
@@ -59,24 +65,25 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	return dropped, nil
 }
 
-// pruneAll drops states that are there.
-func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, policy string) (dropped int, err error) {
-	if len(seqs) == 0 {
-		return 0, nil
-	}
-	data, err := json.Marshal(pruneData{Policy: policy})
+// noteDropped notes, before it is done, that states are dropped and why.
+func (l *Log) noteDropped(ctx context.Context, id, kind string, seqs []uint64, why string) error {
+	data, err := json.Marshal(pruneData{Policy: why})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := l.AddNote(ctx, run.ID, Note{Kind: noteKindPrune, Events: ranges(seqs), Data: data}); err != nil {
-		return 0, err
-	}
-	for part := range slices.Chunk(seqs, pruneSlice) {
-		n, err := l.pruneSome(ctx, run, part)
-		dropped += n
+	return l.AddNote(ctx, id, Note{Kind: kind, Events: ranges(seqs), Data: data})
+}
+
+// pruneAll drops states that are there and that a note speaks of, if g allows.
+func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped int, err error) {
+	for len(seqs) > 0 {
+		n, done, err := l.pruneSome(ctx, run, seqs, g)
 		if err != nil {
 			return dropped, fmt.Errorf("%sprune: %w", place(run.ID, 0), err)
 		}
+		dropped += n
+		seqs = seqs[done:]
+		g.stepped(dropped)
 	}
 	return dropped, nil
 }
@@ -98,44 +105,43 @@ func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, e
 	return there, nil
 }
 
-// pruneSome drops a slice of states: those in segments a segment at a time, then
-// those of the tail in one change.
-func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error) {
-	dropped := 0
-	for len(seqs) > 0 {
-		now, err := l.run(ctx, run.ID)
-		if err != nil {
-			return dropped, err
-		}
-		if now.Life != run.Life {
-			return dropped, l.gone(ctx, run)
-		}
-		n, done := 0, len(seqs)
-		if seqs[0] < now.tail {
-			n, done, err = l.pruneSealed(ctx, now, seqs)
-		} else {
-			n, err = l.pruneTail(ctx, now, seqs)
-		}
-		if errors.Is(err, ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return dropped, err
-		}
-		dropped += n
-		seqs = seqs[done:]
+// pruneSome drops the first of ascending seqs, in one change: those in one segment, or
+// a slice of those of the tail. It returns how many states went, and how many seqs it is
+// done with: none if the run was changed meanwhile.
+func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped, done int, err error) {
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return 0, 0, err
 	}
-	return dropped, nil
+	if now.Life != run.Life {
+		return 0, 0, l.gone(ctx, run)
+	}
+	if err := g.ask(ctx, now); err != nil {
+		return 0, 0, err
+	}
+	if seqs[0] < now.tail {
+		dropped, done, err = l.pruneSealed(ctx, now, seqs, g)
+	} else {
+		done = min(len(seqs), pruneSlice)
+		dropped, err = l.pruneTail(ctx, now, seqs[:done])
+	}
+	if errors.Is(err, ErrConflict) {
+		return 0, 0, nil
+	}
+	return dropped, done, err
 }
 
 // pruneSealed makes the segment that holds the first of seqs anew, without its
 // states of them. It returns how many states went, and how many seqs it is done
 // with.
-func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64) (dropped, done int, err error) {
+func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped, done int, err error) {
 	if err := l.writable(ctx); err != nil {
 		return 0, 0, err
 	}
 	r := l.reader(run)
+	if g != nil {
+		r.pace = g.pace
+	}
 	s, err := r.segment(ctx, seqs[0], false)
 	if err != nil {
 		return 0, 0, err
@@ -183,12 +189,13 @@ func (l *Log) pruneTail(ctx context.Context, run Run, seqs []uint64) (int, error
 }
 
 // planPrune makes the change that drops the states of seqs: it goes through the
-// run from the first of them on and stores anew whatever leans on them.
+// run from the first of them on, to where nothing can lean on them any more, and stores
+// anew whatever does.
 func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, int, error) {
 	change := Change{Run: run.ID, Revision: run.revision, Last: run.Last}
 	r := l.reader(*run)
 	dropped := 0
-	for rec, err := range r.scan(ctx, HistoryOptions{From: seqs[0], HeadersOnly: true}) {
+	for rec, err := range r.scan(ctx, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1] + maxLinks, HeadersOnly: true}) {
 		if err != nil {
 			return Change{}, 0, err
 		}
@@ -266,13 +273,13 @@ func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
 	}
 	e := &PrunedError{Run: run.ID, Seq: seq, Size: ev.Size, SHA256: ev.SHA256}
 	err = l.notes(ctx, run, func(n Note) bool {
-		if n.Kind != noteKindPrune || !n.Covers(seq) {
+		if !n.dropped() || !n.Covers(seq) {
 			return true
 		}
 		var d pruneData
 		json.Unmarshal(n.Data, &d) // without a policy it is still pruned
-		e.Policy, e.At = d.Policy, n.At
-		return true // a later one finished what this one began
+		e.Policy, e.At, e.Redacted = d.Policy, n.At, n.Kind == noteKindRedact
+		return !e.Redacted // of prunes, a later one finished what this one began
 	})
 	if err != nil {
 		return err

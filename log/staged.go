@@ -26,6 +26,12 @@ func (l *Log) clear(run Run) error {
 	if err := l.stage(&run, nil); err != nil {
 		return err
 	}
+	return l.remove(ctx, run)
+}
+
+// remove removes a run that is staged, and that nobody else works on, and its notes. The
+// caller holds the writer's slot.
+func (l *Log) remove(ctx context.Context, run Run) error {
 	if err := l.clearNotes(ctx, run.ID); err != nil {
 		return err
 	}
@@ -58,14 +64,26 @@ func (l *Log) one(c Change) error {
 // stage writes the head of a run that is staged, and adds a segment if there is one.
 // The caller holds the writer's slot.
 func (l *Log) stage(run *Run, seg *Segment) error {
-	run.row.Staged = time.Now().UTC()
-	head, err := run.head()
-	if err != nil {
-		return err
-	}
-	change := Change{Run: run.ID, Revision: run.revision, Head: head}
+	change := Change{Run: run.ID, Revision: run.revision}
 	if seg != nil {
 		change.Add = []Segment{*seg}
+	}
+	return l.changeStaged(run, change, time.Now())
+}
+
+// hide makes a run staged that was there until now, if no event has come to it: an
+// import that nobody goes on with, for anybody to remove. The caller holds the writer's
+// slot.
+func (l *Log) hide(run *Run) error {
+	return l.changeStaged(run, Change{Run: run.ID, Revision: run.revision, Last: run.Last}, time.Unix(0, 0))
+}
+
+// changeStaged makes a change with a head that says that the run is staged.
+func (l *Log) changeStaged(run *Run, change Change, at time.Time) error {
+	run.row.Staged = at.UTC()
+	var err error
+	if change.Head, err = run.head(); err != nil {
+		return err
 	}
 	results, err := l.apply([]Change{change})
 	if err != nil {

@@ -140,10 +140,11 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	return rep, nil
 }
 
+// pruneNotes returns the notes that say which states were dropped.
 func (l *Log) pruneNotes(ctx context.Context, run Run) ([]Note, error) {
 	var notes []Note
 	err := l.notes(ctx, run, func(n Note) bool {
-		if n.Kind == noteKindPrune {
+		if n.dropped() {
 			notes = append(notes, n)
 		}
 		return true

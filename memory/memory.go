@@ -271,6 +271,13 @@ func (b *Backend) Purge(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// Erase implements [log.Eraser]. There are no files; what was in memory is the
+// garbage collector's.
+func (b *Backend) Erase(ctx context.Context) error {
+	_, err := b.Purge(ctx)
+	return err
+}
+
 // Close implements [log.Backend]. What was stored is gone.
 func (b *Backend) Close() error {
 	b.mu.Lock()

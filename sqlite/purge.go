@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -45,7 +47,7 @@ func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
 		return false, b.explain(err)
 	}
 	if b.erased && !more {
-		b.erased = !b.emptyWAL()
+		b.erased = b.emptyWAL() != nil
 	}
 	return more, nil
 }
@@ -86,15 +88,18 @@ func (p *purges) Close() error {
 }
 
 // emptyWAL writes the WAL back and cuts it to nothing, so that what was erased
-// does not live on in it. It reports whether it could: not while others read what
-// was there before, for which it doesn't wait long since writers wait for it.
-func (b *Backend) emptyWAL() bool {
+// does not live on in it. It can't, which is errReaders, while others read what was
+// there before, for which it doesn't wait long since writers wait for it.
+func (b *Backend) emptyWAL() error {
 	ctx := context.Background() // the timeout must be put back whatever happens
 	b.exec(ctx, `PRAGMA busy_timeout = 10`)
 	defer b.exec(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, b.opts.BusyTimeout.Milliseconds()))
 	var busy, pages, moved int
 	err := b.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
-	return err == nil && busy == 0
+	if err == nil && busy != 0 || code(err) == sqlite3.SQLITE_BUSY {
+		return errReaders
+	}
+	return b.explain(err)
 }
 
 // purgeOne erases a slice of the first thing that is dead. It reports whether what

@@ -104,17 +104,29 @@ func (b *Backend) vacuum(ctx context.Context) error {
 // shrink writes the WAL back, which cuts the file to its new length. While others
 // read what was there before it can't be: then it is left to a later checkpoint.
 func (b *Backend) shrink(ctx context.Context) error {
-	leave, err := b.enter(ctx)
-	if err != nil {
+	if err := b.drainWAL(ctx, time.Second); !errors.Is(err, errReaders) {
 		return err
 	}
-	defer leave()
-	for range 20 {
+	return nil
+}
+
+// errReaders says why the WAL can't be emptied.
+var errReaders = errors.New("somebody reads what was there before")
+
+// drainWAL empties the WAL, for which it waits for readers. Writers go on meanwhile.
+func (b *Backend) drainWAL(ctx context.Context, wait time.Duration) error {
+	deadline := time.Now().Add(wait)
+	for {
+		leave, err := b.enter(ctx)
+		if err != nil {
+			return err
+		}
 		b.writing.Lock()
-		done := b.emptyWAL()
+		err = b.emptyWAL()
 		b.writing.Unlock()
-		if done {
-			break
+		leave()
+		if !errors.Is(err, errReaders) || time.Now().After(deadline) {
+			return err
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -122,7 +134,6 @@ func (b *Backend) shrink(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
 // Space implements [log.Sizer], without the WAL.

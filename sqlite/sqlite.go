@@ -74,8 +74,8 @@ func (o Options) withDefaults() Options {
 // maxReaders bounds the connections that read.
 const maxReaders = 4
 
-// Backend implements [log.Backend], [log.Reclaimer], [log.Sizer] and [log.Versioner]
-// on a SQLite file.
+// Backend implements [log.Backend], [log.Reclaimer], [log.Eraser], [log.Sizer] and
+// [log.Versioner] on a SQLite file.
 type Backend struct {
 	path string
 	opts Options

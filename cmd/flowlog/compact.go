@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,7 @@ import (
 
 // compact returns the verb that makes a store smaller.
 func (c *cli) compact() *cobra.Command {
-	var idle time.Duration
+	idle := span(time.Minute)
 	cmd := &cobra.Command{
 		Use: "compact",
 		Example: `  flowlog compact
@@ -36,17 +35,17 @@ database's own pages, is left alone.`,
 		Args: arguments(),
 	}
 	output := outputFlag(cmd)
-	cmd.Flags().DurationVar(&idle, "idle", time.Minute, "seal whole the runs without an event for so long;\n0s for all runs")
+	cmd.Flags().Var(&idle, "idle", "seal whole the runs without an event for so long, as in\n12h or 30d; 0s for all runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if idle < 0 {
-			return usage("--idle %s: it is how long ago a run's last event was, or 0s for all runs", idle)
+			return usage("--idle %s: it is how long ago a run's last event was, or 0s for all runs", &idle)
 		}
 		store, err := c.openToWrite()
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		return c.compactStore(cmd.Context(), store, idle, *output)
+		return c.compactStore(cmd.Context(), store, idle.duration(), *output)
 	}
 	return cmd
 }
@@ -143,25 +142,18 @@ func compactText(s *screen, r checkpoint.CompactReport, complete bool) string {
 	case !complete:
 		sealed = "nothing was sealed yet"
 	}
-	switch less := r.Before - r.After; {
-	case less > 0:
-		return fmt.Sprintf("%s; %s → %s on disk (%s)", sealed, size(r.Before), size(r.After), s.paint(green, size(less)+" given back"))
-	case less < 0:
-		return fmt.Sprintf("%s; %s → %s on disk", sealed, size(r.Before), size(r.After))
-	}
-	return fmt.Sprintf("%s; %s on disk, as before", sealed, size(r.After))
+	return sealed + "; " + diskText(s, r.Before, r.After)
 }
 
-// lasting says a duration without what is 0 in it.
-func lasting(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
+// diskText says how large a store was on disk, and is.
+func diskText(s *screen, before, after int64) string {
+	switch less := before - after; {
+	case less > 0:
+		return fmt.Sprintf("%s → %s on disk (%s)", size(before), size(after), s.paint(green, size(less)+" given back"))
+	case less < 0:
+		return fmt.Sprintf("%s → %s on disk", size(before), size(after))
 	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return size(after) + " on disk, as before"
 }
 
 // sayUnsealed says that events of some runs are not sealed, for who wonders why

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +94,40 @@ func (c *cli) completeNodes(cmd *cobra.Command, flag string) {
 		}
 		return found, cobra.ShellCompDirectiveNoFileComp
 	})
+}
+
+// completeFrom lets the shell complete a flag by something that the newest runs have.
+func (c *cli) completeFrom(cmd *cobra.Command, flag string, of func(looker, checkpoint.Run) []string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		var found []string
+		c.lookQuietly(cmd, func(l looker) {
+			for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Limit: maxCompletions}) {
+				if err == nil {
+					found = append(found, of(l, run)...)
+				}
+			}
+		})
+		found = slices.DeleteFunc(found, func(s string) bool { return s == "" || !strings.HasPrefix(s, word) })
+		slices.Sort(found)
+		return slices.Compact(found), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// graphOf and labelsOf are for completeFrom: a run's graph, and the labels that were given
+// to it and its events.
+func graphOf(_ looker, run checkpoint.Run) []string { return []string{run.GraphID} }
+
+func labelsOf(l looker, run checkpoint.Run) (found []string) {
+	marks, err := l.store.Marks(l.ctx, run.ID)
+	if err != nil {
+		return nil
+	}
+	for _, m := range append(slices.Collect(maps.Values(marks.Events)), marks.Run) {
+		for key, value := range m.Labels {
+			found = append(found, key+"="+value)
+		}
+	}
+	return found
 }
 
 // lookQuietly lets look at the store if there is one: nobody wants to read an error

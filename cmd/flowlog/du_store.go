@@ -68,6 +68,14 @@ func (c *cli) duHints(use *storeUse) {
 	case more > 0:
 		c.say("there are more; `flowlog du --limit 0` lists them all")
 	}
+	c.compactHint(use)
+	if use.Disk.Size >= worthAHint {
+		c.say("what is no longer needed can go: `flowlog prune --older-than 30d -n` lists what that would drop")
+	}
+}
+
+// compactHint says so if compact is likely to make the store much smaller.
+func (c *cli) compactHint(use *storeUse) {
 	free := use.Disk.Free
 	if use.Disk.Size >= worthAHint && use.unsealed+free > use.Disk.Size/4 {
 		what := count(use.Total.Unsealed, "event") + " not sealed"

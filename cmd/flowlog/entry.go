@@ -138,6 +138,8 @@ type eventJSON struct {
 	Stored      int64               `json:"stored"`
 	Encoding    string              `json:"encoding"`
 	Pruned      bool                `json:"pruned"`
+	Pinned      bool                `json:"pinned,omitempty"`
+	Labels      map[string]string   `json:"labels,omitzero"` // in effect, with what was said later
 	SHA256      checkpoint.Digest   `json:"sha256"`
 	Hash        checkpoint.Digest   `json:"hash"`
 	State       json.RawMessage     `json:"state,omitempty"`
@@ -173,6 +175,23 @@ type runJSON struct {
 	Bytes     int64             `json:"bytes"`
 	Stored    int64             `json:"stored"`
 	Hash      checkpoint.Digest `json:"hash"`
+	*runMarksJSON
+}
+
+// runMarksJSON is what was said of a run later, as -o json gives it.
+type runMarksJSON struct {
+	Pinned         bool              `json:"pinned,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+	PinnedEvents   int               `json:"pinned_events,omitempty"`
+	LabelledEvents int               `json:"labelled_events,omitempty"`
+}
+
+// markedRun is runFacts with what was said of the run later.
+func markedRun(r checkpoint.Run, m checkpoint.Marks) runJSON {
+	j := runFacts(r)
+	j.runMarksJSON = &runMarksJSON{Pinned: m.Run.Pinned, Labels: m.Run.Labels}
+	j.PinnedEvents, j.LabelledEvents = markedCounts(m)
+	return j
 }
 
 func runFacts(r checkpoint.Run) runJSON {

@@ -24,6 +24,8 @@ type historian struct {
 
 	chart *chart // up to the page at hand, at least
 	shown int
+
+	marks checkpoint.Marks
 }
 
 // row is a row of a history. It keeps no state.
@@ -35,6 +37,8 @@ type row struct {
 	changes []changeJSON
 	coarse  []coarseJSON
 	why     string // there are no changes to be told
+	pinned  bool
+	labels  map[string]string // in effect
 }
 
 func (h *historian) show() error {
@@ -49,6 +53,10 @@ func (h *historian) show() error {
 		if h.chart, err = h.l.chart(h.run); err != nil {
 			return err
 		}
+	}
+	var err error
+	if h.marks, err = h.l.store.Marks(h.l.ctx, h.run.ID); err != nil {
+		return err
 	}
 	out := h.writer()
 	for page, err := range h.l.pages(h.run, list) {
@@ -151,7 +159,14 @@ func (h *historian) row(e entry) row {
 	ev.State = nil
 	r := row{entry: entry{&ev, e.Visit}}
 	r.took, r.timed = h.chart.took(e.Seq)
+	r.mark(h.marks)
 	return r
+}
+
+// mark puts into a row what was said of its event.
+func (r *row) mark(m checkpoint.Marks) {
+	mark := m.Events[r.Seq]
+	r.pinned, r.labels = mark.Pinned, mark.On(r.Metadata.Labels)
 }
 
 // tell puts into a row what a step changed, and keeps nothing of its states.

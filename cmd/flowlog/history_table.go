@@ -16,7 +16,7 @@ type historyTable struct {
 	rows     int
 	branches bool // an event does not continue from the one before
 
-	seq, branch, visit, from, next, at, took, size, stored, kept, changes *column
+	seq, branch, visit, from, next, at, took, size, stored, kept, marks, changes *column
 }
 
 func newHistoryTable(format func(time.Time) string, backward bool) *historyTable {
@@ -24,7 +24,7 @@ func newHistoryTable(format func(time.Time) string, backward bool) *historyTable
 		time: format, backward: backward,
 		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), from: right("from"),
 		next: left("next"), at: left("time").in(faint), took: right("took"), size: right("state"), stored: right("stored"),
-		kept: left("as").in(faint), changes: &column{name: "changes", long: true},
+		kept: left("as").in(faint), marks: left("marks"), changes: &column{name: "changes", long: true},
 	}
 }
 
@@ -74,12 +74,12 @@ func mark(s *screen, cell string, standsOut bool) string {
 
 // writeStored writes how the events are stored.
 func (t *historyTable) writeStored(s *screen, indent string) {
-	writeTable(s, indent, append(t.who(), t.next, t.at, t.size, t.stored, t.kept)...)
+	writeTable(s, indent, append(append(t.who(), t.next, t.at, t.size, t.stored, t.kept), t.said()...)...)
 }
 
 // writeChanges writes what the events changed.
 func (t *historyTable) writeChanges(s *screen) {
-	writeTable(s, "", append(t.who(), t.at, t.took, t.size, t.changes)...)
+	writeTable(s, "", append(append(append(t.who(), t.at, t.took, t.size), t.said()...), t.changes)...)
 }
 
 // who are the columns that say which event it is.
@@ -93,6 +93,14 @@ func (t *historyTable) who() []*column {
 		columns = append(columns, t.from)
 	}
 	return columns
+}
+
+// said is the column of pins and labels, where there are some.
+func (t *historyTable) said() []*column {
+	if !t.marks.hasCells() {
+		return nil
+	}
+	return []*column{t.marks}
 }
 
 func visitName(node string, visit int) string { return fmt.Sprintf("%s#%d", printable(node), visit) }

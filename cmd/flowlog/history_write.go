@@ -45,6 +45,7 @@ func (h *historyText) page(rows []row) error {
 	for _, r := range rows {
 		t.add(r.entry)
 		t.addChanges(h.out, r, marked)
+		t.marks.add(marksText(r.pinned, r.labels))
 	}
 	if h.historyFlags.stored {
 		t.writeStored(h.out, "")
@@ -59,6 +60,9 @@ func (h *historyText) end() error {
 		return nil
 	}
 	h.out.printf("\n%s\n", summary(h.out, h.run))
+	if m := h.marks.Run; m.Pinned || len(m.Labels) > 0 {
+		h.out.printf("the run is marked: %s\n", marksText(m.Pinned, m.Labels))
+	}
 	of := ""
 	if uint64(h.shown) < h.run.Last {
 		of = " of these"
@@ -85,6 +89,7 @@ type rowJSON struct {
 
 func (r row) facts() rowJSON {
 	j := rowJSON{eventJSON: r.json(), NotCompared: r.why, Coarse: r.coarse}
+	j.Pinned, j.Labels = r.pinned, r.labels
 	if r.timed {
 		seconds := r.took.Seconds()
 		j.TookSeconds = &seconds
@@ -129,7 +134,7 @@ func (h *historyJSON) open() error {
 		return nil
 	}
 	h.out.printf("{\n  \"run\": ")
-	if err := writeIndented(h.out, runFacts(h.run), "  "); err != nil {
+	if err := writeIndented(h.out, markedRun(h.run, h.marks), "  "); err != nil {
 		return err
 	}
 	h.out.printf(",\n  \"events\": [")

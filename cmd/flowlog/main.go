@@ -10,15 +10,19 @@
 //	flowlog stats RUN              what takes the time and the space of a run
 //	flowlog branches RUN           the tree of a run
 //	flowlog fork REF [NEWRUN]      a new run that begins where another one stood
+//	flowlog label REF NAME=VALUE   label a run or an event
+//	flowlog pin REF                keep a run or an event from being pruned; unpin lets it go
 //	flowlog tail [RUN]             the newest events, and with -f those that come
 //	flowlog du [RUN]               what takes the space
 //	flowlog compact                make a store smaller, losing nothing
+//	flowlog prune                  drop states or runs that are no longer needed
+//	flowlog redact REF[..REF]      drop states for good, leaving no copy in the store
 //	flowlog export RUN             a run as a file
 //	flowlog import FILE...         runs of files, also of flowgraph's databases
 //	flowlog verify [RUN]           check runs against their hashes
 //	flowlog completion SHELL       a script that completes verbs, runs and nodes
 //
-// All but demo, fork, compact and import open a store for looking only. A SQLite store may be in use
+// All but demo, fork, label, pin, unpin, compact, prune, redact and import open a store for looking only. A SQLite store may be in use
 // by a program meanwhile, also when it is compacted; a bbolt store can be open in one
 // process at a time, so the command waits for its turn, as long as --wait says. Data goes to stdout and all else to stderr, so the verbs can
 // be piped.

@@ -14,7 +14,7 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// meter shows how far compact has come: on a terminal in one line of stderr that
+// meter shows how far compact or prune has come: on a terminal in one line of stderr that
 // is written over and gone at the end. Elsewhere it says only that it waits.
 type meter struct {
 	*screen
@@ -82,6 +82,8 @@ func stepText(p checkpoint.CompactProgress) string {
 		return "checking the file"
 	case checkpoint.CompactSealing:
 		return "sealing"
+	case checkpoint.CompactPruning:
+		return "dropping what was listed"
 	case checkpoint.CompactPurging:
 		return "erasing what that replaced"
 	case checkpoint.CompactReclaiming:
@@ -96,7 +98,7 @@ func progressText(s *screen, step string, p checkpoint.CompactProgress) string {
 	}
 	done, total := min(p.Done, p.Total), p.Total
 	far := fmt.Sprintf("%s of %s", size(done), size(total))
-	if p.Step == checkpoint.CompactSealing {
+	if p.Step == checkpoint.CompactSealing || p.Step == checkpoint.CompactPruning {
 		far = fmt.Sprintf("%s of %s", humanize.Comma(done), count(total, "event"))
 	}
 	const width = 20

@@ -17,7 +17,11 @@ const (
 	nodeField  = "node"
 	graphField = "graph"
 	labelField = "label"
+	isField    = "is" // pinned: nothing else so far
 )
+
+// pinnedRuns are those that are pinned, or have a pinned event.
+const pinnedRuns = "pinned"
 
 // parseQuery reads a query, in one word or several.
 func parseQuery(args []string) (query, error) {
@@ -25,10 +29,12 @@ func parseQuery(args []string) (query, error) {
 	for _, word := range strings.Fields(strings.Join(args, " ")) {
 		field, text, ok := strings.Cut(word, ":")
 		switch {
-		case !ok || !slices.Contains([]string{nodeField, graphField, labelField}, field):
+		case !ok || !slices.Contains([]string{nodeField, graphField, labelField, isField}, field):
 			q = append(q, criterion{text: word}) // ids may hold colons
 		case text == "":
 			return nil, usage("%q: what is looked for is missing, as in %s:NAME", word, field)
+		case field == isField && text != pinnedRuns:
+			return nil, usage("%q: there is only %s:%s", word, isField, pinnedRuns)
 		default:
 			q = append(q, criterion{field, text})
 		}
@@ -46,13 +52,20 @@ func (l looker) finds(q query, run checkpoint.Run) (bool, error) {
 		case graphField:
 			ok = run.GraphID == t.text
 		case labelField:
-			labels, err := l.labels(run)
+			marks, err := l.store.Marks(l.ctx, run.ID)
+			if err == nil {
+				ok, err = l.labelled(run, marks, t.text)
+			}
 			if err != nil {
 				return false, err
 			}
-			name, value, valued := strings.Cut(t.text, "=")
-			have, labelled := labels[name]
-			ok = labelled && (!valued || have == value)
+		case isField:
+			marks, err := l.store.Marks(l.ctx, run.ID)
+			if err != nil {
+				return false, err
+			}
+			pinned, _ := markedCounts(marks)
+			ok = marks.Run.Pinned || pinned > 0
 		default:
 			words := strings.ToLower(run.ID + "\x00" + run.GraphID + "\x00" + run.NodeID)
 			ok = strings.Contains(words, strings.ToLower(t.text))
@@ -64,7 +77,22 @@ func (l looker) finds(q query, run checkpoint.Run) (bool, error) {
 	return true, nil
 }
 
-// labels returns those of the newest event of a run.
+// labelled reports whether a run has a label, given as NAME or NAME=VALUE: itself, or its
+// newest event.
+func (l looker) labelled(run checkpoint.Run, marks checkpoint.Marks, text string) (bool, error) {
+	key, value, valued := strings.Cut(text, "=")
+	has := func(labels map[string]string) bool {
+		v, ok := labels[key]
+		return ok && (!valued || v == value)
+	}
+	if has(marks.Run.Labels) {
+		return true, nil
+	}
+	saved, err := l.labels(run)
+	return err == nil && has(marks.Events[run.Last].On(saved)), err
+}
+
+// labels returns those that the newest event of a run was saved with.
 func (l looker) labels(run checkpoint.Run) (map[string]string, error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: run.Last, To: run.Last, HeadersOnly: true}) {
 		if err != nil {

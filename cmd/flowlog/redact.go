@@ -1,94 +1,213 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
 
-	"github.com/flowlog/checkpoint/statediff"
+	"github.com/flowlog/checkpoint"
 )
 
-// mask stands where a value is not to be shown.
-const mask = `"[redacted]"`
+// redactStates returns the verb redact, which drops states for good.
+func (c *cli) redactStates() *cobra.Command {
+	r := &redaction{c: c}
+	cmd := &cobra.Command{
+		Use: "redact REF[..REF] --reason TEXT",
+		Example: `  flowlog grep 'sk-live-' essay-x7kq                                   where the secret is
+  flowlog redact 'essay-x7kq@review#2' --reason 'an API key' -n
+  flowlog redact essay-x7kq@5..9 --reason 'an API key, ticket 4711'     5, 9 and all between
+  flowlog redact essay-x7kq@1.. --reason 'asked to be forgotten' --yes  all so far`,
+		Short: "Drop states for good, leaving no copy in the store's files.",
+		Long: `Redact lists the events whose states would go; then it asks, and drops them, so that
+no copy is left in any file of the store: not in free space, not in a write-ahead log
+and not in what neighbouring events are stored as differences from. Without a
+terminal to ask on it needs --yes; with -n the list is all.
 
-// redactor masks what is at some paths of states, as --redact says. Who compares
-// states does so before: that a secret changed is no secret.
-type redactor struct {
-	paths []statediff.Path
-	met   []bool // whether a state had something there
-}
+A..B is both events and all that lie between them by seq, on all branches. All other
+states stay as they are, the run verifies, and asking for a redacted state says when
+it went and why. It drops what it is told to, pinned or not; what was pruned can be
+redacted too.
 
-func (c *cli) redactor() (redactor, error) {
-	var r redactor
-	for _, text := range c.redact {
-		path, err := statediff.ParsePath(text)
-		if err != nil {
-			return r, usage("--redact: %v", err)
-		}
-		r.paths, r.met = append(r.paths, path), append(r.met, false)
+What it does not do. It knows events and not values: the same secret in the state of
+another event, a fork, another run, an export or a backup stays there, so look with
+grep first. Headers stay: node ids, times, labels and the reason itself. So does the
+hash of the state, by which who guesses a whole state can tell that it is right. The
+flag --redact, which all verbs have, is something else: it masks what is shown.
+
+The whole file is written anew, which takes the longer the larger it is: name all
+events in one call. Writers wait meanwhile; a bbolt store must not be open elsewhere.
+If it is stopped or fails in the middle, the same command again finishes the work.
+
+` + refHelp,
+		Args: arguments("REF"),
 	}
-	return r, nil
+	r.output = outputFlag(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&r.reason, "reason", "", "why, for all who ask for such a state later; required")
+	flags.BoolVarP(&r.dry, "dry-run", "n", false, "only list what would go")
+	flags.BoolVarP(&r.yes, "yes", "y", false, "don't ask")
+	c.completeRefs(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case r.dry && r.yes:
+			return usage("-n only lists, and --yes drops: say one of them")
+		case strings.TrimSpace(r.reason) == "":
+			return usage("redact needs a --reason: who asks for such a state later is told it, as in --reason 'an API key'")
+		case !r.dry && !r.yes:
+			if err := c.mayAsk("redact"); err != nil {
+				return err
+			}
+		}
+		return r.redact(cmd.Context(), args[0])
+	}
+	return cmd
 }
 
-// secrets are the places of a state that are masked.
-type secrets []statediff.Pointer
+// redaction drops the states of some events for good.
+type redaction struct {
+	c        *cli
+	reason   string
+	dry, yes bool
+	output   *format
 
-// in returns the places of a state that are masked: all, of one that isn't JSON or has an
-// object with a name twice, since a path leads to the last of that name only.
-func (r redactor) in(state []byte) secrets {
-	if len(r.paths) == 0 {
+	run    checkpoint.Run
+	events []row
+	same   []uint64 // other events with the state of one of these
+	doc    jsonObject
+}
+
+func (r *redaction) redact(ctx context.Context, text string) error {
+	r.c.noPager = r.c.noPager || r.yes // nobody is there to leave it
+	err := r.c.look(ctx, func(l looker) error {
+		first, last, err := l.betweenEvents(text)
+		if err == nil {
+			r.run = first.run
+			err = r.find(l, min(first.seq, last.seq), max(first.seq, last.seq))
+		}
+		if err != nil {
+			return err
+		}
+		return r.list()
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { r.doc.end() }()
+	if len(r.same) > 0 {
+		r.c.say("these events of the run have the same state as one that goes, and keep it: %s", seqsText(r.same))
+	}
+	if r.dry {
 		return nil
 	}
-	if !jsontext.Value(state).IsValid(jsontext.AllowInvalidUTF8(true)) {
-		return secrets{""}
-	}
-	var list secrets
-	for i, path := range r.paths {
-		if p, err := path.In(state); err == nil {
-			r.met[i] = true
-			list = append(list, p)
+	if !r.yes {
+		if err := r.c.confirm(ctx, "Redact that for good?"); err != nil {
+			return err
 		}
 	}
-	return list
+	return r.drop(ctx)
 }
 
-// hides reports whether a place is masked, or lies in what is.
-func (s secrets) hides(at statediff.Pointer) bool {
-	return slices.ContainsFunc(s, func(p statediff.Pointer) bool { return p.Contains(at) })
+// betweenEvents returns the events that A..B names, or one twice.
+func (l looker) betweenEvents(text string) (first, last ref, err error) {
+	first, last, ok, err := l.span(text)
+	switch {
+	case err != nil:
+		return first, last, err
+	case ok && first.run.ID != last.run.ID:
+		return first, last, usage("%q and %q are two runs: redact them one after the other", first.run.ID, last.run.ID)
+	case ok:
+		return first, last, nil
+	}
+	if run, ok, err := l.findRun(text); err == nil && ok {
+		return first, last, usage("redact takes events: %s is the newest of run %q, and %s are all", quote(run.ID+"@head"), run.ID, quote(run.ID+"@1.."))
+	}
+	run, seq, err := l.event(text)
+	return ref{run, seq}, ref{run, seq}, err
 }
 
-// value returns the value that is at a place of the state, with what is to be masked
-// in it masked.
-func (s secrets) value(value []byte, at statediff.Pointer) []byte {
-	if len(s) == 0 || value == nil {
-		return value
+// find looks for the events, and for others that have the same states.
+func (r *redaction) find(l looker, first, last uint64) error {
+	marks, err := l.store.Marks(l.ctx, r.run.ID)
+	if err != nil {
+		return err
 	}
-	if s.hides(at) {
-		return []byte(mask)
-	}
-	type operation struct {
-		Op    string            `json:"op"`
-		Path  statediff.Pointer `json:"path"`
-		Value json.RawMessage   `json:"value"`
-	}
-	var patch []operation
-	for i, p := range s {
-		outer := func(q statediff.Pointer) bool { return q.Contains(p) && q != p }
-		if !at.Contains(p) || slices.ContainsFunc(s, outer) || slices.Contains(s[:i], p) {
-			continue
-		}
-		patch = append(patch, operation{"replace", p[len(at):], json.RawMessage(mask)})
-	}
-	if len(patch) == 0 {
-		return value
-	}
-	text, err := json.Marshal(patch)
-	if err == nil {
-		var masked []byte
-		if masked, err = statediff.Apply(value, text); err == nil {
-			return masked
+	goes, others := map[checkpoint.Digest]bool{}, map[uint64]checkpoint.Digest{}
+	for e, err := range l.entries(r.run, listing{}) {
+		switch {
+		case err != nil:
+			return err
+		case e.Seq >= first && e.Seq <= last:
+			to := row{entry: e}
+			to.mark(marks)
+			r.events = append(r.events, to)
+			goes[e.SHA256] = true
+		case !e.Pruned:
+			others[e.Seq] = e.SHA256
 		}
 	}
-	return []byte(mask) // rather nothing than a secret
+	for seq, sha := range others {
+		if goes[sha] {
+			r.same = append(r.same, seq)
+		}
+	}
+	slices.Sort(r.same)
+	return nil
+}
+
+// drop redacts, and reports.
+func (r *redaction) drop(ctx context.Context) error {
+	store, err := r.c.openToWrite()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	meter, err := r.c.meter()
+	if err != nil {
+		return err
+	}
+	before, _, err := store.Space(ctx)
+	if err != nil {
+		return err
+	}
+	seqs := make([]uint64, len(r.events))
+	for i, e := range r.events {
+		seqs[i] = e.Seq
+	}
+	meter.show(checkpoint.CompactProgress{Step: "redacting, and writing the file anew"})
+	_, err = store.Redact(ctx, r.run.ID, seqs, r.reason)
+	meter.clear()
+	if errors.Is(err, checkpoint.ErrNotErased) {
+		r.c.say("the same command again finishes the work")
+	}
+	if err != nil {
+		return err
+	}
+	after, _, err := store.Space(ctx)
+	if err != nil {
+		return err
+	}
+	if *r.output == formatText {
+		r.c.out.printf("%s\n", redactedText(r.c.out, len(seqs), before, after))
+	} else if err := r.doc.add("result", redactionResult{before, after}); err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+// seqsText lists seqs, the first ones if there are many.
+func seqsText(seqs []uint64) string {
+	const most = 10
+	var words []string
+	for i, seq := range seqs {
+		if i == most {
+			words = append(words, "…")
+			break
+		}
+		words = append(words, fmt.Sprint(seq))
+	}
+	return strings.Join(words, ", ")
 }

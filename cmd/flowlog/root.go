@@ -48,7 +48,9 @@ event or value, 4 another process holds the store, 130 interrupted.`,
   flowlog stats @last                what takes the time and the space
   flowlog fork '@last@review#2'      go back: a new run from there, and what runs next
   flowlog tail @last -f              its newest events, and those that come
+  flowlog pin '@last@review#2'       keep a run or an event from being pruned; label names it
   flowlog compact                    make a store smaller, losing nothing
+  flowlog prune --older-than 30d -n  what would go if older states were dropped
   flowlog export RUN -O FILE         a run as a file; import makes the same run of it
   flowlog verify                     check all runs against their hashes`,
 		Version:                    version(),
@@ -82,7 +84,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		}
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.tail(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
+	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.label(), c.pin(), c.unpin(), c.tail(), c.du(), c.compact(), c.prune(), c.redactStates(), c.verify(), c.export(), c.importFiles(), c.completion())
 	return root
 }
 

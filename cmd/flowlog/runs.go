@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -23,12 +24,13 @@ func (c *cli) runs() *cobra.Command {
 		Short: "List the runs of a store, newest first.",
 		Long: `Runs lists the runs of a store, the one with the newest event first: where it is,
 when it began and last went on, what its states take together, and what they take
-as they are stored, headers included.
+as they are stored, headers included; and where there are some, its pin and labels.
 
 A QUERY narrows that down; of several all must hold:
   node:NAME     the run stands at this node: its newest event is of it
   graph:NAME    the run executes this graph
-  label:NAME    its newest event has this label; with =VALUE, of that value
+  label:NAME    it or its newest event has this label; with =VALUE, of that value
+  is:pinned     it or one of its events is pinned
   TEXT          the run's id, graph or node has this text in it, whatever its case`,
 		Args: cobra.ArbitraryArgs,
 	}
@@ -77,7 +79,15 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, q query, f format)
 		}
 		list = append(list, run)
 	}
-	if err := c.writeRuns(list, f); err != nil {
+	marks := make([]checkpoint.Marks, len(list))
+	for i, run := range list {
+		var err error
+		if marks[i], err = l.store.Marks(l.ctx, run.ID); err != nil && !errors.Is(err, checkpoint.ErrNotFound) { // that one was deleted just now
+			c.say("%v", err)
+			damaged = err
+		}
+	}
+	if err := c.writeRuns(list, marks, f); err != nil {
 		return err
 	}
 	switch {
@@ -93,14 +103,14 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, q query, f format)
 	return damaged
 }
 
-func (c *cli) writeRuns(list []checkpoint.Run, f format) error {
+func (c *cli) writeRuns(list []checkpoint.Run, marks []checkpoint.Marks, f format) error {
 	if f == formatText {
-		c.runsTable(list)
+		c.runsTable(list, marks)
 		return nil
 	}
 	facts := make([]runJSON, len(list))
 	for i, run := range list {
-		facts[i] = runFacts(run)
+		facts[i] = markedRun(run, marks[i])
 	}
 	if f == formatJSON {
 		return writeJSON(c.out, f, facts)
@@ -113,15 +123,15 @@ func (c *cli) writeRuns(list []checkpoint.Run, f format) error {
 	return nil
 }
 
-func (c *cli) runsTable(list []checkpoint.Run) {
+func (c *cli) runsTable(list []checkpoint.Run, marks []checkpoint.Marks) {
 	if len(list) == 0 {
 		return
 	}
 	run, graph, events, at := left("run").in(bold), left("graph"), right("events"), left("newest")
 	started, updated := left("started"), left("updated")
-	states, stored := right("states"), right("stored")
+	states, stored, said := right("states"), right("stored"), left("marks")
 	now := time.Now()
-	for _, r := range list {
+	for i, r := range list {
 		run.add(printable(r.ID))
 		graph.add(printable(r.GraphID))
 		events.add(humanize.Comma(int64(r.Last)))
@@ -130,8 +140,13 @@ func (c *cli) runsTable(list []checkpoint.Run) {
 		updated.add(c.when(r.UpdatedAt, now))
 		states.add(size(r.Bytes))
 		stored.add(size(r.Stored))
+		said.add(runMarks(marks[i]))
 	}
-	writeTable(c.out, "", run, graph, events, at, started, updated, states, stored)
+	columns := []*column{run, graph, events, at, started, updated, states, stored}
+	if said.hasCells() {
+		columns = append(columns, said)
+	}
+	writeTable(c.out, "", columns...)
 }
 
 // next names the node that a run goes on with.

@@ -134,8 +134,8 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
 // bytes, in Go's notation; or trusted, which is not checked to be JSON), parent, next,
-// graph and label. Times go up by a second an event. Words in double quotes are in Go's
-// notation.
+// graph, label and at: now, or a time. Without it times go up by a second an event.
+// Words in double quotes are in Go's notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
 	defer store.Close()
@@ -153,7 +153,9 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 	if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
 		ts.Check(err)
 	}
-	c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
+	if c.CreatedAt.IsZero() {
+		c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
+	}
 	ts.Check(store.Append(ctx, c, opts...))
 }
 
@@ -169,6 +171,10 @@ func set(c *checkpoint.Checkpoint, name, value string) (err error) {
 		c.NextNode = value
 	case "graph":
 		c.Metadata.GraphID = value
+	case "at":
+		if c.CreatedAt = time.Now(); value != "now" {
+			c.CreatedAt, err = time.Parse(time.RFC3339, value)
+		}
 	case "label":
 		c.Metadata.Labels = map[string]string{value: "yes"}
 	default:

@@ -95,11 +95,16 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 	if err != nil {
 		return err
 	}
+	marks, err := l.store.Marks(l.ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	begins.entry = e
+	begins.mark(marks)
 	if *f.output != formatText {
-		begins.entry = e
 		return writeJSON(c.out, *f.output, begins.facts())
 	}
-	c.facts(e, begins.brief)
+	c.facts(begins, marks.Run.Pinned)
 	if f.meta {
 		return nil
 	}
@@ -154,9 +159,9 @@ func (l looker) visitOf(e *checkpoint.Event, after uint64) (visit int, err error
 	return visit, nil
 }
 
-// facts writes what is known of an event besides its state. With where a fork begins it
-// says what that changed.
-func (c *cli) facts(e entry, begins string) {
+// facts writes what is known of an event besides its state. Where a fork begins it says
+// what that changed.
+func (c *cli) facts(e row, runPinned bool) {
 	fact := func(name, format string, args ...any) {
 		c.out.printf("%s %s\n", c.out.paint(faint, fmt.Sprintf("%-8s", name)), printable(fmt.Sprintf(format, args...)))
 	}
@@ -179,11 +184,17 @@ func (c *cli) facts(e entry, begins string) {
 		at += ", " + ago(e.CreatedAt, time.Now())
 	}
 	fact("time", "%s", at)
-	if begins != "" {
-		c.out.printf("%s %s\n", c.out.paint(faint, "origin  "), begins)
+	if e.brief != "" {
+		c.out.printf("%s %s\n", c.out.paint(faint, "origin  "), e.brief)
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Metadata.Labels)) {
-		fact("label", "%s=%s", name, e.Metadata.Labels[name])
+	switch {
+	case e.pinned:
+		fact("pinned", "prune keeps its state")
+	case runPinned:
+		fact("pinned", "its run is: prune keeps all states of it")
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.labels)) {
+		fact("label", "%s=%s", name, e.labels[name])
 	}
 	fact("state", "%s of %s, stored as %s in %s with its header", count(e.Size, "byte"), e.Kind, e.Encoding, count(e.Stored, "byte"))
 	fact("sha256", "%s", e.SHA256)
@@ -195,6 +206,10 @@ func (c *cli) showPruned(l looker, e entry) error {
 	var pruned *checkpoint.PrunedError
 	if _, err := l.store.LoadSeq(l.ctx, e.RunID, e.Seq); !errors.As(err, &pruned) {
 		return err
+	}
+	if pruned.Redacted {
+		c.out.printf("%s\n", printable(fmt.Sprintf("The state was redacted at %s: %s.", pruned.At.UTC().Format(time.RFC3339), strings.TrimSuffix(pruned.Policy, "."))))
+		return nil
 	}
 	by := ""
 	if pruned.Policy != "" {

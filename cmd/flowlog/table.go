@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -25,6 +26,11 @@ func right(name string) *column { return &column{name: name, right: true} }
 func (c *column) in(color text.Color) *column { c.color = color; return c }
 
 func (c *column) add(cell string) { c.cells = append(c.cells, cell) }
+
+// hasCells reports whether there is something in the column.
+func (c *column) hasCells() bool {
+	return slices.ContainsFunc(c.cells, func(cell string) bool { return cell != "" })
+}
 
 // writeTable writes columns side by side without lines around them. On a terminal
 // a cell that is too long is cut, and so is a row: it never wraps.

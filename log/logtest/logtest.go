@@ -37,7 +37,7 @@ type Case struct {
 // them pass. Those that need Another or Reopen are left out if d has none.
 func Cases(d Driver) []Case {
 	cases := slices.Concat(headCases(), listCases(), recordCases(), pageCases(), changeCases(), dropCases(),
-		segmentCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), versionCases())
+		segmentCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), eraseCases(), versionCases())
 	if d.Another != nil {
 		cases = append(append(cases, handleCases()...), sealingHandleCases()...)
 	}

@@ -27,7 +27,7 @@ func TestRightDriverPasses(t *testing.T) {
 
 func breakages() []breakage {
 	return slices.Concat(recordBreakages(), headBreakages(), byteBreakages(), changeBreakages(),
-		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), versionBreakages())
+		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), eraseBreakages(), versionBreakages())
 }
 
 // TestBrokenDriversAreCaught expects that each driver is caught by the rule that

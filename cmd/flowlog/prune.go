@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/compaction"
+)
+
+// prune returns the verb that drops states and runs by policies.
+func (c *cli) prune() *cobra.Command {
+	p := &pruner{c: c}
+	cmd := &cobra.Command{
+		Use: "prune [RUN]...",
+		Example: `  flowlog prune --older-than 30d -n                     what that would drop
+  flowlog prune --older-than 30d --keep-last 5
+  flowlog prune --keep-last 1 --graph essay --keep-label gold=yes
+  flowlog prune essay-x7kq --keep-newest-per-node
+  flowlog prune --drop-idle 90d --keep-label gold --yes
+  flowlog prune --older-than 2w -n -o json | jq '.plan.runs[] | {run_id, prune}'`,
+		Short: "Drop states or runs that are no longer needed.",
+		Long: `Prune first lists what would go of which run, and what is kept and why; then it
+asks, and drops just that. Without a terminal to ask on it needs --yes; with -n the
+list is all.
+
+What loses its state keeps its header: it is still listed, as pruned, the run
+verifies, and asking for the state says what dropped it. States that others are
+stored as differences from are no loss to these: they stay readable.
+
+What any of these keeps is kept, all else loses its state:
+  --older-than 30d         keeps what is younger: with nothing else, all that is
+                           older than 30 days goes
+  --keep-last N            keeps the last N events of each branch
+  --keep-newest-per-node   keeps the newest event of each node of a run
+  --keep-label NAME=VALUE  keeps what has this label, in a labelled run everything
+Whatever they say, the newest event of each branch keeps its state, so that the run
+can go on, and so does what is pinned.
+
+--drop-idle 90d drops whole runs, headers and all, whose newest event is older than
+that; not those that are pinned or labelled with --keep-label, themselves or an
+event of theirs. With --graph all this is about the runs of one graph; with RUN
+about that one: its id, the beginning of it if no other begins so, or @last.
+
+In the end the disk space is given back, as compact does. Programs may use a SQLite
+store meanwhile; a bbolt store must not be open elsewhere while it drops. What is
+appended since the list changes nothing; a run in which something on the list was
+pinned or labelled since, or that was to go and went on, is skipped and named on
+stderr. Ctrl-C stops it after the step at hand. The exit code is 1 if it was told
+not to go on, if runs were skipped, or if one is damaged and so left alone.`,
+		Args: cobra.ArbitraryArgs,
+	}
+	p.output = outputFlag(cmd)
+	flags := cmd.Flags()
+	flags.Var(&p.olderThan, "older-than", "drop states of events that are older than this, as in\n12h, 30d or 2w")
+	flags.IntVar(&p.last, "keep-last", 0, "keep the last so many events of each branch")
+	flags.BoolVar(&p.perNode, "keep-newest-per-node", false, "keep the newest event of each node of a run")
+	flags.StringArrayVar(&p.labels, "keep-label", nil, "NAME=VALUE, or NAME for any value: keep what has this\nlabel; may be given several times")
+	flags.Var(&p.dropIdle, "drop-idle", "drop whole runs without an event for so long")
+	flags.StringArrayVar(&p.graphs, "graph", nil, "only runs of this graph; may be given several times")
+	flags.BoolVarP(&p.dry, "dry-run", "n", false, "only list what would go")
+	flags.BoolVarP(&p.yes, "yes", "y", false, "don't ask")
+	c.completeFrom(cmd, "graph", graphOf)
+	c.completeFrom(cmd, "keep-label", labelsOf)
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, word string) (found []string, _ cobra.ShellCompDirective) {
+		c.lookQuietly(cmd, func(l looker) { found = l.completeRun(word) })
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := p.check(flags.Changed); err != nil {
+			return err
+		}
+		if !p.dry && !p.yes {
+			if err := c.mayAsk("prune"); err != nil {
+				return err
+			}
+		}
+		return p.prune(cmd.Context(), args)
+	}
+	return cmd
+}
+
+// pruner lists what is to go and drops it.
+type pruner struct {
+	c *cli
+
+	olderThan, dropIdle span
+	last                int
+	perNode             bool
+	labels, graphs      []string
+	dry, yes            bool
+	output              *format
+
+	policies []checkpoint.Policy
+	doc      jsonObject // of -o json
+}
+
+// check makes policies of the flags, and refuses those that make no sense.
+func (p *pruner) check(given func(flag string) bool) error {
+	var keep []checkpoint.Policy
+	if given("older-than") {
+		if p.olderThan <= 0 {
+			return usage("--older-than %s: it must be more than 0; to keep only the newest event of each branch, say --keep-last 1", lasting(p.olderThan.duration()))
+		}
+		keep = append(keep, compaction.KeepFor(p.olderThan.duration()))
+	}
+	if given("keep-last") {
+		if p.last < 1 {
+			return usage("--keep-last %d: it is a number of events of each branch, at least 1: the newest is always kept", p.last)
+		}
+		keep = append(keep, compaction.KeepLast(p.last))
+	}
+	if p.perNode {
+		keep = append(keep, compaction.KeepNewestPerNode())
+	}
+	chosen := len(keep) > 0
+	for _, text := range p.labels {
+		key, value, valued := strings.Cut(text, "=")
+		if key == "" || valued && value == "" {
+			return usage("--keep-label %q: it is NAME=VALUE, or NAME for any value", text)
+		}
+		keep = append(keep, compaction.KeepLabelled(key, value))
+	}
+	if given("drop-idle") {
+		switch {
+		case p.dropIdle <= 0:
+			return usage("--drop-idle %s: it must be more than 0: it is how long ago a run's newest event was", lasting(p.dropIdle.duration()))
+		case p.olderThan > p.dropIdle:
+			return usage("--drop-idle %s would drop whole runs with states that --older-than %s keeps: make it %[2]s or more", &p.dropIdle, &p.olderThan)
+		}
+		if !chosen { // labels are for the runs then: nobody asked for states to go
+			keep = append(keep, compaction.KeepAll())
+		}
+		keep, chosen = append(keep, compaction.DropRunsIdle(p.dropIdle.duration())), true
+	}
+	switch {
+	case p.dry && p.yes:
+		return usage("-n only lists, and --yes drops: say one of them")
+	case !chosen && len(p.labels) > 0:
+		return usage("--keep-label keeps something from what else is said, and nothing is: add --older-than 30d, say, or --keep-last 1 to drop all but what is labelled and the newest event of each branch")
+	case !chosen:
+		return usage("prune drops only what it is told to: say --older-than 30d, --keep-last 5, --keep-newest-per-node or --drop-idle 90d, and -n to see what that means; `flowlog prune --help` shows examples")
+	}
+	p.policies = keep
+	if len(p.graphs) > 0 {
+		p.policies = nil
+		for _, graph := range p.graphs {
+			for _, policy := range keep {
+				p.policies = append(p.policies, policy.ForGraph(graph))
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pruner) prune(ctx context.Context, args []string) error {
+	var plan checkpoint.Plan
+	p.c.noPager = p.c.noPager || p.yes // nobody is there to leave it
+	err := p.c.look(ctx, func(l looker) (err error) {
+		if plan, err = p.plan(l, args); err != nil {
+			return err
+		}
+		return p.list(plan)
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { p.doc.end() }()
+	damagedRuns := 0
+	for _, r := range plan.Runs {
+		if r.Unreadable != "" {
+			damagedRuns++
+			p.c.say("left alone: %s", r.Unreadable)
+		}
+	}
+	if len(plan.Runs) == 0 {
+		p.c.say("the store has no runs yet")
+	}
+	if total := plan.Total(); !p.dry && total.Events+uint64(total.Dropped) > 0 {
+		if !p.yes {
+			if err := p.c.confirm(ctx, "Drop that for good?"); err != nil {
+				return err
+			}
+		}
+		err = p.run(ctx, plan)
+	}
+	if err == nil && damagedRuns > 0 {
+		err = damaged("%s left alone", count(damagedRuns, "damaged run"))
+	}
+	return err
+}
+
+// plan makes the plan, of some runs if args name them.
+func (p *pruner) plan(l looker, args []string) (checkpoint.Plan, error) {
+	only := map[string]bool{}
+	for _, text := range args {
+		run, err := l.wholeRun("prune", text)
+		if err != nil {
+			return checkpoint.Plan{}, err
+		}
+		only[run.ID] = true
+	}
+	plan, err := l.store.Plan(l.ctx, p.policies...)
+	if err != nil {
+		return plan, err
+	}
+	if err := p.checkGraphs(plan); err != nil {
+		return plan, err
+	}
+	plan.Runs = slices.DeleteFunc(plan.Runs, func(r checkpoint.PlannedRun) bool {
+		return len(only) > 0 && !only[r.Run] || len(p.graphs) > 0 && !slices.Contains(p.graphs, r.Graph)
+	})
+	return plan, nil
+}
+
+// checkGraphs refuses a graph that no run is of: it may be a slip.
+func (p *pruner) checkGraphs(plan checkpoint.Plan) error {
+	var graphs []string
+	for _, r := range plan.Runs {
+		if !slices.Contains(graphs, r.Graph) {
+			graphs = append(graphs, r.Graph)
+		}
+	}
+	for _, graph := range p.graphs {
+		if !slices.Contains(graphs, graph) {
+			return noMatch("no run is of graph %q%s`flowlog runs` shows the graphs of all", graph, didYouMean(nearest(graph, graphs)))
+		}
+	}
+	return nil
+}
+
+// run does what the plan says, and reports.
+func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
+	store, err := p.c.openToWrite()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	meter, err := p.c.meter()
+	if err != nil {
+		return err
+	}
+	res, err := store.RunPlan(ctx, plan, checkpoint.PlanOptions{Reclaim: true, Progress: meter.show})
+	meter.clear()
+	for _, s := range res.Skipped {
+		p.c.say("skipped: %v", s.Err)
+	}
+	if e := p.report(res, err == nil); err == nil {
+		err = e
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		p.c.say("what was dropped is dropped; calling it again goes on with the rest")
+		return err
+	case err != nil:
+		return err
+	}
+	if _, free, e := store.Space(ctx); e == nil && res.After >= res.Before && free > 0 {
+		p.c.say("%s in the file are free, for the next events", size(free))
+	}
+	use, _, err := p.c.storeUse(looker{store, ctx}, 1)
+	if err != nil {
+		return err
+	}
+	p.c.compactHint(use)
+	if n := len(res.Skipped); n > 0 {
+		return &exitError{codeDiffers, fmt.Sprintf("%s skipped; the rest was dropped as listed", count(n, "run"))}
+	}
+	return store.Close()
+}

@@ -1,0 +1,105 @@
+package compaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/flowlog/checkpoint/log"
+)
+
+// Retention asks a Compactor to drop what policies name, again and again. The zero value
+// asks for nothing.
+type Retention struct {
+	// Every is how long after the end of a pass the next begins. The first begins at
+	// once.
+	Every time.Duration
+	// Policies are those that each pass plans by.
+	Policies []Policy
+	// Report, if not nil, is told of each pass, by the Compactor's goroutine: it must not
+	// close the log.
+	Report func(Pass)
+}
+
+// Pass is what a Compactor did once for a Retention: the plan, what running it did, and
+// what went wrong, which will be tried again.
+type Pass struct {
+	Plan   Plan
+	Result Result
+	Err    error
+}
+
+// Check returns what is wrong with the retention, as ErrInvalid.
+func (r Retention) Check() error {
+	if r.Every == 0 && len(r.Policies) == 0 && r.Report == nil {
+		return nil
+	}
+	if r.Every <= 0 {
+		return fmt.Errorf("%w retention every %s: the time between two passes must be more than 0", log.ErrInvalid, r.Every)
+	}
+	if len(r.Policies) == 0 {
+		return fmt.Errorf("%w retention without a policy: it would keep everything", log.ErrInvalid)
+	}
+	for _, p := range r.Policies {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("retention: %w", err)
+		}
+	}
+	return nil
+}
+
+// busyAgain is how long after another process was found at work a pass is tried again,
+// at most.
+const busyAgain = time.Minute
+
+// retain makes a pass and returns when the next is due.
+func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error) {
+	r := &c.opts.Retention
+	var pass Pass
+	ok, err := w.lease(ctx)
+	if err == nil && !ok {
+		return min(r.Every, busyAgain), nil
+	}
+	if err == nil {
+		pass.Plan, err = newPlan(ctx, w.log, w.pace, r.Policies)
+	}
+	if err == nil {
+		err = pass.Plan.follow(ctx, w, &pass.Result, func(ctx context.Context) error {
+			if time.Since(w.since) > turn {
+				w.giveBack()
+				pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
+			}
+			return w.wait(ctx)
+		})
+	}
+	if err == nil && pass.Result.Events+uint64(pass.Result.Dropped) > 0 {
+		err = w.purge(ctx, rest)
+	}
+	if ctx.Err() != nil || errors.Is(err, log.ErrClosed) {
+		return r.Every, err
+	}
+	pass.Err = err
+	c.tell(ctx, &pass)
+	return r.Every, nil
+}
+
+// tell logs and reports a pass.
+func (c *Compactor) tell(ctx context.Context, pass *Pass) {
+	res, level, args := &pass.Result, slog.LevelDebug, []any{}
+	if res.Events+uint64(res.Dropped+len(res.Skipped)) > 0 {
+		level = slog.LevelInfo
+	}
+	if len(res.Skipped) > 0 {
+		args = append(args, "first_skipped", res.Skipped[0].Err)
+	}
+	if pass.Err != nil {
+		level, args = slog.LevelWarn, append(args, "error", pass.Err)
+	}
+	c.opts.Logger.Log(ctx, level, "flowlog: retention", append([]any{
+		"runs", len(pass.Plan.Runs), "pruned_events", res.Events, "dropped_runs", res.Dropped, "skipped_runs", len(res.Skipped)}, args...)...)
+	if f := c.opts.Retention.Report; f != nil {
+		f(*pass)
+	}
+}

@@ -1,0 +1,97 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// noteKindRedact is the kind of the notes that say which states were dropped for
+// good.
+const noteKindRedact = "redact"
+
+// Redact drops the states of events, by seq, as [Log.Prune] does, and leaves no copy
+// of them in the storage: not in free space, in a log or in a segment that was
+// replaced, and not in what is stored of other events. Events whose states were
+// pruned before can be redacted, too: their bytes may still lie in free space. The
+// headers remain, the run verifies as before, and asking for such a state gives
+// [ErrPruned], as a [PrunedError] that says that it was redacted, when and why, its
+// size and its hash. The reason must not be empty.
+//
+// A state that was stored as a delta on a redacted one is stored anew, byte for byte
+// the same. What is redacted is the state of an event, not a value: an event next to
+// it, a fork, another run or an export that has the same secret in its own state
+// keeps it.
+//
+// It returns how many of the events it named there are: all of them have been
+// redacted when the error is nil, and then nothing is left. A note is made durable
+// first. After [ErrNotErased], or a crash, the same call finishes the work; readers
+// don't find the states that the error does not speak of.
+//
+// The storage's files are made anew for it, which takes the longer the larger they
+// are, whatever is redacted: name all events in one call. How long writers wait
+// meanwhile, and how long it waits for readers, the driver says; see [Eraser].
+//
+// Errors: ErrNotFound if there is no such run or event, and then nothing was done;
+// ErrInvalid without a reason; [errors.ErrUnsupported] if the driver is no [Eraser];
+// ErrNotErased, with its cause, such as ErrLocked; else as [Log.Append].
+func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason string) (int, error) {
+	if err := checkID("reason", reason); err != nil {
+		return 0, err
+	}
+	run, err := l.look(ctx, id)
+	if err == nil {
+		err = run.headErr
+	}
+	if err == nil {
+		err = l.writable(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	seqs = slices.Clone(seqs)
+	slices.Sort(seqs)
+	seqs = slices.Compact(seqs)
+	if len(seqs) == 0 {
+		return 0, nil
+	}
+	for _, seq := range []uint64{seqs[0], seqs[len(seqs)-1]} {
+		if seq == 0 || seq > run.Last {
+			return 0, notFound(id, seq, fmt.Sprintf("there is no event %d to redact; the run has events 1 to %d; nothing was done", seq, run.Last))
+		}
+	}
+	e, ok := l.backend.(Eraser)
+	if !ok {
+		return 0, fmt.Errorf("%sredact: %w: the driver can't erase copies of what it stored; Prune drops states", place(id, 0), errors.ErrUnsupported)
+	}
+	if err := l.noteRedacted(ctx, run, seqs, reason); err != nil {
+		return 0, fmt.Errorf("%sredact: nothing was dropped: %w", place(id, 0), err)
+	}
+	left, err := l.unpruned(ctx, run, seqs)
+	if err == nil {
+		_, err = l.pruneAll(ctx, run, left, nil)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%sredact: %w: some of the %d states may still be there: %w", place(id, 0), ErrNotErased, len(seqs), err)
+	}
+	if err := e.Erase(ctx); err != nil {
+		return 0, fmt.Errorf("%sredact: %w: no reader finds the %d states any more, but copies may be in the storage's files: %w", place(id, 0), ErrNotErased, len(seqs), err)
+	}
+	return len(seqs), nil
+}
+
+// noteRedacted notes the reason for those of seqs that no note says it of yet.
+func (l *Log) noteRedacted(ctx context.Context, run Run, seqs []uint64, reason string) error {
+	fresh := slices.Clone(seqs)
+	err := l.notes(ctx, run, func(n Note) bool {
+		if n.Kind == noteKindRedact {
+			fresh = slices.DeleteFunc(fresh, n.Covers)
+		}
+		return true
+	})
+	if err != nil || len(fresh) == 0 {
+		return err
+	}
+	return l.noteDropped(ctx, run.ID, noteKindRedact, fresh, reason)
+}

@@ -1,0 +1,117 @@
+package checkpoint_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/memory"
+)
+
+// TestPlanMeetsOthers has somebody else, with a store of his own, do something just
+// before or just after the transaction that drops states or a run: who was told that
+// something is kept finds it kept.
+func TestPlanMeetsOthers(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	keep := []checkpoint.Policy{compaction.KeepLast(1), compaction.KeepLabelled("gold", "")}
+	drop := []checkpoint.Policy{compaction.DropRunsIdle(time.Hour), compaction.KeepLabelled("gold", "")}
+	pin := func(s *checkpoint.EventStore) error { return s.Pin(ctx, "run", 5) }
+	pinRun := func(s *checkpoint.EventStore) error { return s.Pin(ctx, "run", 0) }
+	label := func(s *checkpoint.EventStore) error { return s.Label(ctx, "run", 5, "gold", "yes") }
+	const pruning, sealed, hiding = "11 rewritten", "1 sealed, 1 retired", "0 appended, 0 rewritten, 0 sealed"
+	for name, c := range map[string]struct {
+		policies []checkpoint.Policy
+		sealed   bool
+		at       string
+		other    func(*checkpoint.EventStore) error
+		err      error // that the other gets
+		skipped  error
+		left     int // events with states in the end
+	}{
+		"a pin before":                    {keep, false, "before apply to \"run\": 0 appended, " + pruning, pin, nil, checkpoint.ErrConflict, 11},
+		"a pin after":                     {keep, false, "after apply to \"run\": 0 appended, " + pruning, pin, checkpoint.ErrPruned, nil, 1},
+		"a pin of the run before":         {keep, false, "before apply to \"run\": 0 appended, " + pruning, pinRun, nil, checkpoint.ErrConflict, 11},
+		"a label before":                  {keep, false, "before apply to \"run\": 0 appended, " + pruning, label, nil, checkpoint.ErrConflict, 11},
+		"a pin before the note":           {keep, false, "before apply to \"run\\x00notes\": 1 appended", pin, nil, checkpoint.ErrConflict, 11},
+		"a pin after the note":            {keep, false, "after apply to \"run\\x00notes\": 1 appended", pin, nil, checkpoint.ErrConflict, 11},
+		"an event before":                 {keep, false, "before apply to \"run\": 0 appended, " + pruning, one, nil, nil, 2},
+		"sealed, a pin before":            {keep, true, sealed, pin, nil, checkpoint.ErrConflict, 11},
+		"sealed, a label before":          {keep, true, sealed, label, nil, checkpoint.ErrConflict, 11},
+		"sealed, an event before":         {keep, true, sealed, one, nil, nil, 2},
+		"a pin before dropping":           {drop, false, "before apply to \"run\": " + hiding, pin, nil, checkpoint.ErrConflict, 11},
+		"a pin of the run before it":      {drop, true, "before apply to \"run\": " + hiding, pinRun, nil, checkpoint.ErrConflict, 11},
+		"a label before dropping":         {drop, false, "before apply to \"run\": " + hiding, label, nil, checkpoint.ErrConflict, 11},
+		"an event before dropping":        {drop, false, "before apply to \"run\": " + hiding, one, nil, checkpoint.ErrConflict, 12},
+		"sealed, an event before it":      {drop, true, "before apply to \"run\": " + hiding, one, nil, checkpoint.ErrConflict, 12},
+		"a pin after dropping":            {drop, false, "after apply to \"run\": " + hiding, pin, checkpoint.ErrNotFound, nil, 0},
+		"an event after dropping":         {drop, false, "after apply to \"run\": " + hiding, one, nil, nil, 1},
+		"sealed, an event after dropping": {drop, true, "after apply to \"run\": " + hiding, one, nil, nil, 1},
+		"deleted before dropping":         {drop, false, "before apply to \"run\": " + hiding, func(s *checkpoint.EventStore) error { return s.Delete(ctx, "run") }, nil, checkpoint.ErrNotFound, 0},
+		"made anew before dropping":       {drop, false, "before apply to \"run\": " + hiding, again, nil, checkpoint.ErrConflict, 10},
+		"made anew before pruning":        {keep, false, "before apply to \"run\": 0 appended, " + pruning, again, nil, checkpoint.ErrNotFound, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for driver, open := range map[string]func(path string) (log.Backend, error){
+				"memory": func(string) (log.Backend, error) { return memory.New(), nil },
+				"sqlite": disks["sqlite"].open, "bolt": disks["bolt"].open,
+			} {
+				t.Run(driver, func(t *testing.T) {
+					t.Parallel()
+					b, err := open(filepath.Join(t.TempDir(), "checkpoints.db"))
+					require.NoError(t, err)
+					defer b.Close()
+					opts := []checkpoint.Option{checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000)}
+					other, err := checkpoint.Open(keptBackend{b}, opts...)
+					require.NoError(t, err)
+					defer other.Close()
+					loop(t, other, "run", 11)
+					if c.sealed {
+						_, err := other.Compact(ctx, checkpoint.CompactOptions{})
+						require.NoError(t, err)
+					}
+					met, on := 0, false
+					var otherErr error
+					s, err := checkpoint.Open(keptBackend{&failpoints{Backend: b, point: func(name string) error {
+						if !on || met > 0 || !strings.Contains(name, c.at) {
+							return nil
+						}
+						met++
+						otherErr = c.other(other)
+						return nil
+					}}}, opts...)
+					require.NoError(t, err)
+					defer s.Close()
+					plan, err := s.Plan(ctx, c.policies...)
+					require.NoError(t, err)
+					on = true
+					res, err := s.RunPlan(ctx, plan, checkpoint.PlanOptions{})
+					require.NoError(t, err)
+					require.Equal(t, 1, met, "the transaction is made")
+					require.ErrorIs(t, otherErr, c.err)
+					if c.skipped == nil {
+						require.Empty(t, res.Skipped)
+					} else {
+						require.Len(t, res.Skipped, 1)
+						require.ErrorIs(t, res.Skipped[0].Err, c.skipped)
+						require.Zero(t, res.Events)
+						require.Zero(t, res.Dropped)
+					}
+					left := 0
+					if _, err := s.Run(ctx, "run"); err == nil {
+						rep := requireIntact(t, s, "run")
+						left = int(rep.Events - rep.Pruned)
+					}
+					require.Equal(t, c.left, left)
+				})
+			}
+		})
+	}
+}

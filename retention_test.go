@@ -1,0 +1,96 @@
+package checkpoint_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/compaction"
+)
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// TestRetention holds that what policies don't keep goes in the background, while runs
+// grow, what is pinned stays, and that passes are told of.
+func TestRetention(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		ctx := context.Background()
+		var said lockedBuffer
+		passes := make(chan checkpoint.RetentionPass, 1)
+		before := st.open(t, checkpoint.WithPlainUpTo(1000), checkpoint.WithoutCompaction())
+		states := loop(t, before, "run", 300)
+		saved(t, before, "idle", "a", `1`)
+		require.NoError(t, before.Pin(ctx, "run", 7))
+		retain := func() *checkpoint.EventStore {
+			return st.open(t, checkpoint.WithPlainUpTo(1000), checkpoint.WithIdle(time.Hour), checkpoint.WithLogger(slog.New(slog.NewTextHandler(&said, nil))),
+				checkpoint.WithRetention(time.Millisecond, compaction.KeepLast(3), compaction.DropRunsIdle(time.Hour)),
+				checkpoint.WithRetentionReport(func(p checkpoint.RetentionPass) {
+					select {
+					case passes <- p:
+					default:
+					}
+				}))
+		}
+		s := retain()
+		other := retain() // they take turns
+		pass := <-passes
+		require.NoError(t, pass.Err)
+		require.Empty(t, pass.Result.Skipped)
+		for i := range 5 {
+			states = append(states, filler(5000+i))
+			require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{RunID: "run", NodeID: "a", State: []byte(states[len(states)-1])}))
+		}
+		require.Eventually(t, func() bool {
+			run, err := other.Run(ctx, "run")
+			require.NoError(t, err)
+			return run.Pruned == 305-4
+		}, time.Minute, time.Millisecond)
+		for _, ev := range events(t, s, "run", checkpoint.HistoryOptions{}) {
+			require.Equal(t, ev.Seq != 7 && ev.Seq < 303, ev.Pruned, "seq %d", ev.Seq)
+			require.True(t, ev.Pruned || string(ev.State) == states[ev.Seq])
+		}
+		require.Equal(t, []string{"run"}, runs(t, s, checkpoint.RunsOptions{}))
+		requireIntact(t, s, "run")
+		require.NoError(t, s.Close())
+		require.NoError(t, other.Close())
+		require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_events=`)
+		require.NotContains(t, said.String(), "WARN")
+	})
+}
+
+func TestRetentionThatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	st := inSQLite(t, t.TempDir())
+	for want, opts := range map[string][]checkpoint.Option{
+		"invalid retention every 0s: the time between two passes must be more than 0":             {checkpoint.WithRetention(0, compaction.KeepAll())},
+		"invalid retention without a policy: it would keep everything":                            {checkpoint.WithRetention(time.Hour)},
+		`retention: invalid policy "keep-last 0": the number of events must be at least 1`:        {checkpoint.WithRetention(time.Hour, compaction.KeepLast(0))},
+		"invalid option WithRetention: WithoutCompaction and WithReadOnly keep the store from it": {checkpoint.WithRetention(time.Hour, compaction.KeepLast(1)), checkpoint.WithoutCompaction()},
+	} {
+		_, err := checkpoint.NewSQLiteStore(st.path, opts...)
+		require.ErrorIs(t, err, checkpoint.ErrInvalid)
+		require.EqualError(t, err, want)
+	}
+}
