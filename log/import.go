@@ -132,8 +132,8 @@ func (im *importer) add(ctx context.Context, part Part) error {
 		return im.overtaken(err)
 	}
 	if first { // notes that an earlier life left behind
-		if err := im.l.clearNotes(ctx, im.run.ID); err != nil {
-			return err
+		if err := im.l.clearNotes(ctx, im.run); err != nil {
+			return im.overtaken(err)
 		}
 	}
 	if !part.Notes {
