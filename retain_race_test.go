@@ -122,3 +122,40 @@ func TestPlanMeetsOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestLabelMeetsANewLife: who labels a run that is deleted and made anew just then gets
+// an error, and the new life keeps what was said of it.
+func TestLabelMeetsANewLife(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"before", "after"} {
+		for driver, d := range disks {
+			t.Run(at+" the note, "+driver, func(t *testing.T) {
+				t.Parallel()
+				ctx := context.Background()
+				b, err := d.open(filepath.Join(t.TempDir(), "checkpoints.db"))
+				require.NoError(t, err)
+				defer b.Close()
+				other, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())
+				require.NoError(t, err)
+				defer other.Close()
+				require.NoError(t, one(other))
+				met := false
+				s, err := checkpoint.Open(keptBackend{&failpoints{Backend: b, point: func(name string) error {
+					if !met && strings.HasPrefix(name, at+` apply to "run\x00notes"`) {
+						met = true
+						require.NoError(t, again(other))
+						require.NoError(t, other.Pin(ctx, "run", 10))
+					}
+					return nil
+				}}}, checkpoint.WithoutCompaction())
+				require.NoError(t, err)
+				defer s.Close()
+				require.ErrorIs(t, s.Label(ctx, "run", 1, "a", "b"), checkpoint.ErrNotFound)
+				require.True(t, met)
+				m, err := s.Marks(ctx, "run")
+				require.NoError(t, err)
+				require.Equal(t, checkpoint.Marks{Events: map[uint64]checkpoint.Mark{10: {Pinned: true}}}, m)
+			})
+		}
+	}
+}
