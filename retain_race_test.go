@@ -1,6 +1,7 @@
 package checkpoint_test
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,7 @@ func TestPlanMeetsOthers(t *testing.T) {
 		"sealed, an event before it":      {drop, true, "before apply to \"run\": " + hiding, one, nil, checkpoint.ErrConflict, 12},
 		"a pin after dropping":            {drop, false, "after apply to \"run\": " + hiding, pin, checkpoint.ErrNotFound, nil, 0},
 		"an event after dropping":         {drop, false, "after apply to \"run\": " + hiding, one, nil, nil, 1},
+		"a pinned event after dropping":   {drop, false, "after apply to \"run\": " + hiding, func(s *checkpoint.EventStore) error { return cmp.Or(one(s), s.Pin(ctx, "run", 1)) }, nil, nil, 1},
 		"sealed, an event after dropping": {drop, true, "after apply to \"run\": " + hiding, one, nil, nil, 1},
 		"deleted before dropping":         {drop, false, "before apply to \"run\": " + hiding, func(s *checkpoint.EventStore) error { return s.Delete(ctx, "run") }, nil, checkpoint.ErrNotFound, 0},
 		"made anew before dropping":       {drop, false, "before apply to \"run\": " + hiding, again, nil, checkpoint.ErrConflict, 10},
@@ -79,12 +81,14 @@ func TestPlanMeetsOthers(t *testing.T) {
 					}
 					met, on := 0, false
 					var otherErr error
+					var marks checkpoint.Marks // that the other has made
 					s, err := checkpoint.Open(keptBackend{&failpoints{Backend: b, point: func(name string) error {
 						if !on || met > 0 || !strings.Contains(name, c.at) {
 							return nil
 						}
 						met++
 						otherErr = c.other(other)
+						marks, _ = other.Marks(ctx, "run") // none if there is no such run
 						return nil
 					}}}, opts...)
 					require.NoError(t, err)
@@ -108,10 +112,50 @@ func TestPlanMeetsOthers(t *testing.T) {
 					if _, err := s.Run(ctx, "run"); err == nil {
 						rep := requireIntact(t, s, "run")
 						left = int(rep.Events - rep.Pruned)
+						have, err := s.Marks(ctx, "run")
+						require.NoError(t, err)
+						require.Equal(t, marks, have)
 					}
 					require.Equal(t, c.left, left)
 				})
 			}
 		})
+	}
+}
+
+// TestLabelMeetsANewLife: who labels a run that is deleted and made anew just then gets
+// an error, and the new life keeps what was said of it.
+func TestLabelMeetsANewLife(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"before", "after"} {
+		for driver, d := range disks {
+			t.Run(at+" the note, "+driver, func(t *testing.T) {
+				t.Parallel()
+				ctx := context.Background()
+				b, err := d.open(filepath.Join(t.TempDir(), "checkpoints.db"))
+				require.NoError(t, err)
+				defer b.Close()
+				other, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())
+				require.NoError(t, err)
+				defer other.Close()
+				require.NoError(t, one(other))
+				met := false
+				s, err := checkpoint.Open(keptBackend{&failpoints{Backend: b, point: func(name string) error {
+					if !met && strings.HasPrefix(name, at+` apply to "run\x00notes"`) {
+						met = true
+						require.NoError(t, again(other))
+						require.NoError(t, other.Pin(ctx, "run", 10))
+					}
+					return nil
+				}}}, checkpoint.WithoutCompaction())
+				require.NoError(t, err)
+				defer s.Close()
+				require.ErrorIs(t, s.Label(ctx, "run", 1, "a", "b"), checkpoint.ErrNotFound)
+				require.True(t, met)
+				m, err := s.Marks(ctx, "run")
+				require.NoError(t, err)
+				require.Equal(t, checkpoint.Marks{Events: map[uint64]checkpoint.Mark{10: {Pinned: true}}}, m)
+			})
+		}
 	}
 }

@@ -143,7 +143,9 @@ func (im *importer) store(ctx context.Context, run *Run, seg *Segment) error {
 		return im.overtaken(err)
 	}
 	if first { // notes that an earlier life left behind
-		return im.l.clearNotes(ctx, im.run.ID)
+		if err := im.l.clearNotes(ctx, im.run); err != nil {
+			return im.overtaken(err)
+		}
 	}
 	return nil
 }

@@ -85,11 +85,16 @@ func (l *Log) addNote(ctx context.Context, run Run, n Note) error {
 	if err != nil {
 		return err
 	}
-	if gone := l.gone(ctx, run); gone != nil {
-		// The run was deleted meanwhile, and its notes with it, but for this.
+	gone := l.gone(ctx, run)
+	if gone == nil {
+		return nil
+	}
+	// The run was deleted meanwhile, and its notes with it, but for this. If there is a
+	// new life of it, the log is that one's, where nobody reads this note.
+	if _, err := l.run(ctx, id); errors.Is(err, ErrNotFound) {
 		return errors.Join(gone, l.drop(ctx, id+noteSuffix))
 	}
-	return nil
+	return gone
 }
 
 // Notes streams the notes of a run as it lives now, oldest first. A run without

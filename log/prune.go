@@ -11,7 +11,8 @@ import (
 // noteKindPrune is the kind of the notes that say which states were dropped.
 const noteKindPrune = "prune"
 
-// pruneSlice is how many states one transaction drops, at most.
+// pruneSlice is how many states of a tail one transaction drops, at most; of a segment it
+// drops all that are named.
 const pruneSlice = 64
 
 // pruneData is what a note of kind "prune" or "redact" has beside its events.

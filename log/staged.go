@@ -29,10 +29,10 @@ func (l *Log) clear(run Run) error {
 	return l.remove(ctx, run)
 }
 
-// remove removes a run that is staged, and that nobody else works on, and its notes. The
-// caller holds the writer's slot.
+// remove removes a run that is staged, and its notes. The caller holds the writer's
+// slot. ErrConflict says that it is no longer as it was looked at.
 func (l *Log) remove(ctx context.Context, run Run) error {
-	if err := l.clearNotes(ctx, run.ID); err != nil {
+	if err := l.clearNotes(ctx, run); err != nil {
 		return err
 	}
 	l.live.forget(run.ID)
@@ -40,16 +40,26 @@ func (l *Log) remove(ctx context.Context, run Run) error {
 }
 
 // clearNotes removes the notes of a run that is staged: nobody can add any.
-func (l *Log) clearNotes(ctx context.Context, id string) error {
-	h, err := l.backend.Head(ctx, id+noteSuffix)
+func (l *Log) clearNotes(ctx context.Context, run Run) error {
+	id := run.ID + noteSuffix
+	notes, err := l.backend.Head(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	l.live.forget(id + noteSuffix)
-	return l.one(Change{Run: id + noteSuffix, Revision: h.Revision, Drop: true})
+	// Others may have removed the run and begun a new life of it, with notes. While it is
+	// still this one, what was found before is its own.
+	now, err := l.backend.Head(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if now.Revision != run.revision {
+		return ErrConflict
+	}
+	l.live.forget(id)
+	return l.one(Change{Run: id, Revision: notes.Revision, Drop: true})
 }
 
 // one applies one change. The caller holds the writer's slot.
