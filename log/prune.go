@@ -115,6 +115,9 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64) (int, error
 		if now.Life != run.Life {
 			return dropped, l.gone(ctx, run)
 		}
+		if seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s <= now.Anchor }); len(seqs) == 0 {
+			break
+		}
 		n, done := 0, len(seqs)
 		if seqs[0] < now.tail {
 			n, done, err = l.pruneSealed(ctx, now, seqs)
