@@ -68,6 +68,8 @@ const (
 	UnreadPruned UnreadReason = "pruned"
 	// UnreadNotJSON: the state is of KindBytes.
 	UnreadNotJSON UnreadReason = "not JSON"
+	// UnreadDropped: the event was dropped with its header, and with all before it.
+	UnreadDropped UnreadReason = "dropped"
 	// UnreadGone: a run was forked from the event, which is no longer there, and
 	// nothing that was before it is known.
 	UnreadGone UnreadReason = "gone"

@@ -30,6 +30,7 @@ type blameStep struct {
 func (s *EventStore) blameSteps(ctx context.Context, runID string, seq uint64) iter.Seq2[*blameStep, error] {
 	return func(yield func(*blameStep, error) bool) {
 		var st *blameStep
+		var oldest *Event
 		for ev, err := range s.Lineage(ctx, runID, seq, LineageOptions{}) {
 			if gone, ok := errors.AsType[*OriginError](err); ok && st != nil {
 				st.pass(gone.Origin.RunID, gone.Origin.Seq, UnreadGone)
@@ -39,6 +40,7 @@ func (s *EventStore) blameSteps(ctx context.Context, runID string, seq uint64) i
 				yield(nil, err)
 				return
 			}
+			oldest = ev
 			doc, reason := read(ev)
 			switch {
 			case st == nil && reason != "":
@@ -55,6 +57,9 @@ func (s *EventStore) blameSteps(ctx context.Context, runID string, seq uint64) i
 				}
 				st = &blameStep{event: ev, state: doc}
 			}
+		}
+		if oldest != nil && oldest.Parent != 0 { // else the lineage would go on
+			st.pass(oldest.RunID, oldest.Parent, UnreadDropped)
 		}
 		yield(st, nil)
 	}

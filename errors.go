@@ -6,6 +6,9 @@ import "github.com/flowlog/checkpoint/log"
 var (
 	// ErrNotFound: no such run, event or visit.
 	ErrNotFound = log.ErrNotFound
+	// ErrDropped: the event was there, and was dropped with its header and all
+	// before it by TruncateFront. It is an ErrNotFound.
+	ErrDropped = log.ErrDropped
 	// ErrConflict: the run is not where AfterSeq expected it to be.
 	ErrConflict = log.ErrConflict
 	// ErrClosed: the store was closed.

@@ -19,7 +19,8 @@ type LineageOptions struct {
 // Lineage streams the events that an event grew from, newest first: the event
 // itself, its parent, its parent's parent, to the beginning of the run; and if that
 // was forked, on from its origin, whose RunID is another. A pruned event comes
-// without its state. An error ends the iteration.
+// without its state. An error ends the iteration. If the last event that comes has a
+// Parent, that one was dropped by TruncateFront, with all before it.
 //
 // Memory and locks are as with History.
 //
@@ -91,6 +92,8 @@ func (s *EventStore) header(ctx context.Context, runID string, seq uint64) (*Eve
 func (s *EventStore) FindOrigin(ctx context.Context, origin Origin) (*Event, error) {
 	ev, err := s.header(ctx, origin.RunID, origin.Seq)
 	switch {
+	case errors.Is(err, ErrDropped):
+		return nil, &OriginError{origin, "it was dropped from its run"}
 	case errors.Is(err, ErrNotFound):
 		return nil, &OriginError{origin, "it was deleted"}
 	case err != nil:

@@ -27,7 +27,7 @@ const (
 	whyTip       = "newest of its branch"
 )
 
-// Keep decides about the events of a run, given in order from seq 1 on: it returns for
+// Keep decides about the events of a run, given in order and without gaps: it returns for
 // each, in the same order, why it keeps its state; "" for those that lose it, and for
 // those that have none any more. It is a pure function.
 func Keep(graph string, events []Event, marks log.Marks, policies []Policy, now time.Time) []string {
@@ -110,8 +110,8 @@ func (k keeper) last(n int, why string) {
 			}
 			upTo++
 		}
-		if p := e.Parent; p > 0 && p < e.Seq {
-			behind[p-1] = min(behind[p-1], upTo)
+		if p, first := e.Parent, k.events[0].Seq; p >= first && p < e.Seq { // else it was dropped
+			behind[p-first] = min(behind[p-first], upTo)
 		}
 	}
 }

@@ -146,7 +146,8 @@ type Head struct {
 	// 2⁶³, and within a life of a run it only goes forward.
 	Recency uint64
 	// Tail is the seq of the first event that is a record of its own; events
-	// below are in segments. It only moves together with Change.Add.
+	// below are in segments, or were dropped: the first segment need not begin with
+	// seq 1. It only moves together with Change.Add.
 	Tail uint64
 	// Sum and Data are the engine's: a checksum, and a summary as JSON.
 	Sum  uint32

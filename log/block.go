@@ -35,6 +35,7 @@ type block struct {
 	// What of it was dropped while it was made.
 	pruned      uint64
 	prunedBytes int64
+	front       *front // what goes with it from the run's beginning, or nil
 }
 
 // build makes a segment of consecutive events, with the states of those in prune
@@ -47,7 +48,9 @@ func (r *reader) build(ctx context.Context, plan sealPlan, prune []uint64) (*blo
 	}
 	b := &builder{r: r, w: r.l.segments.NewWriter(), prune: prune, bases: bases, block: &block{retire: plan.retire}}
 	info := segment.Info{Run: r.run.ID, Life: r.run.Life, First: plan.from}
-	if plan.from > 1 {
+	if a := r.run.row.Anchor; a != nil && a.Seq == plan.from-1 {
+		info.Prev, info.Bytes, info.Stored = a.Hash, a.Bytes, a.Stored
+	} else if plan.from > 1 {
 		before, err := r.records(ctx, RecordsRequest{From: plan.from - 1, To: plan.from - 1, HeadersOnly: true, Limit: 1})
 		if err != nil {
 			return nil, err

@@ -3,6 +3,8 @@ package log
 import (
 	"context"
 	"errors"
+
+	"github.com/flowlog/checkpoint/log/segment"
 )
 
 // derive makes the summary of a run whose head is damaged from its events, as far
@@ -36,12 +38,17 @@ func (l *Log) derive(ctx context.Context, h Head, damage error) (Run, error) {
 
 // deriveSealed is derive for a run with segments.
 func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) (Run, error) {
+	if r.run.Anchor = first.First - 1; r.run.Anchor > 0 {
+		if info, err := r.infoOf(ctx, first); err == nil {
+			r.run.anchorAt(anchored{r.run.Anchor, Digest(info.Prev), info.Bytes, info.Stored})
+		}
+	}
 	for _, s := range []Segment{last, first} { // one of them may be damaged as well
-		life, err := r.lifeOf(ctx, s)
+		info, err := r.infoOf(ctx, s)
 		if err != nil {
 			continue
 		}
-		r.run.Life = life
+		r.run.Life = info.Life
 		r.run.tail = last.Last + 1
 		if h.Last != nil && h.Last.Seq >= r.run.tail {
 			r.run.standAt(h.Last)
@@ -61,15 +68,15 @@ func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) 
 	return Run{}, r.run.headErr
 }
 
-// lifeOf returns the incarnation that a segment is of.
-func (r *reader) lifeOf(ctx context.Context, s Segment) (string, error) {
+// infoOf returns what a segment says of itself.
+func (r *reader) infoOf(ctx context.Context, s Segment) (segment.Info, error) {
 	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: s.ID, IndexOnly: true})
 	if err != nil {
-		return "", err
+		return segment.Info{}, err
 	}
 	x, err := r.l.segments.ParseIndex(seg.Index)
 	if err != nil {
-		return "", err
+		return segment.Info{}, err
 	}
-	return x.Info().Life, nil
+	return x.Info(), nil
 }

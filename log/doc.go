@@ -40,6 +40,14 @@
 // that says that the run is staged. A staged run is not there for anybody. When all of
 // it was read back and verified, one change of the head makes it a run.
 //
+// # Dropping
+//
+// [Log.Prune] drops states and keeps their headers, so that the hash chain still leads
+// through them. [Log.Redact] does so and has the driver, an [Eraser], leave no copy in
+// its files. [Log.TruncateFront] drops a run's oldest events with their headers and
+// leaves an [Anchor], from which the rest verifies. Each makes a note first of what goes
+// and why, and [Log.Verify] holds what is gone to its note.
+//
 // # Guarantees
 //
 // Durability: a nil error from [Log.Append] means that the backend made the

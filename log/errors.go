@@ -11,6 +11,9 @@ import (
 var (
 	// ErrNotFound: no such run, event or visit.
 	ErrNotFound = errors.New("not found")
+	// ErrDropped: the event was there, and was dropped with its header and all
+	// before it by TruncateFront. It is an ErrNotFound.
+	ErrDropped = fmt.Errorf("%w: dropped", ErrNotFound)
 	// ErrConflict: the run is not where the caller expected it to be.
 	ErrConflict = errors.New("conflict")
 	// ErrClosed: the store was closed.

@@ -16,6 +16,9 @@ type Manifest struct {
 	// Events is the seq of the newest event, Head its place in the hash chain.
 	Events uint64 `json:"events"`
 	Head   Digest `json:"head"`
+	// Anchor is what was dropped of the run's beginning, but for Visits; nil if it
+	// is all there.
+	Anchor *Anchor `json:"anchor,omitempty"`
 }
 
 // Part is a segment of an export: of the run's events, or of its notes, which come
@@ -47,6 +50,14 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 		return Manifest{}, nil, err
 	}
 	m := Manifest{Version: formatVersion, RunID: run.ID, Life: run.Life, Events: run.Last, Head: run.Hash}
+	if run.Anchor > 0 {
+		a, err := l.anchor(ctx, run)
+		if err != nil {
+			return Manifest{}, nil, err
+		}
+		a.Visits = nil // the note has them
+		m.Version, m.Anchor = anchoredVersion, &a
+	}
 	return m, func(yield func(Part, error) bool) {
 		send := func(run Run, notes bool) (goOn bool) {
 			for seg, err := range l.exported(ctx, run) {
@@ -77,7 +88,10 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 func (l *Log) exported(ctx context.Context, run Run) iter.Seq2[Segment, error] {
 	return func(yield func(Segment, error) bool) {
 		var hash Digest
-		for from := uint64(1); from <= run.Last; {
+		if a := run.row.Anchor; a != nil {
+			hash = a.Hash
+		}
+		for from := run.first(); from <= run.Last; {
 			seg, err := l.exportNext(ctx, run, from)
 			if err == nil {
 				hash, err = l.follows(run.ID, seg, hash)

@@ -81,6 +81,7 @@ func goldenHead(t *testing.T) string {
 	for _, r := range []row{
 		{Version: formatVersion, Life: fixedLife, CreatedAt: smallHeader().CreatedAt},
 		{Version: formatVersion, Life: fixedLife, CreatedAt: fullHeader().CreatedAt, Pruned: 3, PrunedBytes: 4567, Freed: 890, Rewrites: 2},
+		{Version: anchoredVersion, Life: fixedLife, CreatedAt: fullHeader().CreatedAt, Anchor: &anchored{Seq: 9, Hash: Digest{1, 2, 255}, Bytes: 4567, Stored: 1234}},
 	} {
 		run := Run{ID: "run", row: r, tail: 1, recency: 17}
 		h, err := run.head()
@@ -117,7 +118,7 @@ func goldenChain(t *testing.T) string {
 func TestConstants(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []Encoding{1, 2, 3, 4, 5}, []Encoding{Plain, Zstd, Delta, DeltaZstd, Pruned})
-	require.Equal(t, 1, formatVersion)
+	require.Equal(t, []int{1, 2}, []int{formatVersion, anchoredVersion})
 	require.Equal(t, "\x00notes", noteSuffix)
 	require.Equal(t, []Kind{"json", "bytes"}, []Kind{JSON, Bytes})
 }

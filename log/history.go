@@ -27,7 +27,7 @@ type HistoryOptions struct {
 	HeadersOnly bool
 	// Lineage restricts to the events that the one at To, or with 0 the run's last,
 	// grew from: itself, its parent, and so on, newest first. What is damaged beside
-	// that line does not matter.
+	// that line does not matter. If the last one has a Parent, that was dropped.
 	Lineage bool
 }
 
@@ -39,7 +39,7 @@ type HistoryOptions struct {
 // besides, and what the caller keeps.
 //
 // Errors: ErrNotFound if there is no such run, also when it is deleted on the
-// way.
+// way; ErrDropped if what comes next was dropped on the way.
 func (l *Log) History(ctx context.Context, id string, opts HistoryOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		run, err := l.look(ctx, id)

@@ -30,9 +30,12 @@ type ImportOptions struct {
 // ErrUnsupportedVersion; ErrTooLarge if a state is over the limit; an error of parts;
 // else as [Log.Append].
 func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, error], opts ImportOptions) (Run, error) {
-	if m.Version > formatVersion {
+	if m.Version > anchoredVersion {
 		return Run{}, &Error{Run: m.RunID, Reason: "the run was written by a newer flowlog; update this one",
-			Want: fmt.Sprint("at most ", formatVersion), Have: fmt.Sprint(m.Version), Err: ErrUnsupportedVersion}
+			Want: fmt.Sprint("at most ", anchoredVersion), Have: fmt.Sprint(m.Version), Err: ErrUnsupportedVersion}
+	}
+	if a := m.Anchor; a != nil && (m.Version < anchoredVersion || a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0) {
+		return Run{}, corrupt(m.RunID, a.Seq, fmt.Sprintf("an anchor at seq %d, after %d bytes, of a run up to seq %d in version %d", a.Seq, a.Bytes, m.Events, m.Version))
 	}
 	if err := checkID("run id", m.RunID); err != nil {
 		return Run{}, err
@@ -44,6 +47,9 @@ func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, erro
 		opts.Progress = func(uint64) {}
 	}
 	im := importer{l: l, manifest: m, opts: opts, run: staging(m.RunID), notes: staging(m.RunID + noteSuffix)}
+	if m.Anchor != nil {
+		im.run.begin(m.Anchor)
+	}
 	err := im.all(ctx, parts)
 	if err == nil {
 		return im.run, nil

@@ -384,7 +384,7 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 		nothing(t, b, p.RunID)
 	}
 	newer := good
-	newer.Version++
+	newer.Version = 3
 	_, err := unpack(t.Context(), l, newer, nil)
 	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
 	_, err = unpack(t.Context(), open(t, newTapped(t), log.Options{MaxState: 4}), good, nil)

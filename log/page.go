@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -11,7 +12,7 @@ import (
 func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		backward := opts.Backward || opts.Lineage
-		req := RecordsRequest{From: max(opts.From, 1), To: opts.To, Reverse: backward, MaxBytes: pageBytes}
+		req := RecordsRequest{From: max(opts.From, r.run.first()), To: opts.To, Reverse: backward, MaxBytes: pageBytes}
 		var end error // it is not known where the run ends
 		if req.To == 0 || req.To > r.run.Last {
 			req.To, end = r.run.Last, r.run.lastErr
@@ -29,8 +30,14 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Recor
 			req.Limit = min(req.Limit, opts.Limit)
 		}
 		next := req.To // of the lineage
+		begun := false
 		for req.From <= req.To {
 			recs, err := r.records(ctx, req)
+			if errors.Is(err, ErrDropped) && !begun && !backward && req.To >= r.run.first() {
+				req.From = r.run.first() // since the run was looked at
+				continue
+			}
+			begun = true
 			if err != nil {
 				yield(nil, err)
 				return
@@ -93,6 +100,9 @@ func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, err
 		if err != nil {
 			return nil, err
 		}
+		if want <= r.run.Anchor {
+			return nil, r.dropped(ctx, want)
+		}
 		if !moved {
 			return nil, corrupt(r.run.ID, want, "the event is missing")
 		}
@@ -145,6 +155,7 @@ func (r *reader) refresh(ctx context.Context) (moved bool, err error) {
 		return false, nil
 	}
 	r.run.tail, r.run.revision, r.run.row.Rewrites = now.tail, now.revision, now.row.Rewrites
+	r.run.Anchor, r.run.row.Anchor = now.Anchor, now.row.Anchor
 	r.segs, r.open = nil, nil
 	return true, nil
 }

@@ -34,8 +34,11 @@ func (l *Log) fits(run *Run, part Part) (Segment, error) {
 		return wrong(info.First, "running total of the states' bytes (want %d, have %d)", run.Bytes+run.row.PrunedBytes, info.Bytes)
 	case info.Stored > math.MaxInt64/2:
 		return wrong(info.First, "running total of stored bytes %d", info.Stored)
-	case run.Last == 0:
+	case run.Life == "":
 		run.Life, run.row.Life = info.Life, info.Life
+	}
+	if a := run.row.Anchor; a != nil && a.Seq == run.Last {
+		a.Stored = info.Stored
 	}
 	seg := Segment{First: info.First, Last: info.Last, Size: int64(len(part.Index) + len(part.Data)), Index: part.Index, Data: part.Data}
 	s, err := l.reader(*run).unseal(seg, false)

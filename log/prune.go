@@ -120,6 +120,9 @@ func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (
 	if err := g.ask(ctx, now); err != nil {
 		return 0, 0, err
 	}
+	if gone, _ := slices.BinarySearch(seqs, now.Anchor+1); gone > 0 {
+		return 0, gone, nil
+	}
 	if seqs[0] < now.tail {
 		dropped, done, err = l.pruneSealed(ctx, now, seqs, g)
 	} else {

@@ -108,8 +108,8 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 
 // At returns one event by its seq.
 //
-// Errors: ErrNotFound if there is no such run or event; ErrPruned, as a
-// [PrunedError], if its state was dropped.
+// Errors: ErrNotFound if there is no such run or event, ErrDropped if it was dropped;
+// ErrPruned, as a [PrunedError], if its state was dropped.
 func (l *Log) At(ctx context.Context, id string, seq uint64) (*Event, error) {
 	run, err := l.look(ctx, id)
 	if err != nil {
@@ -176,7 +176,10 @@ func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*Rec
 		return nil, run.damage()
 	}
 	if seq == 0 || seq > run.Last {
-		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events 1 to %d", seq, run.Last))
+		return nil, notFound(run.ID, seq, fmt.Sprintf("there is no event %d; the run has events %d to %d", seq, run.first(), run.Last))
+	}
+	if seq <= run.Anchor {
+		return nil, r.dropped(ctx, seq)
 	}
 	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1, HeadersOnly: headersOnly})
 	if err != nil {
@@ -186,9 +189,11 @@ func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*Rec
 }
 
 // Visit returns the nth event of a node in a run, counted from 1 by seq over all
-// branches, pruned ones included; n 0 asks for the newest whose state is there.
+// branches, pruned ones and those that [Log.TruncateFront] dropped included; n 0 asks
+// for the newest whose state is there.
 //
-// Errors: ErrNotFound if there is no such run or visit; ErrPruned, as a
+// Errors: ErrNotFound if there is no such run or visit, ErrDropped if it was dropped;
+// ErrPruned, as a
 // [PrunedError], if its state was dropped, or with n 0 all of the node's.
 func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error) {
 	run, err := l.look(ctx, id)
@@ -202,6 +207,15 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 		return nil, fmt.Errorf("%w visit %d of node %q: visits count from 1", ErrInvalid, n, node)
 	}
 	visits, newest := 0, uint64(0)
+	if run.Anchor > 0 {
+		a, err := l.anchor(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		if visits = a.Visits[node]; n > 0 && n <= visits {
+			return nil, a.dropped(id, 0, fmt.Sprintf("visit %d of node %q", n, node))
+		}
+	}
 	for ev, err := range l.history(ctx, run, HistoryOptions{Node: node, HeadersOnly: true, Backward: n == 0}) {
 		if err != nil {
 			return nil, err
@@ -214,7 +228,7 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 			return ev, err // else it was pruned just now
 		}
 	}
-	if n == 0 && visits > 0 {
+	if n == 0 && newest > 0 {
 		return nil, l.pruned(ctx, run, newest)
 	}
 	if n > 0 && visits > 0 {

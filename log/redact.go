@@ -61,6 +61,8 @@ func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason strin
 			return 0, notFound(id, seq, fmt.Sprintf("there is no event %d to redact; the run has events 1 to %d; nothing was done", seq, run.Last))
 		}
 	}
+	// Of what was dropped with its header nothing is left to note.
+	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s <= run.Anchor })
 	e, ok := l.backend.(Eraser)
 	if !ok {
 		return 0, fmt.Errorf("%sredact: %w: the driver can't erase copies of what it stored; Prune drops states", place(id, 0), errors.ErrUnsupported)

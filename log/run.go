@@ -12,6 +12,11 @@ import (
 // and the hash chain. A run of a later one is refused, never guessed at.
 const formatVersion = 1
 
+// anchoredVersion is that of the head of a run whose oldest events were dropped: an
+// earlier flowlog would take them for lost. All else of it is of version 1, and so
+// are all other runs.
+const anchoredVersion = 2
+
 // Run is the summary of a run: everything in it can be derived from its events.
 type Run struct {
 	ID string `json:"run_id"`
@@ -21,6 +26,9 @@ type Run struct {
 	// Last is the seq of the newest event, Hash its place in the hash chain.
 	Last uint64 `json:"last"`
 	Hash Digest `json:"hash"`
+	// Anchor is the seq of the last event that [Log.TruncateFront] dropped: the
+	// run's events are those after it. 0 if none was.
+	Anchor uint64 `json:"anchor,omitempty"`
 	// GraphID, NodeID, NextNode and Size (the state's, in bytes) are those of
 	// the newest event.
 	GraphID  string `json:"graph_id,omitempty"`
@@ -68,10 +76,29 @@ type row struct {
 	// Staged is when an import that has not finished had come so far; zero for a
 	// run that is there.
 	Staged time.Time `json:"staged,omitzero"`
+	// Anchor is the last event that was dropped with its header, nil if none was.
+	Anchor *anchored `json:"anchor,omitempty"`
 	// Sealed is the last event that is in a segment: where the run stands when
 	// its tail is empty.
 	Sealed *sealedLast `json:"sealed,omitempty"`
 }
+
+// anchored is what a head must know of the last event that was dropped: what the
+// next one follows on.
+type anchored struct {
+	Seq    uint64 `json:"seq"`
+	Hash   Digest `json:"hash"`
+	Bytes  int64  `json:"bytes"` // the record's running totals
+	Stored int64  `json:"stored"`
+}
+
+// anchorAt puts the beginning of the run after an event that was dropped.
+func (r *Run) anchorAt(a anchored) {
+	r.Anchor, r.row.Anchor, r.row.Version = a.Seq, &a, anchoredVersion
+}
+
+// first returns the seq of the run's oldest event.
+func (r *Run) first() uint64 { return r.Anchor + 1 }
 
 // sealedLast is what a head must know of an event whose record is gone.
 type sealedLast struct {
@@ -123,15 +150,18 @@ func parseHead(h Head) (Run, error) {
 			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
 	var v struct{ Version int }
-	if json.Unmarshal(h.Data, &v) == nil && v.Version > formatVersion {
+	if json.Unmarshal(h.Data, &v) == nil && v.Version > anchoredVersion {
 		return Run{}, &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
-			Want: fmt.Sprint("at most ", formatVersion), Have: fmt.Sprint(v.Version), Err: ErrUnsupportedVersion}
+			Want: fmt.Sprint("at most ", anchoredVersion), Have: fmt.Sprint(v.Version), Err: ErrUnsupportedVersion}
 	}
 	r := Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: h.Tail}
 	if err := json.Unmarshal(h.Data, &r.row); err != nil {
 		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
 	}
 	r.Life, r.CreatedAt = r.row.Life, r.row.CreatedAt
+	if a := r.row.Anchor; a != nil {
+		r.Anchor = a.Seq
+	}
 	if h.Last == nil {
 		s := r.row.Sealed
 		if s == nil || s.Seq != r.tail-1 {

@@ -124,9 +124,9 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 }
 
 // unlessMoved returns err, or ErrConflict if the run has changed since it was looked
-// at: what looked damaged then may have been sealed, pruned or deleted meanwhile.
+// at: what looked damaged then may have been sealed, pruned, dropped or deleted meanwhile.
 func (l *Log) unlessMoved(ctx context.Context, run Run, err error) error {
-	if !errors.Is(err, ErrCorrupt) {
+	if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrDropped) {
 		return err
 	}
 	now, headErr := l.run(ctx, run.ID)
@@ -200,11 +200,18 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	// What leans on it from outside would make a damage of it spread; what leans on
 	// a dropped state could not be read. Most of it is looked for before writers
 	// have to wait.
-	detach := b.pruned > 0 || b.Last >= run.tail
+	from, to := b.First, b.Last
+	if b.front != nil {
+		from = 1
+		if to < run.tail {
+			to = b.front.Seq
+		}
+	}
+	detach := b.pruned > 0 || b.Last >= run.tail || b.front != nil
 	var anew []Record
 	var err error
 	if detach {
-		if anew, err = l.reader(run).leaning(ctx, b.First, b.Last, b.Last); err != nil {
+		if anew, err = l.reader(run).leaning(ctx, from, to, to); err != nil {
 			return l.unlessMoved(ctx, run, err)
 		}
 	}
@@ -219,9 +226,12 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	if now.revision != run.revision || now.damage() != nil {
 		return ErrConflict
 	}
-	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Add: []Segment{b.Segment}, Retire: b.retire}
+	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Retire: b.retire}
+	if b.Last > 0 {
+		change.Add = []Segment{b.Segment}
+	}
 	if detach {
-		added, err := l.reader(now).leaning(ctx, b.First, b.Last, max(b.Last, run.Last))
+		added, err := l.reader(now).leaning(ctx, from, to, max(to, run.Last))
 		if err != nil {
 			return err
 		}
@@ -236,7 +246,10 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	now.row.Freed += b.stats.Before - b.stats.After
 	now.row.Pruned += b.pruned
 	now.row.PrunedBytes += b.prunedBytes
-	if b.pruned > 0 {
+	if b.front != nil {
+		now.cut(b.front)
+	}
+	if b.pruned > 0 || b.front != nil {
 		now.row.Rewrites++
 	}
 	if change.Head, err = now.head(); err != nil {
@@ -246,7 +259,7 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	if err != nil {
 		return err
 	}
-	if b.pruned > 0 {
+	if b.pruned > 0 || b.front != nil {
 		l.live.unload(run.ID)
 	}
 	l.live.doubt(run.ID)

@@ -15,7 +15,7 @@ import (
 	"github.com/flowlog/checkpoint/memory"
 )
 
-// sealing is a run that is written, sealed and pruned through two Logs, and what
+// sealing is a run that is written, sealed, pruned and truncated through two Logs, and what
 // it must hold.
 type sealing struct {
 	b      *tapped
@@ -23,6 +23,7 @@ type sealing struct {
 	states []string // by seq-1
 	nodes  []string
 	pruned map[uint64]bool
+	anchor uint64 // the last event that was dropped
 	// unaware says of a Log that the run was deleted through the other: it refuses
 	// to continue from an event that it may have seen in an earlier life.
 	unaware [2]bool
@@ -40,17 +41,18 @@ func TestSealingAltersNothing(t *testing.T) {
 			s.reopen(t, i)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"":        s.bound,
-			"append":  s.append,
-			"append ": s.append, // as often again
-			"many":    s.many,
-			"branch":  s.branch,
-			"seal":    s.seal,
-			"seal ":   s.seal,
-			"prune":   s.prune,
-			"reopen":  func(t *rapid.T) { s.reopen(t, s.one(t)) },
-			"look":    s.look,
-			"delete":  s.remove,
+			"":         s.bound,
+			"append":   s.append,
+			"append ":  s.append, // as often again
+			"many":     s.many,
+			"branch":   s.branch,
+			"seal":     s.seal,
+			"seal ":    s.seal,
+			"prune":    s.prune,
+			"truncate": s.truncate,
+			"reopen":   func(t *rapid.T) { s.reopen(t, s.one(t)) },
+			"look":     s.look,
+			"delete":   s.remove,
 		})
 		s.all(t)
 		most = max(most, s.most)
@@ -200,7 +202,7 @@ func (s *sealing) prune(t *rapid.T) {
 	want := 0
 	for seq := from; seq <= min(from+n, len(s.states)); seq += step {
 		seqs = append(seqs, uint64(seq))
-		if !s.pruned[uint64(seq)] {
+		if !s.pruned[uint64(seq)] && uint64(seq) > s.anchor {
 			s.pruned[uint64(seq)] = true
 			want++
 		}
@@ -210,13 +212,37 @@ func (s *sealing) prune(t *rapid.T) {
 	require.Equal(t, want, have)
 }
 
+func (s *sealing) truncate(t *rapid.T) {
+	if len(s.states) == 0 || rapid.IntRange(0, 2).Draw(t, "really") > 0 {
+		t.Skip()
+	}
+	first := rapid.Uint64Range(s.anchor+1, uint64(len(s.states))).Draw(t, "first")
+	// Seldom much: else nothing is left to be tested.
+	first = min(first, s.anchor+1+rapid.SampledFrom([]uint64{0, 1, 20, 300, 1 << 20}).Draw(t, "most"))
+	a, err := s.logs[s.one(t)].TruncateFront(context.Background(), "run", first, "test")
+	require.NoError(t, err)
+	require.Equal(t, first-1, a.Seq)
+	s.anchor = a.Seq
+	bytes, visits := 0, map[string]int{}
+	for i := range a.Seq {
+		delete(s.pruned, i+1)
+		bytes += len(s.states[i])
+		visits[s.nodes[i]]++
+	}
+	require.EqualValues(t, bytes, a.Bytes)
+	require.Equal(t, len(visits), len(a.Visits))
+	for node, n := range visits {
+		require.Equal(t, n, a.Visits[node])
+	}
+}
+
 func (s *sealing) remove(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 		t.Skip()
 	}
 	i := s.one(t)
 	require.NoError(t, s.logs[i].Delete(context.Background(), "run"))
-	s.states, s.nodes, s.pruned = nil, nil, map[uint64]bool{}
+	s.states, s.nodes, s.pruned, s.anchor = nil, nil, map[uint64]bool{}, 0
 	s.unaware[1-i] = true
 }
 
@@ -229,6 +255,10 @@ func (s *sealing) look(t *rapid.T) {
 	for range 5 {
 		seq := rapid.Uint64Range(1, n).Draw(t, "seq")
 		ev, err := l.At(ctx, "run", seq)
+		if seq <= s.anchor {
+			require.ErrorIs(t, err, log.ErrDropped)
+			continue
+		}
 		if s.pruned[seq] {
 			require.ErrorIs(t, err, log.ErrPruned)
 			continue
@@ -236,6 +266,7 @@ func (s *sealing) look(t *rapid.T) {
 		require.NoError(t, err)
 		s.same(t, ev)
 	}
+	s.visit(t, l)
 	ev, err := l.Newest(ctx, "run")
 	if err == nil || !errors.Is(err, log.ErrPruned) {
 		require.NoError(t, err)
@@ -248,6 +279,28 @@ func (s *sealing) look(t *rapid.T) {
 	})
 }
 
+// visit reads an event by its node, of which all are counted that ever were.
+func (s *sealing) visit(t *rapid.T, l *log.Log) {
+	seq := rapid.Uint64Range(1, uint64(len(s.states))).Draw(t, "visited")
+	n, node := 0, s.nodes[seq-1]
+	for _, other := range s.nodes[:seq] {
+		if other == node {
+			n++
+		}
+	}
+	ev, err := l.Visit(context.Background(), "run", node, n)
+	switch {
+	case seq <= s.anchor:
+		require.ErrorIs(t, err, log.ErrDropped)
+	case s.pruned[seq]:
+		require.ErrorIs(t, err, log.ErrPruned)
+	default:
+		require.NoError(t, err)
+		require.Equal(t, seq, ev.Seq)
+		s.same(t, ev)
+	}
+}
+
 func (s *sealing) same(t *rapid.T, ev *log.Event) {
 	if want := s.states[ev.Seq-1]; string(ev.State) != want || s.pruned[ev.Seq] {
 		require.FailNow(t, "another state", "of seq %d: %d bytes, must be %d", ev.Seq, len(ev.State), len(want))
@@ -258,7 +311,7 @@ func (s *sealing) history(t *rapid.T, l *log.Log, opts log.HistoryOptions) {
 	var want, have []uint64
 	for i, node := range s.nodes {
 		seq := uint64(i + 1)
-		if seq >= opts.From && (opts.To == 0 || seq <= opts.To) && (opts.Node == "" || opts.Node == node) {
+		if seq > s.anchor && seq >= opts.From && (opts.To == 0 || seq <= opts.To) && (opts.Node == "" || opts.Node == node) {
 			want = append(want, seq)
 		}
 	}
@@ -292,9 +345,18 @@ func (s *sealing) all(t *rapid.T) {
 	rep, err := l.Verify(context.Background(), "run")
 	require.NoError(t, err)
 	require.True(t, rep.Intact(), "%v", rep.Problems)
-	require.EqualValues(t, len(s.states), rep.Events)
+	require.EqualValues(t, len(s.states), rep.Events+s.anchor)
+	require.Equal(t, s.anchor, rep.Anchor)
 	require.EqualValues(t, len(s.pruned), rep.Pruned)
 	run, err := l.Run(context.Background(), "run")
 	require.NoError(t, err)
 	require.EqualValues(t, len(s.states), run.Last)
+	kept := 0
+	for i, state := range s.states {
+		if seq := uint64(i + 1); seq > s.anchor && !s.pruned[seq] {
+			kept += len(state)
+		}
+	}
+	require.EqualValues(t, kept, run.Bytes)
+	require.Positive(t, run.Stored)
 }

@@ -13,6 +13,9 @@ const maxProblems = 100
 // Report is what Verify found out about a run.
 type Report struct {
 	RunID string `json:"run_id"`
+	// Anchor is the seq of the last event that was dropped with its header, which
+	// the first that was looked at follows on; 0 if the run is there from seq 1.
+	Anchor uint64 `json:"anchor,omitempty"`
 	// Events and Pruned count the events that were looked at, and those of them
 	// whose state was dropped.
 	Events uint64 `json:"events"`
@@ -34,6 +37,9 @@ func (r *Report) Intact() bool { return len(r.Problems) == 0 }
 
 // String says it in a line.
 func (r *Report) String() string {
+	if r.Intact() && r.Anchor > 0 {
+		return fmt.Sprintf("intact from anchor %d: %d events, head %s", r.Anchor, r.Events, r.Head)
+	}
 	if r.Intact() {
 		return fmt.Sprintf("intact: %d events, head %s", r.Events, r.Head)
 	}
@@ -51,7 +57,9 @@ func (r *Report) problem(seq uint64, err error) {
 
 // Verify reads a run from its first event to its last and checks every header
 // and state against its hash, the hash chain from event to event up to the head,
-// and every pruned event against the note that must speak of it. What it finds
+// and every pruned event against the note that must speak of it. A run whose oldest
+// events were dropped is followed from its anchor, which is held to the note that must
+// speak of that; what came before it can't be told any more. What it finds
 // wrong is in the report; the error says that it could not look.
 func (l *Log) Verify(ctx context.Context, id string) (*Report, error) {
 	return l.VerifyWith(ctx, id, VerifyOptions{})
@@ -75,6 +83,9 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 			return nil, err
 		}
 		rep, err := l.verify(ctx, run, opts)
+		if errors.Is(err, ErrDropped) { // meanwhile
+			continue
+		}
 		if err != nil || rep.Intact() {
 			return rep, err
 		}
@@ -90,14 +101,17 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 }
 
 func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report, error) {
-	rep := &Report{RunID: run.ID, Head: run.Hash}
-	notes, err := l.pruneNotes(ctx, run)
+	rep := &Report{RunID: run.ID, Anchor: run.Anchor, Head: run.Hash}
+	notes, err := l.droppedNotes(ctx, run)
 	if err != nil {
 		return nil, err
 	}
 	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes}
+	if err := v.anchor(ctx, &run); err != nil {
+		return nil, err
+	}
 	limit := pageStates
-	for from := uint64(1); from <= run.Last; {
+	for from := run.first(); from <= run.Last; {
 		recs, err := v.r.records(ctx, RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
 		if errors.Is(err, ErrCorrupt) && limit > 1 {
 			limit = 1 // it is somewhere on the page: go up to it
@@ -140,11 +154,11 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	return rep, nil
 }
 
-// pruneNotes returns the notes that say which states were dropped.
-func (l *Log) pruneNotes(ctx context.Context, run Run) ([]Note, error) {
+// droppedNotes returns the notes that say which states, or events, were dropped.
+func (l *Log) droppedNotes(ctx context.Context, run Run) ([]Note, error) {
 	var notes []Note
 	err := l.notes(ctx, run, func(n Note) bool {
-		if n.dropped() {
+		if n.dropped() || n.Kind == noteKindAnchor {
 			notes = append(notes, n)
 		}
 		return true
@@ -222,7 +236,7 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 		return nil
 	}
 	v.rep.Pruned++
-	if !slices.ContainsFunc(v.notes, func(n Note) bool { return n.Covers(rec.Seq) }) {
+	if !slices.ContainsFunc(v.notes, func(n Note) bool { return n.dropped() && n.Covers(rec.Seq) }) {
 		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, "its state is marked as pruned, and no note says that it was"))
 	}
 	return nil

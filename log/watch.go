@@ -44,7 +44,7 @@ const (
 // more. Only an error ends it: ctx.Err() when ctx is done, ErrClosed when the Log is
 // closed.
 //
-// Order: of each run by seq, without gaps. A run that doesn't exist is waited for;
+// Order: of each run by seq, without gaps but for what was dropped before it came. A run that doesn't exist is waited for;
 // one that is deleted and begun anew is followed from its new event 1 on, and that it
 // was deleted is not told.
 //

@@ -213,7 +213,7 @@ func TestNewerRun(t *testing.T) {
 	fill(t, path, "newer", 3)
 	fill(t, path, "run", 3)
 	// With a checksum that is right: it is the same in every version.
-	data := strings.Replace(query[string](t, look(t, path), `SELECT head FROM runs WHERE run = 'newer'`), `"version":1`, `"version":2`, 1)
+	data := strings.Replace(query[string](t, look(t, path), `SELECT head FROM runs WHERE run = 'newer'`), `"version":1`, `"version":3`, 1)
 	sum := crc32.Checksum([]byte("newer\x00\x00\x00\x00\x00\x00\x00\x01"+data), crc32.MakeTable(crc32.Castagnoli))
 	exec(t, path, fmt.Sprintf(`UPDATE runs SET head = '%s', sum = %d WHERE run = 'newer'`, data, sum))
 	b, err := sqlite.Open(path, sqlite.Options{})
@@ -224,7 +224,7 @@ func TestNewerRun(t *testing.T) {
 	_, err = l.Newest(ctx, "newer")
 	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
 	require.NotErrorIs(t, err, log.ErrCorrupt)
-	require.ErrorContains(t, err, `run "newer": unsupported version: the run was written by a newer flowlog; update this one (want at most 1, have 2)`)
+	require.ErrorContains(t, err, `run "newer": unsupported version: the run was written by a newer flowlog; update this one (want at most 2, have 3)`)
 	_, err = l.Append(ctx, log.Append{Header: log.Header{RunID: "newer", NodeID: "n", Kind: log.JSON}, State: []byte(`1`)})
 	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
 	listed := map[string]error{}

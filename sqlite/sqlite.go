@@ -6,7 +6,8 @@
 // The file must be on a local disk: SQLite's WAL needs shared memory.
 //
 // The file is made with mode 0600, in WAL mode, with incremental vacuum, and what
-// is deleted is overwritten (secure_delete). The view history shows its events to
+// is deleted is overwritten (secure_delete), but for copies that SQLite leaves within
+// pages: [Backend.Erase] takes those, too. The view history shows its events to
 // anyone with a SQLite shell:
 //
 //	sqlite3 checkpoints.db 'SELECT run, seq, node, time, state FROM history'

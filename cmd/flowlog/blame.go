@@ -183,12 +183,19 @@ func (b *blamer) visit(e *checkpoint.Event) (int, error) {
 	if known := b.visits[e.RunID]; e.Seq <= uint64(len(known)) {
 		return known[e.Seq-1], nil
 	}
-	nodes, list := map[string]int{}, []int{}
+	nodes, err := b.l.dropped(e.RunID)
+	if err != nil {
+		return 0, err
+	}
+	var list []int
 	for ev, err := range b.l.store.History(b.l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, HeadersOnly: true}) {
 		if err != nil {
 			return 0, err
 		}
 		nodes[ev.NodeID]++
+		if list == nil {
+			list = make([]int, ev.Seq-1) // of those that were dropped
+		}
 		list = append(list, nodes[ev.NodeID])
 	}
 	b.visits[e.RunID] = list

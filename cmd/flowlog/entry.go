@@ -42,7 +42,12 @@ func (list listing) isWhole() bool { return list.node == "" && list.line == nil 
 // beginning, whatever the listing leaves out.
 func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		visits, step := map[string]int{}, 1
+		visits, err := l.dropped(run.ID)
+		if err != nil {
+			yield(entry{}, err)
+			return
+		}
+		step := 1
 		if list.backward {
 			step = -1
 			for ev, err := range l.headers(run, listing{node: list.node}) {
@@ -72,6 +77,16 @@ func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error
 			}
 		}
 	}
+}
+
+// dropped returns how many events of each node were dropped with the run's beginning:
+// visits go on counting from there.
+func (l looker) dropped(runID string) (map[string]int, error) {
+	a, err := l.store.Anchor(l.ctx, runID)
+	if a.Visits == nil {
+		a.Visits = map[string]int{}
+	}
+	return a.Visits, err
 }
 
 // How many events are read and shown at a time. Of a run that has more, the first

@@ -223,6 +223,15 @@ func (l looker) nth(run checkpoint.Run, node, count string) (uint64, error) {
 // visit returns the seq of a node's nth visit, of the newest for n 0, and how many
 // it has seen.
 func (l looker) visit(run checkpoint.Run, node string, n int) (seq uint64, visits int, err error) {
+	if n > 0 {
+		dropped, err := l.dropped(run.ID)
+		if visits = dropped[node]; err == nil && n <= visits {
+			_, err = l.store.LoadVisit(l.ctx, run.ID, node, n) // says when it was dropped
+		}
+		if err != nil {
+			return 0, visits, err
+		}
+	}
 	opts := checkpoint.HistoryOptions{To: run.Last, Node: node, HeadersOnly: true, Backward: n == 0}
 	for ev, err := range l.store.History(l.ctx, run.ID, opts) {
 		if err != nil {

@@ -150,6 +150,13 @@ func (l looker) visitOf(e *checkpoint.Event, after uint64) (visit int, err error
 	if after == e.Seq {
 		return 0, nil
 	}
+	if after == 0 {
+		dropped, err := l.dropped(e.RunID)
+		if err != nil {
+			return 0, err
+		}
+		visit = dropped[e.NodeID]
+	}
 	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{From: after + 1, To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
 		if err != nil {
 			return 0, err

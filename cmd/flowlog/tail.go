@@ -226,7 +226,11 @@ func (t *tailer) add(ev *checkpoint.Event) error {
 func (t *tailer) visit(ev *checkpoint.Event) (int, error) {
 	v := t.visits[ev.RunID]
 	if v == nil || v.seq+1 != ev.Seq {
-		v = &visits{of: map[string]int{}}
+		dropped, err := t.l.dropped(ev.RunID)
+		if err != nil {
+			return 0, err
+		}
+		v = &visits{of: dropped}
 		t.visits[ev.RunID] = v
 		for before, err := range t.l.store.History(t.l.ctx, ev.RunID, checkpoint.HistoryOptions{To: ev.Seq, HeadersOnly: true}) {
 			if err != nil {

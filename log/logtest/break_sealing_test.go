@@ -22,6 +22,7 @@ func sealingBreakages() []breakage {
 		{"keeps what a reader's first page saw", "a page that is read after its beginning was sealed has what is left of the tail, and the segments have the rest", pagesOfOneView},
 		{"purges a record too many", "Purge between seals and merges leaves all that is in force", purgesTooMany},
 		{"purges segments that were merged into", "Purge between seals and merges leaves all that is in force", purgesMerged},
+		{"keeps segments that no other replaces", "events below a segment that is added, and in none, are gone with those of retired segments", keepsFront},
 		{"compares before it seals", "of several seals of the same events exactly one is made", sealsTwice},
 		{"seals all that there is", "events that are appended while others are sealed stay in the tail", sealsAll},
 		{"moves the tail before the segment is there", "an event that is sealed is at no time in neither the tail nor a segment", sealsInSteps(new(waiter))},
@@ -102,6 +103,18 @@ func purgesMerged(b log.Backend) log.Backend {
 		}
 		return log.Change{Head: &h, Retire: []uint64{segs[0].ID}}, true
 	})
+}
+
+// keepsFront retires only segments whose events are in those that are added.
+func keepsFront(b log.Backend) log.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c log.Change) (log.Result, error) {
+		segs, _ := b.Segments(ctx, c.Run)
+		c.Retire = slices.DeleteFunc(slices.Clone(c.Retire), func(id uint64) bool {
+			i := slices.IndexFunc(segs, func(s log.Segment) bool { return s.ID == id })
+			return i >= 0 && len(c.Add) > 0 && segs[i].Last < c.Add[0].First
+		})
+		return one(ctx, b, c)
+	})}
 }
 
 // seals reports whether a change seals events.

@@ -15,6 +15,7 @@ func sealingCases() []Case {
 		{Name: "seal/last", Rule: "a change that expects another last event than the run's is ErrConflict, and nothing of it is done", run: sealLast},
 		{Name: "seal/paging", Rule: "a page that is read after its beginning was sealed has what is left of the tail, and the segments have the rest", run: func(t *tester) { sealPaging(t, t) }},
 		{Name: "seal/purge", Rule: "Purge between seals and merges leaves all that is in force", run: sealPurge},
+		{Name: "seal/front", Rule: "events below a segment that is added, and in none, are gone with those of retired segments", run: sealFront},
 		{Name: "seal/one", Rule: "of several seals of the same events exactly one is made", run: func(t *tester) { oneSeal(t, t.b) }},
 		{Name: "seal/appends", Rule: "events that are appended while others are sealed stay in the tail", run: func(t *tester) { sealAndAppend(t, t.b, t.b) }},
 		{Name: "seal/readers", Rule: "an event that is sealed is at no time in neither the tail nor a segment", run: func(t *tester) { sealAndRead(t, t.b, t.b) }},
@@ -31,6 +32,30 @@ func sealingHandleCases() []Case {
 		{Name: "handles/seal-appends", Rule: "events that one handle appends while another seals stay in the tail", run: func(t *tester) { sealAndAppend(t, t.b, t.another().b) }},
 		{Name: "handles/seal-readers", Rule: "a handle sees an event that another seals at all times in the tail or in a segment", run: func(t *tester) { sealAndRead(t, t.b, t.another().b) }},
 	}
+}
+
+// sealFront drops a run's oldest events, as [log.Log.TruncateFront] does.
+func sealFront(t *tester) {
+	rich(t, "a") // 1 to 4 are sealed
+	h := t.head("a")
+	var retire []uint64
+	for _, s := range t.segments("a") {
+		retire = append(retire, s.ID)
+	}
+	t.extend("a", h.Revision, 7, 9)
+	front := []log.Segment{segment(8, 8, "front")}
+	added := t.apply(log.Change{Run: "a", Revision: t.head("a").Revision, Last: 9, Head: head(9, 9), Add: front, Retire: retire}).Added
+	for range 2 {
+		t.wantSegments("a", numbered(front, added))
+		t.wantTail("a", []log.Record{record(9, "a")})
+		t.purge()
+	}
+	// A segment may also go alone.
+	h = t.head("a")
+	t.extend("a", h.Revision, 10, 10)
+	t.apply(log.Change{Run: "a", Revision: h.Revision, Last: 10, Head: head(9, 10), Retire: added})
+	t.wantSegments("a", nil)
+	t.wantTail("a", []log.Record{record(9, "a"), record(10, "a")})
 }
 
 func sealLast(t *tester) {
