@@ -24,7 +24,7 @@ func (f *forker) text() {
 	}
 	fact("next", f.next(would))
 	for i, line := range f.before() {
-		name := "before"
+		name := "earlier"
 		if i > 0 {
 			name = ""
 		}
@@ -86,7 +86,7 @@ func (f *forker) before() []string {
 	case 1:
 		return []string{fmt.Sprintf("after %s came %s", of, f.ran[0].names())}
 	}
-	lines := []string{fmt.Sprintf("after %s came, on %d branches:", of, len(f.ran))}
+	lines := []string{fmt.Sprintf("what came after %s, on %d branches:", of, len(f.ran))}
 	for i, line := range f.ran {
 		if i == maxLines && len(f.ran) > maxLines+1 {
 			return append(lines, fmt.Sprintf("and %d branches more: flowlog branches %s", len(f.ran)-i, quote(f.of.RunID)))

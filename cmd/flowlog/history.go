@@ -40,9 +40,9 @@ before and after. What is largest stands first; diff shows all of it.
 
 The largest state and the longest wait for an event are marked with a *. How long a
 step took is not told where a run begins or someone went back; a pause before a resume
-counts as time of the step after it. So does what was changed in the state on the way
-back count as change of that step. A fork's first event shows what the fork changed in
-the state that it was made from. A pruned event is drawn hollow.
+counts as time of the step after it. What was changed in the state on the way back
+counts as a change of the step after it, too. A fork's first event shows what the fork
+changed in the state that it was made from. A pruned event is drawn hollow.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;

@@ -68,7 +68,7 @@ func (c *cli) largest(run string, l *largestJSON) {
 
 func (c *cli) nodeTimes(s *statsJSON) {
 	node, visits, total, share := left("node").in(bold), right("visits"), right("time"), right("share")
-	mean, slowest, at, bars := right("a visit"), right("slowest"), right("at"), left("").in(blue)
+	mean, slowest, at, bars := right("a visit"), right("longest"), right("at"), left("").in(blue)
 	all, timed := 0, 0
 	for _, n := range s.Nodes {
 		all, timed = all+n.Visits, timed+n.Timed
@@ -99,6 +99,9 @@ func (c *cli) nodeTimes(s *statsJSON) {
 		column.add("")
 	}
 	writeTable(c.out, "", node, visits, total, share, mean, slowest, at, bars)
+	if timed > 0 {
+		c.out.printf("times are waits for events; a pause before a resume counts\n")
+	}
 }
 
 func percent(a, b float64) string { return fmt.Sprintf("%.0f%%", 100*a/max(b, 1e-9)) }
