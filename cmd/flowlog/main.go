@@ -39,7 +39,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -62,7 +61,7 @@ func run() int {
 			err = e
 		}
 	}
-	return report(ctx, os.Stderr, err)
+	return c.report(ctx, err)
 }
 
 // The exit codes.
@@ -98,16 +97,16 @@ func noMatch(format string, args ...any) error {
 }
 
 // report says in one line what went wrong, and returns the exit code.
-func report(ctx context.Context, w io.Writer, err error) int {
+func (c *cli) report(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(w, "flowlog: interrupted")
+		fmt.Fprintln(c.stderr, "flowlog: interrupted")
 		return codeInterrupted
 	}
 	if message := err.Error(); message != "" {
-		fmt.Fprintln(w, "flowlog: "+printable(message))
+		fmt.Fprintln(c.stderr, "flowlog: "+printable(c.withStore(message)))
 	}
 	return exitCode(err)
 }

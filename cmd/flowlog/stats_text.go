@@ -51,18 +51,18 @@ const maxLargest = 3
 // largest says what is large in the largest state, which is not the newest.
 func (c *cli) largest(run string, l *largestJSON) {
 	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, visitName(l.NodeID, l.Visit))
-	at := printable(quote(fmt.Sprintf("%s@%d", run, l.Seq)))
+	show := printable(c.withStore("flowlog show") + " " + quote(fmt.Sprintf("%s@%d", run, l.Seq)))
 	switch {
 	case l.Pruned:
 		c.out.printf("; what was in it was pruned\n")
 	case len(l.Paths) == 0:
-		c.out.printf("; `flowlog show %s` shows it\n", at)
+		c.out.printf("; `%s` shows it\n", show)
 	default:
 		var values []string
 		for _, p := range l.Paths[:min(len(l.Paths), maxLargest)] {
 			values = append(values, printable(p.Path.Dotted())+" "+size(int64(p.Size)))
 		}
-		c.out.printf(": %s\n  `flowlog show %s --paths` lists what it had\n", strings.Join(values, ", "), at)
+		c.out.printf(": %s\n  `%s --paths` lists what it had\n", strings.Join(values, ", "), show)
 	}
 }
 
