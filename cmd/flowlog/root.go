@@ -82,7 +82,7 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		if cmd == root && cmd.Flags().NArg() > 0 { // the flag is of the verb that was meant
 			return unknownVerb(cmd, cmd.Flags().Arg(0))
 		}
-		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
+		return usage("%s`%s --help` lists the flags", wrongFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.tail(), c.du(), c.compact(), c.verify(), c.export(), c.importFiles(), c.completion())
 	for _, verb := range root.Commands() {
