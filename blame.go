@@ -16,7 +16,8 @@ type Provenance struct {
 	Asked statediff.Pointer
 	// Event set the value, or one of those in Or did. It comes without its state. Of
 	// a run that was forked, it may be an event of the run that it came from: RunID
-	// says so.
+	// says so. If its Parent is not 0 and not the event before it, the run went back, and
+	// whoever did that may have set the value on the way, and not the node.
 	Event *Event
 	// ByForkOf says that it was no node that set the value but the fork which Event's
 	// run began with, as EditState does, and of which event it was made. Event, the first

@@ -70,7 +70,7 @@ func (l *Log) beginImport(ctx context.Context, id string) error {
 	case err != nil:
 		return err
 	}
-	return &Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; delete it first, or import into another store; under another id its hashes would not hold", run.Last), Err: ErrConflict}
+	return &Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; import into another store, or delete it first (EventStore.Delete); under another id its hashes would not hold", run.Last), Err: ErrConflict}
 }
 
 // importer imports a run.

@@ -31,8 +31,10 @@ array is followed to where it stood before others came or went. --history shows 
 that the value at PATH was, newest first.
 
 A run that was forked is followed into the one that it came from; what fork --set
-changed was set by the fork, and not by a node. Events that can't be read, because
-their states were pruned or are not JSON, are passed over and named.
+changed was set by the fork, and not by a node. Where a run went back, what was
+changed in the state on the way is told of the event that came then: the two can't be
+told apart, so blame says that it went back. Events that can't be read, because their
+states were pruned or are not JSON, are passed over and named.
 
 PATH is a JSON Pointer, as /messages/0/content, or as people write it:
 messages[-1].content. Without it the whole state is meant.
@@ -88,6 +90,7 @@ type set struct {
 	change     statediff.Change // masked
 	old, new   int              // sizes of what is not
 	visit, was int              // which visits Event and Prior are
+	backTo     *spotJSON        // where the run went back to before Event, and maybe changed the state; nil if it went on
 }
 
 func (b *blamer) show(all bool, f format) error {
@@ -164,6 +167,9 @@ func (b *blamer) set(p *checkpoint.Provenance) (s set, err error) {
 	if s.visit, err = b.visit(p.Event); err != nil {
 		return s, err
 	}
+	if s.backTo, err = b.backTo(p); err != nil {
+		return s, err
+	}
 	if p.Prior == nil {
 		s.change.New, err = b.masked(p.Event, p.Value, p.Path)
 		return s, err
@@ -175,6 +181,28 @@ func (b *blamer) set(p *checkpoint.Provenance) (s set, err error) {
 		s.change.Old, err = b.masked(p.Prior, p.Before, p.PriorPath)
 	}
 	return s, err
+}
+
+// backTo returns the event that the one that set a value continues from, if that is not
+// the one before it: who goes back may change the state on the way.
+func (b *blamer) backTo(p *checkpoint.Provenance) (*spotJSON, error) {
+	e, parent := p.Event, p.Prior
+	if e.Parent == 0 || e.Parent == e.Seq-1 || p.Kind == statediff.Same {
+		return nil, nil
+	}
+	if parent == nil || parent.RunID != e.RunID || parent.Seq != e.Parent { // it can't be read
+		for ev, err := range b.l.store.History(b.l.ctx, e.RunID, checkpoint.HistoryOptions{From: e.Parent, To: e.Parent, HeadersOnly: true}) {
+			if err != nil {
+				return nil, err
+			}
+			parent = ev
+		}
+	}
+	if parent == nil {
+		return nil, nil
+	}
+	visit, err := b.visit(parent)
+	return &spotJSON{parent.Seq, parent.NodeID, visit, parent.CreatedAt.UTC()}, err
 }
 
 // visit returns which event of its node an event is. A lineage goes from the newest
@@ -229,6 +257,7 @@ type setJSON struct {
 	ByForkOf *checkpoint.Origin `json:"by_fork_of,omitempty"` // the fork set it, and not the node
 	changeJSON
 	Prior  *blamedJSON  `json:"prior,omitempty"`
+	BackTo *spotJSON    `json:"went_back_to,omitempty"` // just before; the state may have been changed on the way, not by the node
 	Coarse bool         `json:"coarse,omitempty"`
 	Or     []unreadJSON `json:"or,omitempty"`     // any of these may have set it instead
 	Unseen []unreadJSON `json:"unseen,omitempty"` // it may have been another there
@@ -257,7 +286,7 @@ func (s set) json() setJSON {
 		return blamedJSON{e.RunID, e.Seq, e.NodeID, visit, e.CreatedAt.UTC()}
 	}
 	j := setJSON{
-		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), ByForkOf: s.ByForkOf, Coarse: s.Coarse,
+		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), ByForkOf: s.ByForkOf, Coarse: s.Coarse, BackTo: s.backTo,
 		changeJSON: changeJSON{Kind: s.change.Kind.String(), Path: s.change.Path, Old: s.change.Old, New: s.change.New, OldSize: s.old, NewSize: s.new},
 	}
 	if s.Kind == statediff.Changed && s.change.OldPath != s.change.Path {

@@ -16,7 +16,7 @@ import (
 // it is, of several a row each.
 func (b *blamer) text(sets iter.Seq2[*checkpoint.Provenance, error], several, all bool) error {
 	table := newBlameTable()
-	notes := &blameNotes{b: b}
+	notes := &blameNotes{b: b, several: several}
 	for p, err := range sets {
 		if err != nil {
 			return b.explain(err)
@@ -55,13 +55,23 @@ func (b *blamer) one(s set) {
 	if of := s.ByForkOf; of != nil {
 		by = printable(fmt.Sprintf("the fork %s, made from %s", s.Event.RunID, originName(of)))
 	}
-	b.c.out.printf("%s %s %s\n\n", b.c.out.paint(bold, printable(path)), verb, b.c.out.paint(bold, by))
+	b.c.out.printf("%s %s %s\n", b.c.out.paint(bold, printable(path)), verb, b.c.out.paint(bold, by))
+	if s.backTo != nil {
+		b.c.out.printf("%s\n", s.wentBack("this"))
+	}
+	b.c.out.printf("\n")
 	if s.Prior != nil {
 		d.side(red, "---", entry{s.Prior, s.was})
 	}
 	d.side(green, "+++", entry{s.Event, s.visit})
 	b.c.out.printf("\n")
 	d.change(s.change)
+}
+
+// wentBack says that the run went back before an event, so that it may be no node that
+// set the value.
+func (s set) wentBack(before string) string {
+	return fmt.Sprintf("the run went back to %s (@%d) before %s, and its state may have been changed on the way", s.backTo.name(), s.backTo.Seq, before)
 }
 
 // blameTable has a row for each child of a value, or for each value that one was.
@@ -142,6 +152,7 @@ func preview(value []byte) string {
 // runs the lineage came through.
 type blameNotes struct {
 	b       *blamer
+	several bool // else what is said of the only one stands above
 	unread  []checkpoint.Unread
 	lines   []string
 	foreign string // the oldest run that was come to
@@ -150,6 +161,9 @@ type blameNotes struct {
 func (n *blameNotes) see(s set) {
 	if s.Event.RunID != n.b.asked.run.ID {
 		n.foreign = s.Event.RunID
+	}
+	if n.several && s.backTo != nil {
+		n.add(s.wentBack(event(s.Event)))
 	}
 	for _, u := range s.Or {
 		n.add(fmt.Sprintf("%s: so it may be that %s was not set by %s but there", unreadable(u), s.Asked.Dotted(), event(s.Event)))

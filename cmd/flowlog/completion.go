@@ -182,11 +182,9 @@ func (l looker) completeNode(name, word string) (found []string) {
 	if err != nil {
 		return nil
 	}
-	known := map[string]bool{}
-	for ev, err := range l.headers(run, listing{backward: true, limit: completionEvents}) {
-		if err == nil && !known[ev.NodeID] && strings.HasPrefix(ev.NodeID, word) && isPlain(ev.NodeID) {
-			known[ev.NodeID] = true
-			found = append(found, ev.NodeID)
+	for _, node := range l.nodes(run) {
+		if strings.HasPrefix(node, word) && isPlain(node) {
+			found = append(found, node)
 		}
 	}
 	return found

@@ -40,12 +40,7 @@ have in common is left out and said to be.
 The second may leave out its run, and be written behind two dots.
 
 The exit code is 0 if nothing differs, and 1 if something does.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return nil
-			}
-			return arguments("REF")(cmd, args)
-		},
+		Args: between(1, 2, "REF"),
 	}
 	f.output = outputFlag(cmd)
 	cmd.Flags().BoolVar(&f.stat, "stat", false, "only which values differ, and their sizes in bytes")

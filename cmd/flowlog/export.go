@@ -187,11 +187,14 @@ func (e *exporter) toFile(path string, f format) error {
 	if _, err := os.Lstat(path); err == nil {
 		return usage("%s exists, and export overwrites nothing; name another, or remove it first", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return usage("%s can't be written: %v", path, cause(err))
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return err
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("%s can't be written: there is no folder %s; make it first", path, filepath.Dir(path))
+	}
+	if err != nil { // which names a file of ours
+		return usage("%s can't be written: %v", path, cause(err))
 	}
 	n, err := e.write(file)
 	if err == nil {
@@ -219,6 +222,14 @@ func (e *exporter) toFile(path string, f format) error {
 		doc.Head = e.run.Hash.String()
 	}
 	return writeJSON(e.c.out, f, doc)
+}
+
+// cause returns what an error of the file system says without its path.
+func cause(err error) error {
+	if in, ok := errors.AsType[*fs.PathError](err); ok {
+		return in.Err
+	}
+	return err
 }
 
 // exportJSON is what export wrote as -o json gives it. Bytes is the file's size.

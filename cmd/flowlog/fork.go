@@ -33,7 +33,7 @@ of the other's and the event. A name can't hold what names events: @, ~ or two d
 messages[-1].content, and JSON any value; a text has to be in quotes. A member that
 an object has not is added, and /messages/- is the place behind an array's last
 element. Fork shows what that changes, which node comes next, and what came after
-the event before, on each branch that goes on from there. With -n that is
+the event earlier, on each branch that goes on from there. With -n that is
 all, and nothing is written.
 
 ` + refHelp,

@@ -24,7 +24,7 @@ func (f *forker) text() {
 	}
 	fact("next", f.next(would))
 	for i, line := range f.before() {
-		name := "before"
+		name := "earlier"
 		if i > 0 {
 			name = ""
 		}
@@ -51,9 +51,9 @@ func (f *forker) text() {
 	id := printable(fmt.Sprintf("%q", f.newID))
 	fact("resume", fmt.Sprintf("checkpoint.Resume[State](ctx, store, %s)", id))
 	fact("", fmt.Sprintf("compiled.Resume(ctx, flowgraphstore.New(store), %s)", id))
-	look := "flowlog history " + quote(f.newID)
+	look := f.c.withStore("flowlog history") + " " + quote(f.newID)
 	if len(changes) > 0 {
-		look = "flowlog diff " + quote(f.newID+"@1")
+		look = f.c.withStore("flowlog diff") + " " + quote(f.newID+"@1")
 	}
 	fact("look", look)
 }
@@ -86,10 +86,10 @@ func (f *forker) before() []string {
 	case 1:
 		return []string{fmt.Sprintf("after %s came %s", of, f.ran[0].names())}
 	}
-	lines := []string{fmt.Sprintf("after %s came, on %d branches:", of, len(f.ran))}
+	lines := []string{fmt.Sprintf("what came after %s, on %d branches:", of, len(f.ran))}
 	for i, line := range f.ran {
 		if i == maxLines && len(f.ran) > maxLines+1 {
-			return append(lines, fmt.Sprintf("and %d branches more: flowlog branches %s", len(f.ran)-i, quote(f.of.RunID)))
+			return append(lines, fmt.Sprintf("and %d branches more: %s %s", len(f.ran)-i, f.c.withStore("flowlog branches"), quote(f.of.RunID)))
 		}
 		names := line.names()
 		if line.From.Seq != f.of.Seq {

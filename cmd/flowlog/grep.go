@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,12 +46,7 @@ with an event through the line that led to it.
 ` + refHelp + `
 
 The exit code is 1 if nothing matches.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return nil
-			}
-			return arguments("PATTERN")(cmd, args)
-		},
+		Args: between(1, 2, "PATTERN"),
 	}
 	f.output = outputFlag(cmd)
 	cmd.Flags().BoolVarP(&f.ignoreCase, "ignore-case", "i", false, "take upper and lower case for the same")
@@ -80,13 +76,15 @@ type grepper struct {
 	grepFlags
 	redactor
 	l       looker
+	asked   string // the pattern as it was given
 	pattern *regexp.Regexp
 	path    statediff.Path
 	list    *jsonList // nil for text
 	whole   bool      // a fork's first state, not only what the fork changed in it
 	found   int
-	reached bool   // a state had something at path
-	missing string // what is said of the first that had not
+	reached bool // a state had something at path
+	missing ref  // the newest state of the first run that had not
+	matched bool // an event was of the node
 }
 
 func (g *grepper) prepare(pattern string) (err error) {
@@ -99,6 +97,7 @@ func (g *grepper) prepare(pattern string) (err error) {
 	if g.redactor, err = g.cli.redactor(); err != nil {
 		return err
 	}
+	g.asked = pattern
 	expression := pattern
 	if g.fixed {
 		expression = regexp.QuoteMeta(expression)
@@ -107,7 +106,7 @@ func (g *grepper) prepare(pattern string) (err error) {
 		expression = "(?i)" + expression
 	}
 	if g.pattern, err = regexp.Compile(expression); err != nil {
-		return usage("%q is no regular expression: %v; -F takes it for the very text", pattern, err)
+		return usage("%s is no regular expression: %v; -F takes it for the very text", asTyped(pattern), err)
 	}
 	if *g.output != formatText {
 		g.list = &jsonList{screen: g.out, format: *g.output}
@@ -118,9 +117,9 @@ func (g *grepper) prepare(pattern string) (err error) {
 // search looks through the run that is named, or through all.
 func (g *grepper) search(args []string) error {
 	where, damaged := "no state", error(nil)
+	var run checkpoint.Run
 	var line map[uint64]bool
 	if g.whole = len(args) > 0; g.whole {
-		var run checkpoint.Run
 		var err error
 		if run, line, err = g.l.part(args[0]); err != nil {
 			return err
@@ -155,14 +154,40 @@ func (g *grepper) search(args []string) error {
 		return damaged
 	case line != nil && len(line) == 0:
 		return g.l.emptyRange(args[0])
-	case g.found == 0 && !g.reached && g.missing != "":
-		return noMatch("%s has anything at %s", where, g.missing)
 	case g.found == 0:
-		return noMatch("%s has what matches %q", where, g.pattern)
+		return g.nothing(where, run)
 	case g.full():
 		g.say("--limit %d: there may be more, this is as far as it was looked", g.limit)
 	}
 	return nil
+}
+
+// nothing says why nothing was found: in the run that was looked through, or in all.
+func (g *grepper) nothing(where string, run checkpoint.Run) error {
+	switch {
+	case run.ID != "":
+		if err := g.l.noMatchOf(run, g.node); err != nil {
+			return err
+		}
+	case g.node != "" && !g.matched:
+		return noMatch("no run has a node %q%s`flowlog runs` lists them", g.node, didYouMean(nearest(g.node, g.l.someNodes())))
+	}
+	if !g.reached && g.missing.seq > 0 {
+		hint, err := g.l.nothingAt(g.missing, g.path)
+		if err != nil {
+			return err
+		}
+		return noMatch("%s has anything at %s%s`flowlog show %s --paths` lists what it has", where, g.at, hint, quote(fmt.Sprintf("%s@%d", g.missing.run.ID, g.missing.seq)))
+	}
+	return noMatch("%s has what matches %s", where, asTyped(g.asked))
+}
+
+// asTyped returns a text in quotes, without a change to what is within.
+func asTyped(text string) string {
+	if quoted := strconv.Quote(text); quoted == `"`+text+`"` {
+		return quoted
+	}
+	return "'" + text + "'"
 }
 
 // full reports whether as much was found as was asked for.
@@ -173,6 +198,7 @@ func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
 		if err != nil {
 			return err
 		}
+		g.matched = true
 		for st, err := range g.l.steps(page) {
 			if err == nil {
 				err = g.step(st)
@@ -231,8 +257,8 @@ func (g *grepper) values(st step, at statediff.Pointer, value, old []byte, hidde
 	under := statediff.Pointer("")
 	if g.at != "" {
 		if under, err = g.path.In(st.new); err != nil {
-			if g.missing == "" {
-				g.missing = fmt.Sprintf("%s%s`flowlog show %s --paths` lists what it has", g.at, nearby(st.new, err), quote(event(st.Event)))
+			if g.missing.seq == 0 || g.missing.run.ID == st.RunID {
+				g.missing = ref{checkpoint.Run{ID: st.RunID}, st.Seq}
 			}
 			return nil
 		}

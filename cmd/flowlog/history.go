@@ -38,10 +38,11 @@ of the state, and what changed in it: +3 messages are elements that came into an
 array, +name and -name what else came and went, with the sizes or the values
 before and after. What is largest stands first; diff shows all of it.
 
-The largest state and the slowest step are marked with a *. How long a step took is
-not told where a run begins or someone went back; a pause before a resume counts as
-time of the step after it. A fork's first event shows what the fork changed in the
-state that it was made from. A pruned event is drawn hollow.
+The largest state and the longest wait for an event are marked with a *. How long a
+step took is not told where a run begins or someone went back; a pause before a resume
+counts as time of the step after it. What was changed in the state on the way back
+counts as a change of the step after it, too. A fork's first event shows what the fork
+changed in the state that it was made from. A pruned event is drawn hollow.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;

@@ -93,35 +93,26 @@ func (h *historian) show() error {
 // howMany says on stderr what was left out.
 func (h *historian) howMany() error {
 	run := h.run
+	if h.shown == 0 && (h.line == nil || len(h.line) > 0) {
+		if err := h.l.noMatchOf(run, h.node); err != nil {
+			return err
+		}
+	}
 	switch {
 	case h.line != nil && len(h.line) == 0:
 		return h.l.emptyRange(h.asked)
 	case h.shown == 0 && h.changed != "":
-		hint, err := h.nothingAt()
+		hint, err := h.l.nothingAt(ref{run, run.Last}, h.path)
 		if err != nil {
 			return err
 		}
 		return noMatch("none of these events of run %q changed %s%s`flowlog show %s --paths` lists what there is", run.ID, h.changed, hint, quote(run.ID))
 	case h.shown == 0 && h.node != "":
-		return noMatch("run %q has no event of node %q; `flowlog history %s` shows all", run.ID, h.node, quote(run.ID))
+		return noMatch("none of these events of run %q is of node %q; `flowlog history %s` shows all", run.ID, h.node, quote(run.ID))
 	case uint64(h.shown) < run.Last:
 		h.say("%s of the run's %s; `flowlog history %s` shows all", humanize.Comma(int64(h.shown)), count(run.Last, "event"), quote(run.ID))
 	}
 	return nil
-}
-
-// nothingAt says what is near the path of --changed, if the run's newest state has
-// nothing there.
-func (h *historian) nothingAt() (string, error) {
-	newest, err := h.l.withState(ref{h.run, h.run.Last})
-	if err != nil && exitCode(err) != codeNotFound { // that is a pruned one
-		return "", err
-	}
-	if err == nil && newest.Kind == checkpoint.KindJSON {
-		_, err = h.path.In(newest.State)
-		return nearby(newest.State, err), nil
-	}
-	return "; ", nil
 }
 
 // rows returns what is to be shown of a page.

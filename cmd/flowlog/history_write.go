@@ -71,7 +71,7 @@ func (h *historyText) end() error {
 		h.out.printf("largest state%s: %s, at %d (%s)\n", of, size(p.largest.Size), p.largest.Seq, visitName(p.largest.NodeID, p.largest.Visit))
 	}
 	if p := h.peaks; p.tookVary {
-		h.out.printf("slowest step%s: %s, at %d (%s)\n", of, took(p.slowest.took), p.slowest.Seq, visitName(p.slowest.NodeID, p.slowest.Visit))
+		h.out.printf("longest wait%s: %s, for %d (%s); a pause before a resume counts\n", of, took(p.slowest.took), p.slowest.Seq, visitName(p.slowest.NodeID, p.slowest.Visit))
 	}
 	return nil
 }

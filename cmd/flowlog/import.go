@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -58,13 +57,16 @@ unless bolt: stands before the path. The exit code is 1 if a file is damaged.`,
 				return err
 			}
 		}
-		store, err := c.openToImport(sources)
+		store, made, err := c.openToImport(sources)
 		if err != nil {
 			return err
 		}
 		defer store.Close()
 		im := importer{c: c, ctx: cmd.Context(), store: store, skip: skip, format: *output}
-		return im.all(sources)
+		if err = im.all(sources); err != nil && made != "" {
+			err = errors.Join(err, im.unmake(made))
+		}
+		return err
 	}
 	return cmd
 }
@@ -91,6 +93,9 @@ type source struct {
 func (c *cli) source(path string) (source, error) {
 	s := source{path: path}
 	if path != "-" {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return s, isFolder(path)
+		}
 		k, ours, err := kindOf(path)
 		if err != nil {
 			return s, usage("%v", err)
@@ -123,6 +128,15 @@ func (c *cli) source(path string) (source, error) {
 	return s, nil
 }
 
+// isFolder says that a path is no file to import, and what in it is.
+func isFolder(path string) error {
+	hint := ""
+	if found := stores("", path); len(found) > 0 {
+		hint = ", such as " + quote(found[0].path)
+	}
+	return usage("%s is a folder; name the files in it that are to be imported%s", path, hint)
+}
+
 // begin returns how a file begins. Of a pipe, as the shell makes one of <(command), that
 // can't be read again, so it stays open.
 func (s *source) begin(stdin io.Reader) ([]byte, error) {
@@ -147,51 +161,6 @@ func (s *source) begin(stdin io.Reader) ([]byte, error) {
 		err = nil
 	}
 	return head, err
-}
-
-// openToImport opens the store, which is made if it is named and missing.
-func (c *cli) openToImport(sources []source) (*checkpoint.EventStore, error) {
-	at, missing, err := c.placeToImport()
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range sources {
-		if s.kind == storeSource && sameFile(s.path, at.path) {
-			return nil, usage("%s is the store itself; name another to import into with --store", s.path)
-		}
-	}
-	// No look first: a store that another process just makes would be refused. What is
-	// none of ours is refused unchanged anyway.
-	store, err := c.openAt(at, checkpoint.WithoutCompaction())
-	if err == nil && missing {
-		c.say("made a new %s store at %s", at.kind.name(), at.path)
-	}
-	return store, err
-}
-
-// placeToImport is place also for a store that is yet to be made.
-func (c *cli) placeToImport() (at place, missing bool, err error) {
-	given := c.store
-	if given == "" {
-		given = os.Getenv(envStore)
-	}
-	scheme, path, err := splitScheme(given)
-	if err != nil {
-		return place{}, false, err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case given == "":
-	case errors.Is(err, fs.ErrNotExist):
-		if scheme == "" {
-			scheme = sqliteKind
-		}
-		return place{path, scheme}, true, nil
-	case err == nil && scheme != "" && info.Mode().IsRegular() && info.Size() == 0: // somebody makes it just now
-		return place{path, scheme}, true, nil
-	}
-	at, err = c.place()
-	return at, false, err
 }
 
 // importer imports files.

@@ -43,7 +43,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -66,7 +65,7 @@ func run() int {
 			err = e
 		}
 	}
-	return report(ctx, os.Stderr, err)
+	return c.report(ctx, err)
 }
 
 // The exit codes.
@@ -102,16 +101,16 @@ func noMatch(format string, args ...any) error {
 }
 
 // report says in one line what went wrong, and returns the exit code.
-func report(ctx context.Context, w io.Writer, err error) int {
+func (c *cli) report(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(w, "flowlog: interrupted")
+		fmt.Fprintln(c.stderr, "flowlog: interrupted")
 		return codeInterrupted
 	}
 	if message := err.Error(); message != "" {
-		fmt.Fprintln(w, "flowlog: "+printable(message))
+		fmt.Fprintln(c.stderr, "flowlog: "+printable(c.withStore(message)))
 	}
 	return exitCode(err)
 }

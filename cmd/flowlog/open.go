@@ -42,7 +42,7 @@ func (c *cli) openAt(at place, opts ...checkpoint.Option) (*checkpoint.EventStor
 	if at.kind == boltKind {
 		store, err := checkpoint.NewBoltStore(at.path, opts...)
 		if errors.Is(err, checkpoint.ErrLocked) {
-			return nil, inUse(at.path, wait)
+			return nil, inUse(at.path, c.wait)
 		}
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ func TestPagerShowsAllAndThenWhatIsNoData(t *testing.T) {
 	fillRun(t, filepath.Join(dir, "store.db"), 30)
 	pager := pagerScript(t, `sed 's/^/> /'`)
 	shown := onTerminal(t, dir, 100, []string{"NO_COLOR=1", pager}, "history", "run", "--limit", "20")
-	require.Regexp(t, `(?s)\A> seq .*\n> +20  node#20 .*\n> slowest step of these: [^\n]*\n20 of the run's 30 events; .flowlog history run. shows all\n\z`, shown)
+	require.Regexp(t, `(?s)\A> seq .*\n> +20  node#20 .*\n> longest wait of these: [^\n]*\n20 of the run's 30 events; .flowlog history run. shows all\n\z`, shown)
 
 	for _, args := range [][]string{{"runs"}, {"show", "run"}, {"stats", "run"}, {"branches", "run"}, {"du"}, {"grep", "19", "run"}} {
 		require.Contains(t, onTerminal(t, dir, 100, []string{pager}, args...), "> ", args)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/statediff"
 )
 
@@ -16,6 +17,20 @@ func noValue(at ref, path string, state []byte, err error) string {
 	}
 	return fmt.Sprintf("event %d of run %q has nothing at %s: %s%s`flowlog show %s --paths` lists what it has",
 		at.seq, at.run.ID, path, why, nearby(state, err), quote(fmt.Sprintf("%s@%d", at.run.ID, at.seq)))
+}
+
+// nothingAt stands in a message, as didYouMean does: it says what is near a path in the
+// state of an event, if that has nothing there.
+func (l looker) nothingAt(at ref, path statediff.Path) (string, error) {
+	e, err := l.withState(at)
+	if err != nil && exitCode(err) != codeNotFound { // that is a pruned one
+		return "", err
+	}
+	if err == nil && e.Kind == checkpoint.KindJSON {
+		_, err = path.In(e.State)
+		return nearby(e.State, err), nil
+	}
+	return "; ", nil
 }
 
 // maxNearby is how many names are given where a path leads nowhere.

@@ -22,7 +22,8 @@ type pathSize struct {
 // wants them.
 const listPace = 1 << 12
 
-// pathsOf returns the values in a document, in their order.
+// pathsOf returns the values in a document, in their order; the document itself if there
+// is none in it.
 func pathsOf(ctx context.Context, doc *statediff.Document) ([]pathSize, error) {
 	list := []pathSize{}
 	within := []int{} // by depth, where in list the container on the way is
@@ -36,6 +37,9 @@ func pathsOf(ctx context.Context, doc *statediff.Document) ([]pathSize, error) {
 		}
 		within = append(within, len(list))
 		list = append(list, pathSize{v.Pointer(), v.Type().String(), len(v.Raw()), 0})
+	}
+	if len(list) == 1 { // it holds none
+		return list, nil
 	}
 	return list[1:], nil // the first is the document
 }

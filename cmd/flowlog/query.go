@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,13 +24,15 @@ const (
 // pinnedRuns are those that are pinned, or have a pinned event.
 const pinnedRuns = "pinned"
 
+var fields = []string{nodeField, graphField, labelField, isField}
+
 // parseQuery reads a query, in one word or several.
 func parseQuery(args []string) (query, error) {
 	var q query
 	for _, word := range strings.Fields(strings.Join(args, " ")) {
 		field, text, ok := strings.Cut(word, ":")
 		switch {
-		case !ok || !slices.Contains([]string{nodeField, graphField, labelField, isField}, field):
+		case !ok || !slices.Contains(fields, field):
 			q = append(q, criterion{text: word}) // ids may hold colons
 		case text == "":
 			return nil, usage("%q: what is looked for is missing, as in %s:NAME", word, field)
@@ -40,6 +43,23 @@ func parseQuery(args []string) (query, error) {
 		}
 	}
 	return q, nil
+}
+
+// hint stands in a message between what found nothing and where to look: a text with a
+// colon may have been meant for a field.
+func (q query) hint() string {
+	for _, t := range q {
+		field, text, ok := strings.Cut(t.text, ":")
+		if t.field != "" || !ok {
+			continue
+		}
+		var meant []string
+		for _, name := range nearest(field, fields) {
+			meant = append(meant, name+":"+text)
+		}
+		return fmt.Sprintf(", and there is no key %s: but %s:%s", field, strings.Join(fields, ":, "), didYouMean(meant))
+	}
+	return "; "
 }
 
 // finds reports whether a run is as the query says.

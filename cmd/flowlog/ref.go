@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -93,6 +94,12 @@ func (l looker) prefixed(prefix string) (run checkpoint.Run, ok bool, err error)
 // the longest run id. @last is the newest run whatever others are called.
 func (l looker) event(text string) (checkpoint.Run, uint64, error) {
 	run, seq, err := l.findEvent(text)
+	if err == nil || !isAnswer(err) {
+		return run, seq, err
+	}
+	if _, now, ok, e := l.span(text); ok && e == nil {
+		return run, seq, usage("%s is a range, and one event is asked for, such as %s", quote(text), quote(fmt.Sprintf("%s@%d", now.run.ID, now.seq)))
+	}
 	if errors.Is(err, errNoRun) {
 		err = l.noEvent(text)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/flowlog/checkpoint"
@@ -64,7 +65,11 @@ func (l looker) wholeRun(verb, text string) (checkpoint.Run, error) {
 
 // noNode says that a run has no such node, and which may have been meant.
 func (l looker) noNode(run checkpoint.Run, node string) error {
-	var nodes []string
+	return notFound("run %q has no node %q%s`flowlog history %s` shows those it has", run.ID, node, didYouMean(nearest(node, l.nodes(run))), quote(run.ID))
+}
+
+// nodes returns those of the newest events of a run.
+func (l looker) nodes(run checkpoint.Run) (nodes []string) {
 	known := map[string]bool{}
 	for ev, err := range l.headers(run, listing{backward: true, limit: completionEvents}) {
 		if err == nil && !known[ev.NodeID] {
@@ -72,5 +77,30 @@ func (l looker) noNode(run checkpoint.Run, node string) error {
 			nodes = append(nodes, ev.NodeID)
 		}
 	}
-	return notFound("run %q has no node %q%s`flowlog history %s` shows those it has", run.ID, node, didYouMean(nearest(node, nodes)), quote(run.ID))
+	return nodes
+}
+
+// someNodes returns the nodes of the newest runs.
+func (l looker) someNodes() (nodes []string) {
+	const most = 20 // runs: those of a graph have the same ones
+	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Limit: most}) {
+		if err == nil {
+			nodes = append(nodes, l.nodes(run)...)
+		}
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+// noMatchOf says that what --node left is nothing, because a run has no such node; nil if
+// it has, or none was asked for.
+func (l looker) noMatchOf(run checkpoint.Run, node string) error {
+	if node == "" {
+		return nil
+	}
+	_, visits, err := l.visit(run, node, 0)
+	if err != nil || visits > 0 {
+		return err
+	}
+	return noMatch("%v", l.noNode(run, node))
 }

@@ -26,6 +26,8 @@ type cli struct {
 	times   timeFormat
 	noPager bool
 	redact  []string
+
+	verbs []string // of those, what takes a store
 }
 
 // root returns the command with its verbs.
@@ -82,9 +84,14 @@ event or value, 4 another process holds the store, 130 interrupted.`,
 		if cmd == root && cmd.Flags().NArg() > 0 { // the flag is of the verb that was meant
 			return unknownVerb(cmd, cmd.Flags().Arg(0))
 		}
-		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
+		return usage("%s`%s --help` lists the flags", wrongFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(c.demo(), c.runs(), c.history(), c.show(), c.diff(), c.blame(), c.grep(), c.stats(), c.branches(), c.fork(), c.label(), c.pin(), c.unpin(), c.tail(), c.du(), c.compact(), c.prune(), c.redactStates(), c.verify(), c.export(), c.importFiles(), c.completion())
+	for _, verb := range root.Commands() {
+		if verb.Name() != "demo" && verb.Name() != "completion" {
+			c.verbs = append(c.verbs, verb.Name())
+		}
+	}
 	return root
 }
 
@@ -174,7 +181,7 @@ func (f *format) Type() string { return "format" }
 
 // say writes a line that is no data, after the data so far.
 func (c *cli) say(format string, args ...any) {
-	line := printable(fmt.Sprintf(format, args...))
+	line := printable(c.withStore(fmt.Sprintf(format, args...)))
 	if c.pager != nil { // it has the screen
 		c.said = append(c.said, line)
 		return

@@ -92,7 +92,7 @@ func (c *cli) listRuns(l looker, opts checkpoint.RunsOptions, q query, f format)
 	}
 	switch {
 	case len(list) == 0 && len(q) > 0:
-		return noMatch("no run is found by %s; `flowlog runs` lists them all", q)
+		return noMatch("no run is found by %s%s`flowlog runs` lists them all", q, q.hint())
 	case len(list) == 0 && opts.Prefix != "":
 		return noMatch("no run begins with %q; `flowlog runs` lists them all", opts.Prefix)
 	case len(list) == 0:

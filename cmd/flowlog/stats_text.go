@@ -51,24 +51,24 @@ const maxLargest = 3
 // largest says what is large in the largest state, which is not the newest.
 func (c *cli) largest(run string, l *largestJSON) {
 	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, visitName(l.NodeID, l.Visit))
-	at := printable(quote(fmt.Sprintf("%s@%d", run, l.Seq)))
+	show := printable(c.withStore("flowlog show") + " " + quote(fmt.Sprintf("%s@%d", run, l.Seq)))
 	switch {
 	case l.Pruned:
 		c.out.printf("; what was in it was pruned\n")
 	case len(l.Paths) == 0:
-		c.out.printf("; `flowlog show %s` shows it\n", at)
+		c.out.printf("; `%s` shows it\n", show)
 	default:
 		var values []string
 		for _, p := range l.Paths[:min(len(l.Paths), maxLargest)] {
 			values = append(values, printable(p.Path.Dotted())+" "+size(int64(p.Size)))
 		}
-		c.out.printf(": %s\n  `flowlog show %s --paths` lists what it had\n", strings.Join(values, ", "), at)
+		c.out.printf(": %s\n  `%s --paths` lists what it had\n", strings.Join(values, ", "), show)
 	}
 }
 
 func (c *cli) nodeTimes(s *statsJSON) {
 	node, visits, total, share := left("node").in(bold), right("visits"), right("time"), right("share")
-	mean, slowest, at, bars := right("a visit"), right("slowest"), right("at"), left("").in(blue)
+	mean, slowest, at, bars := right("a visit"), right("longest"), right("at"), left("").in(blue)
 	all, timed := 0, 0
 	for _, n := range s.Nodes {
 		all, timed = all+n.Visits, timed+n.Timed
@@ -99,6 +99,9 @@ func (c *cli) nodeTimes(s *statsJSON) {
 		column.add("")
 	}
 	writeTable(c.out, "", node, visits, total, share, mean, slowest, at, bars)
+	if timed > 0 {
+		c.out.printf("times are waits for events; a pause before a resume counts\n")
+	}
 }
 
 func percent(a, b float64) string { return fmt.Sprintf("%.0f%%", 100*a/max(b, 1e-9)) }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,24 @@ func didYouMean(meant []string) string {
 		return "; "
 	}
 	return fmt.Sprintf("; did you mean %s? ", strings.Join(meant, " or "))
+}
+
+// suggested is a command of ours that a message tells to run.
+var suggested = regexp.MustCompile(`\bflowlog ([a-z]+)\b( --help)?`)
+
+// withStore returns a message with --store in the commands that it suggests, if that
+// names the store: without it they would look for another.
+func (c *cli) withStore(message string) string {
+	if c.store == "" {
+		return message
+	}
+	return suggested.ReplaceAllStringFunc(message, func(call string) string {
+		words := strings.Fields(call)
+		if len(words) > 2 || !slices.Contains(c.verbs, words[1]) {
+			return call
+		}
+		return call + " --store " + quote(c.store)
+	})
 }
 
 // nearest returns those of some names that a misspelt one may have been meant to be, at
