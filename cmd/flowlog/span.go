@@ -34,7 +34,7 @@ func (s *span) Set(text string) error {
 	})
 	d, err := time.ParseDuration(hours)
 	if err != nil {
-		return fmt.Errorf("it is a time span, as in 90s, 12h, 30d, 2w or 1d12h, of at most 292 years")
+		return err
 	}
 	*s = span(d)
 	return nil
