@@ -86,11 +86,14 @@ func killAtLine(t *testing.T, n int, cmd *exec.Cmd) (ended bool) {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for said := 0; lines.Scan(); {
+	said := 0
+	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if said++; said == n {
 			require.NoError(t, cmd.Process.Kill())
 		}
 	}
-	return cmd.Wait() == nil
+	if err := cmd.Wait(); said < n {
+		require.NoError(t, err)
+	}
+	return said < n // else it was killed, or has just ended
 }
