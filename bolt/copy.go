@@ -3,9 +3,11 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -39,6 +41,9 @@ func (c *copier) copy(from *bbolt.Tx) error {
 			more, err = c.bucket(level{from.Cursor(), from.Bucket, to.Bucket, to.CreateBucket, nil}, 0)
 			return err
 		})
+		if neverWritten(err) {
+			return corrupt("", 0, err.Error())
+		}
 		if err != nil {
 			return err
 		}
@@ -48,6 +53,13 @@ func (c *copier) copy(from *bbolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+// neverWritten reports whether bbolt refuses to write what it gave out: it was not
+// written so.
+func neverWritten(err error) bool {
+	return errors.Is(err, bolterrors.ErrKeyTooLarge) || errors.Is(err, bolterrors.ErrValueTooLarge) ||
+		errors.Is(err, bolterrors.ErrKeyRequired) || errors.Is(err, bolterrors.ErrBucketNameRequired) || errors.Is(err, bolterrors.ErrIncompatibleValue)
 }
 
 // level is a bucket that is copied, or the one of all buckets.
