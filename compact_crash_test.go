@@ -45,9 +45,10 @@ var disks = map[string]disk{
 	},
 }
 
-// crashWork is what is crashed: runs that branch and are pruned, deleted and made
-// anew, sealed in pieces and whole, merged, purged and reclaimed, with their
-// companions. on says whether what follows is to be crashed, or prepares that.
+// crashWork is what is crashed: runs that branch and are pruned, redacted,
+// truncated, deleted and made anew, sealed in pieces and whole, merged, purged and
+// reclaimed, with their companions. on says whether what follows is to be crashed, or
+// prepares that.
 type crashWork struct {
 	s  *checkpoint.EventStore
 	w  *witness
@@ -148,7 +149,11 @@ func (c *crashWork) round(round int) error {
 		func() error { return c.s.Pin(ctx, "planned-1", c.w.last("planned-1")) },
 		func() error { return c.s.Label(ctx, "dropped-0", 1, "gold", "yes") }, // a companion
 		func() error { return c.w.follow(c.s, crashPolicies...) },             // sealed states, and since the last round others
-		func() error { return c.edit("dropped-1", 6000) },                     // a new life
+		func() error { return c.w.redact(c.s, "planned-1", 1, c.w.last("planned-1")-1) },
+		func() error { return c.w.redact(c.s, "large-4", c.w.last("large-4")) },
+		func() error { return c.w.truncate(c.s, "planned-0", c.w.last("planned-0")-7) },
+		func() error { return c.w.truncate(c.s, "large-3", c.w.last("large-3")) },
+		func() error { return c.edit("dropped-1", 6000) }, // a new life
 		func() error { return c.edit("planned-0", 6000) },
 		func() error { return compact(0) }, // merges
 	} {

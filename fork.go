@@ -43,7 +43,7 @@ func (s *EventStore) Fork(ctx context.Context, runID string, seq uint64, newRunI
 	// Append says so as well, but not of a fork that is the same as one before.
 	switch run, err := s.Run(ctx, newRunID); {
 	case err == nil:
-		return nil, &Error{Run: newRunID, Reason: fmt.Sprintf("a run of this id is there already, with %d events; fork into another", run.Last), Err: ErrConflict}
+		return nil, &Error{Run: newRunID, Reason: fmt.Sprintf("a run of this id is there already, with %d events; fork into another", run.Events()), Err: ErrConflict}
 	case !errors.Is(err, ErrNotFound):
 		return nil, err
 	}

@@ -55,7 +55,8 @@ func (s *EventStore) Lineage(ctx context.Context, runID string, seq uint64, opts
 // from there.
 //
 // Errors: an [OriginError] if the run was forked from an event that is no longer there;
-// ErrNotFound if the run was deleted; ErrCorrupt. A pruned event comes without its state.
+// ErrDropped if it went with TruncateFront; ErrNotFound if the run was deleted;
+// ErrCorrupt. A pruned event comes without its state.
 func (s *EventStore) Prior(ctx context.Context, ev *Event) (*Event, error) {
 	runID, seq, of := ev.RunID, ev.Parent, ev.ForkedFrom()
 	if of != nil {
@@ -72,6 +73,9 @@ func (s *EventStore) Prior(ctx context.Context, ev *Event) (*Event, error) {
 			break
 		}
 		return prior, err
+	}
+	if _, err := s.header(ctx, runID, seq); errors.Is(err, ErrDropped) {
+		return nil, err
 	}
 	return nil, &Error{Run: runID, Seq: seq, Reason: "the run was deleted while it was being read, and its id used again", Err: ErrNotFound}
 }

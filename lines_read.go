@@ -38,7 +38,7 @@ func (s *EventStore) free(ctx context.Context, id string) error {
 	case err != nil:
 		return err
 	}
-	return &Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; import into another store, skip the runs that exist, or delete it first (EventStore.Delete)", run.Last), Err: ErrConflict}
+	return &Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; import into another store, skip the runs that exist, or delete it first (EventStore.Delete)", run.Events()), Err: ErrConflict}
 }
 
 // lineReader saves lines to a store.

@@ -222,11 +222,11 @@ func (p *planned) meanwhile(r *checkpoint.PlannedRun) (skipped bool) {
 		return planned
 	case 2:
 		err := p.s.Pin(p.ctx(), r.Run, victim)
-		if !errors.Is(err, checkpoint.ErrPruned) {
-			require.NoError(p.t, err)
-			return planned && (r.Drop != "" || len(r.Prune) > 0)
+		if errors.Is(err, checkpoint.ErrPruned) {
+			return false // there is no pin
 		}
-		return planned // the pin is there, of an event whose state is not
+		require.NoError(p.t, err)
+		return planned
 	}
 	require.NoError(p.t, p.s.Label(p.ctx(), r.Run, victim, "silver", "yes")) // no policy keeps that
 	return false

@@ -92,6 +92,13 @@ func TestPinOfWhatIsPruned(t *testing.T) {
 		require.ErrorContains(t, err, `by "by hand"`)
 		say(err)
 		require.NoError(t, s.Label(ctx, "run", 2, "a", "b"), "a label is about the event")
+
+		_, err = s.Prune(ctx, "run", []uint64{3}, "by hand")
+		require.NoError(t, err)
+		require.ErrorIs(t, s.Pin(ctx, "run", 3), checkpoint.ErrPruned)
+		m, err := s.Marks(ctx, "run")
+		require.NoError(t, err)
+		require.NotContains(t, m.Events, uint64(3))
 	})
 }
 

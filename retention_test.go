@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/log"
 )
 
 // lockedBuffer is a buffer for several goroutines.
@@ -92,5 +94,38 @@ func TestRetentionThatMakesNoSense(t *testing.T) {
 		_, err := checkpoint.NewSQLiteStore(st.path, opts...)
 		require.ErrorIs(t, err, checkpoint.ErrInvalid)
 		require.EqualError(t, err, want)
+	}
+}
+
+// TestRetentionErasesWhatACrashLeft: also when a pass itself has nothing to drop.
+func TestRetentionErasesWhatACrashLeft(t *testing.T) {
+	t.Parallel()
+	for name, d := range disks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "store.db")
+			b, err := d.open(path)
+			require.NoError(t, err)
+			l, err := log.Open(b, log.Options{})
+			require.NoError(t, err)
+			for _, run := range []string{"gone", "kept"} {
+				_, err := l.Append(t.Context(), log.Append{Header: log.Header{RunID: run, NodeID: "node", Kind: log.JSON}, State: []byte(`1`)})
+				require.NoError(t, err)
+			}
+			run, err := l.Run(t.Context(), "gone")
+			require.NoError(t, err)
+			require.NoError(t, l.DropIf(t.Context(), "gone", run.Life, 1, func(log.Marks) error { return nil }))
+			require.NoError(t, l.Close()) // before it is erased
+
+			b, err = d.open(path)
+			require.NoError(t, err)
+			passes := make(chan checkpoint.RetentionPass, 1)
+			s, err := checkpoint.Open(b, checkpoint.WithRetention(time.Hour, compaction.KeepAll()),
+				checkpoint.WithRetentionReport(func(p checkpoint.RetentionPass) { passes <- p }))
+			require.NoError(t, err)
+			require.NoError(t, (<-passes).Err)
+			require.NoError(t, s.Close())
+			d.orphans(t, path, "after a pass")
+		})
 	}
 }

@@ -26,8 +26,12 @@ type witness struct {
 	doing attempt // what was not acknowledged yet: a crash may leave it done or not
 }
 
-// told is what was acknowledged of one life of a run, by seq-1.
-type told struct{ events []toldEvent }
+// told is what was acknowledged of one life of a run, by seq-1: the events up to seq
+// dropped went with their headers.
+type told struct {
+	events  []toldEvent
+	dropped uint64
+}
 
 type toldEvent struct {
 	parent uint64
@@ -36,7 +40,7 @@ type toldEvent struct {
 }
 
 type attempt struct {
-	kind  string // "save", "prune", "delete", "plan", or nothing
+	kind  string // "save", "prune", "truncate", "delete", "plan", or nothing
 	run   string
 	event toldEvent
 	seqs  []uint64
@@ -51,7 +55,7 @@ func (w *witness) clone() *witness {
 	defer w.mu.Unlock()
 	c := &witness{runs: map[string]*told{}, doing: w.doing}
 	for id, r := range w.runs {
-		c.runs[id] = &told{slices.Clone(r.events)}
+		c.runs[id] = &told{slices.Clone(r.events), r.dropped}
 	}
 	return c
 }
@@ -90,14 +94,30 @@ func (w *witness) save(s *checkpoint.EventStore, run string, parent uint64, stat
 }
 
 func (w *witness) prune(s *checkpoint.EventStore, run string, seqs ...uint64) error {
+	return w.drop(s.Prune, run, seqs)
+}
+
+func (w *witness) redact(s *checkpoint.EventStore, run string, seqs ...uint64) error {
+	return w.drop(s.Redact, run, seqs)
+}
+
+// drop drops states by one of the ways there are.
+func (w *witness) drop(by func(context.Context, string, []uint64, string) (int, error), run string, seqs []uint64) error {
 	return w.try(attempt{kind: "prune", run: run, seqs: seqs}, func() error {
-		_, err := s.Prune(context.Background(), run, seqs, "test")
+		_, err := by(context.Background(), run, seqs, "test")
 		return err
 	}, func() {
 		for _, seq := range seqs {
 			w.runs[run].events[seq-1].pruned = true
 		}
 	})
+}
+
+func (w *witness) truncate(s *checkpoint.EventStore, run string, first uint64) error {
+	return w.try(attempt{kind: "truncate", run: run}, func() error {
+		_, err := s.TruncateFront(context.Background(), run, first, "test")
+		return err
+	}, func() { w.runs[run].dropped = first - 1 })
 }
 
 // graphOf returns the graph of the runs of the witness: "large" of "large-1".
@@ -180,6 +200,8 @@ func (w *witness) settle(t require.TestingT, s *checkpoint.EventStore) {
 		if run.Last == uint64(len(r.events))+1 {
 			r.events = append(r.events, a.event)
 		}
+	case "truncate":
+		w.runs[a.run].dropped = run.Anchor
 	case "prune":
 		for ev, err := range s.History(context.Background(), a.run, checkpoint.HistoryOptions{HeadersOnly: true}) {
 			require.NoError(t, err)
@@ -222,7 +244,7 @@ func (w *witness) check(t require.TestingT, s *checkpoint.EventStore, when strin
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(w.runs)), ids, when)
 	for id, r := range w.runs {
-		n := 0
+		n := int(r.dropped)
 		for ev, err := range s.History(ctx, id, checkpoint.HistoryOptions{}) {
 			require.NoError(t, err, "%s: %s", when, id)
 			require.Less(t, n, len(r.events), "%s: %s has an event that nobody saved", when, id)
@@ -269,7 +291,7 @@ func (w *witness) readOne(t *testing.T, s *checkpoint.EventStore) error {
 		return nil
 	}
 	n := len(r.events)
-	from := 1 + rand.Uint64N(uint64(n))
+	from := 1 + r.dropped + rand.Uint64N(uint64(n)-r.dropped)
 	want := slices.Clone(r.events[from-1 : min(n, int(from)+3)])
 	w.mu.Unlock()
 	opts := checkpoint.HistoryOptions{From: from, To: from + uint64(len(want)) - 1, Backward: rand.IntN(2) == 0}
@@ -295,10 +317,10 @@ func (w *witness) readOne(t *testing.T, s *checkpoint.EventStore) error {
 	return nil
 }
 
-// moved reports whether a run was deleted or pruned since, or is just being.
+// moved reports whether a run was deleted, truncated or pruned since, or is just being.
 func (w *witness) moved(id string, r *told) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.runs[id] != r || w.doing.run == id && w.doing.kind != "save" || w.doing.kind == "plan" && slices.Contains(planGraphs, graphOf(id)) ||
+	return w.runs[id] != r || r.dropped > 0 || w.doing.run == id && w.doing.kind != "save" || w.doing.kind == "plan" && slices.Contains(planGraphs, graphOf(id)) ||
 		slices.ContainsFunc(r.events, func(e toldEvent) bool { return e.pruned })
 }

@@ -150,7 +150,7 @@ func (p *Plan) run(ctx context.Context, l *log.Log, run log.Run) (PlannedRun, er
 		}
 	}
 	if r.Drop, r.Stays = Drop(run, events, marks, policies, p.At); r.Drop != "" {
-		r.Events, r.Bytes, r.Stored = run.Last-run.Anchor-run.Pruned, run.Bytes, run.Stored
+		r.Events, r.Bytes, r.Stored = run.Events()-run.Pruned, run.Bytes, run.Stored
 		return r, nil
 	}
 	if run.Pruned == 0 && !slices.ContainsFunc(policies, Policy.keeps) { // all are kept: no need to look at them

@@ -74,7 +74,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 			return w.wait(ctx)
 		})
 	}
-	if err == nil && pass.Result.Events+uint64(pass.Result.Dropped) > 0 {
+	if err == nil { // also what was dropped before a crash
 		err = w.purge(ctx, rest)
 	}
 	if ctx.Err() != nil || errors.Is(err, log.ErrClosed) {

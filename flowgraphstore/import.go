@@ -47,7 +47,7 @@ func Import(ctx context.Context, path string, into *checkpoint.EventStore, opts 
 	if !opts.SkipExisting {
 		for _, id := range runs {
 			if run, err := into.Run(ctx, id); err == nil {
-				return done, &checkpoint.Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; import into another store, skip the runs that exist, or delete it first (EventStore.Delete)", run.Last), Err: checkpoint.ErrConflict}
+				return done, &checkpoint.Error{Run: id, Reason: fmt.Sprintf("the run exists, with %d events; import into another store, skip the runs that exist, or delete it first (EventStore.Delete)", run.Events()), Err: checkpoint.ErrConflict}
 			}
 		}
 	}

@@ -250,7 +250,7 @@ func (l *Log) noteAnchor(ctx context.Context, run Run, a Anchor, reason string) 
 	if err != nil {
 		return err
 	}
-	return l.AddNote(ctx, run.ID, Note{Kind: noteKindAnchor, Events: []Range{{run.first(), a.Seq}}, Data: data})
+	return l.addNote(ctx, run, Note{Kind: noteKindAnchor, Events: []Range{{run.first(), a.Seq}}, Data: data})
 }
 
 // anchor begins a verification at the run's anchor, which has to be the one that a

@@ -57,7 +57,8 @@ func (r *reader) build(ctx context.Context, plan sealPlan, prune []uint64) (*blo
 		}
 		info.Prev, info.Bytes, info.Stored = before[0].Hash, before[0].Bytes, before[0].Stored
 	}
-	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to}) {
+	// States that go are not read.
+	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to, HeadersOnly: len(prune) > 0}) {
 		if err != nil {
 			return nil, err
 		}
@@ -131,11 +132,10 @@ func (b *builder) add(ctx context.Context, rec *Record) error {
 	if err := b.r.breathe(ctx); err != nil {
 		return err
 	}
-	s, err := b.r.load(ctx, rec)
+	ev, err := b.r.header(rec)
 	if err != nil {
 		return err
 	}
-	ev := &s.event
 	b.stats.Events++
 	b.stats.States += ev.Size
 	b.stats.Before += stored(rec)
@@ -150,7 +150,18 @@ func (b *builder) add(ctx context.Context, rec *Record) error {
 		e.Kind = uint8(Pruned)
 		return b.w.Add(e, nil)
 	}
-	h := heldState{entry: e, state: ev.State}
+	if len(b.prune) > 0 {
+		recs, err := b.r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		if err != nil {
+			return err
+		}
+		rec = &recs[0]
+	}
+	s, err := b.r.load(ctx, rec)
+	if err != nil {
+		return err
+	}
+	h := heldState{entry: e, state: s.event.State}
 	if err := b.base(h, false); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (l *Log) PruneIf(ctx context.Context, id string, seqs []uint64, opts PruneO
 	if seqs, err = l.unpruned(ctx, run, seqs); err != nil || len(seqs) == 0 {
 		return 0, err
 	}
-	if err := l.noteDropped(ctx, id, noteKindPrune, seqs, opts.Policy); err != nil {
+	if err := l.noteDropped(ctx, run, noteKindPrune, seqs, opts.Policy); err != nil {
 		return 0, err
 	}
 	return l.pruneAll(ctx, run, seqs, g)

@@ -53,8 +53,8 @@ type Marks struct {
 	Events map[uint64]Mark `json:"events,omitempty"` // by seq
 }
 
-// take adds what a note says of a run with events up to last.
-func (m *Marks) take(n *Note, last uint64) error {
+// take adds what a note says of a run, or of those of its events that are there.
+func (m *Marks) take(n *Note, run *Run) error {
 	var d labelData
 	switch n.Kind {
 	case noteKindLabel, noteKindUnlabel:
@@ -69,7 +69,7 @@ func (m *Marks) take(n *Note, last uint64) error {
 		m.Run.take(n.Kind, d)
 	}
 	for _, r := range n.Events {
-		for seq := r.First; seq <= min(r.Last, last); seq++ {
+		for seq := max(r.First, run.first()); seq <= min(r.Last, run.Last); seq++ {
 			e := m.Events[seq]
 			e.take(n.Kind, d)
 			if m.Events == nil {
@@ -117,7 +117,7 @@ func (l *Log) marks(ctx context.Context, run Run) (Marks, error) {
 	var m Marks
 	var bad error
 	err := l.notes(ctx, run, func(n Note) bool {
-		if err := m.take(&n, run.Last); err != nil {
+		if err := m.take(&n, &run); err != nil {
 			bad = corrupt(run.ID+noteSuffix, 0, "note of kind "+n.Kind+": "+err.Error())
 		}
 		return bad == nil
@@ -177,8 +177,10 @@ func (l *Log) Pin(ctx context.Context, id string, seq uint64) error {
 	// Looked at after the run's head was touched: who prunes later sees the note.
 	r := l.reader(run)
 	rec, err := r.record(ctx, seq, true)
-	if err == nil && rec.Encoding == Pruned {
-		err = l.pruned(ctx, run, seq)
+	if err == nil && rec.Encoding == Pruned { // just now
+		if err = l.Unpin(ctx, id, seq); err == nil {
+			err = l.pruned(ctx, run, seq)
+		}
 	}
 	return err
 }
@@ -200,7 +202,11 @@ func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) (Run, err
 		return Run{}, err
 	}
 	if seq > 0 {
-		if _, err := l.reader(run).record(ctx, seq, true); err != nil {
+		rec, err := l.reader(run).record(ctx, seq, true)
+		if err == nil && rec.Encoding == Pruned && n.Kind == noteKindPin {
+			err = l.pruned(ctx, run, seq)
+		}
+		if err != nil {
 			return Run{}, err
 		}
 		n.Events = []Range{{seq, seq}}

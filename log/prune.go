@@ -50,7 +50,7 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 		return 0, err
 	}
 	if len(seqs) > 0 {
-		if err := l.noteDropped(ctx, id, noteKindPrune, seqs, policy); err != nil {
+		if err := l.noteDropped(ctx, run, noteKindPrune, seqs, policy); err != nil {
 			return 0, err
 		}
 	}
@@ -67,12 +67,12 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 }
 
 // noteDropped notes, before it is done, that states are dropped and why.
-func (l *Log) noteDropped(ctx context.Context, id, kind string, seqs []uint64, why string) error {
+func (l *Log) noteDropped(ctx context.Context, run Run, kind string, seqs []uint64, why string) error {
 	data, err := json.Marshal(pruneData{Policy: why})
 	if err != nil {
 		return err
 	}
-	return l.AddNote(ctx, id, Note{Kind: kind, Events: ranges(seqs), Data: data})
+	return l.addNote(ctx, run, Note{Kind: kind, Events: ranges(seqs), Data: data})
 }
 
 // pruneAll drops states that are there and that a note speaks of, if g allows.

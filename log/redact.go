@@ -58,7 +58,7 @@ func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason strin
 	}
 	for _, seq := range []uint64{seqs[0], seqs[len(seqs)-1]} {
 		if seq == 0 || seq > run.Last {
-			return 0, notFound(id, seq, fmt.Sprintf("there is no event %d to redact; the run has events 1 to %d; nothing was done", seq, run.Last))
+			return 0, notFound(id, seq, fmt.Sprintf("there is no event %d to redact; the run has events %d to %d; nothing was done", seq, run.first(), run.Last))
 		}
 	}
 	// Of what was dropped with its header nothing is left to note.
@@ -95,5 +95,5 @@ func (l *Log) noteRedacted(ctx context.Context, run Run, seqs []uint64, reason s
 	if err != nil || len(fresh) == 0 {
 		return err
 	}
-	return l.noteDropped(ctx, run.ID, noteKindRedact, fresh, reason)
+	return l.noteDropped(ctx, run, noteKindRedact, fresh, reason)
 }

@@ -53,6 +53,9 @@ type Run struct {
 	tail     uint64
 }
 
+// Events returns how many events the run has: those after the anchor.
+func (r *Run) Events() uint64 { return r.Last - r.Anchor }
+
 // Unsealed returns how many events have a record of their own.
 func (r *Run) Unsealed() uint64 { return r.Last + 1 - r.tail }
 

@@ -93,12 +93,13 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 			return nil, err
 		}
 		spot := spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
-		b := list[of[e.Seq-1]]
+		n := chart.number(e.Seq)
+		b := list[of[n-1]]
 		if b.Events++; b.Events == 1 {
 			b.First, b.Origin = spot, e.Origin
 		}
 		b.Tip, b.NextNode, b.Size = spot, e.NextNode, e.Size
-		for _, i := range begins[e.Seq] {
+		for _, i := range begins[n] {
 			list[i].From = &spot
 		}
 	}

@@ -6,9 +6,11 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// chart is how the events of a run hang together, from the first on.
+// chart is how the events of a run hang together, from the oldest on. They count from
+// 1 in it, whatever was dropped before; a parent that was dropped is none.
 type chart struct {
-	parents  []uint64    // by seq-1, as are the others
+	dropped  uint64      // the last seq before
+	parents  []uint64    // by number-1, as are the others
 	times    []time.Time // when they were made
 	first    []bool      // whether it is the first that continues from its parent
 	hasChild []bool
@@ -28,19 +30,33 @@ func (l looker) chart(run checkpoint.Run) (*chart, error) {
 
 // see adds the next event.
 func (ch *chart) see(ev *checkpoint.Event) {
-	first := ev.Parent > 0 && !ch.hasChild[ev.Parent-1]
-	if first {
-		ch.hasChild[ev.Parent-1] = true
+	if len(ch.parents) == 0 {
+		ch.dropped = ev.Seq - 1
 	}
-	ch.parents, ch.times = append(ch.parents, ev.Parent), append(ch.times, ev.CreatedAt)
+	parent := ch.number(ev.Parent)
+	first := parent > 0 && !ch.hasChild[parent-1]
+	if first {
+		ch.hasChild[parent-1] = true
+	}
+	ch.parents, ch.times = append(ch.parents, parent), append(ch.times, ev.CreatedAt)
 	ch.first, ch.hasChild = append(ch.first, first), append(ch.hasChild, false)
+}
+
+// number returns an event's number, 0 for one that was dropped.
+func (ch *chart) number(seq uint64) uint64 { return max(seq, ch.dropped) - ch.dropped }
+
+// tree returns how the branches are drawn.
+func (ch *chart) tree() *tree {
+	t := newTree(ch.parents)
+	t.dropped = ch.dropped
+	return t
 }
 
 // took returns how long after the event that it continues from an event came. It is
 // not known where a run begins, or where someone went back: nobody worked all that
 // time.
 func (ch *chart) took(seq uint64) (d time.Duration, known bool) {
-	i := seq - 1
+	i := ch.number(seq) - 1
 	if !ch.first[i] {
 		return 0, false
 	}

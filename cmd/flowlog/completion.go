@@ -152,7 +152,7 @@ func (l looker) completeRun(word string) (found []string) {
 	}
 	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{Prefix: word, Limit: maxCompletions}) {
 		if err == nil && isPlain(run.ID) {
-			found = append(found, run.ID+"\t"+count(run.Last, "event")+", at "+printable(run.NodeID))
+			found = append(found, run.ID+"\t"+count(run.Events(), "event")+", at "+printable(run.NodeID))
 		}
 	}
 	return found

@@ -99,6 +99,24 @@ func TestRedactAsks(t *testing.T) {
 	require.Contains(t, flowlog(t, dir, "show", "run@3"), "The state was redacted at ")
 }
 
+// TestRedactMeetsANewLife: what was listed is what goes.
+func TestRedactMeetsANewLife(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fillRun(t, filepath.Join(dir, "store.db"), 3)
+	shown, code := whileItAsks(t, dir, func() string {
+		store, err := openStore("sqlite", filepath.Join(dir, "store.db"))
+		require.NoError(t, err)
+		defer store.Close()
+		require.NoError(t, store.Delete(t.Context(), "run"))
+		require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte(`"new"`)}))
+		return "y\n"
+	}, "redact", "run@1", "--reason", "a test")
+	require.Equal(t, 3, code, shown)
+	require.Contains(t, shown, `run "run" was deleted since it was listed, and its id used again`)
+	require.Equal(t, `"new"`, flowlog(t, dir, "show", "run@1", "--raw"))
+}
+
 func TestPruneSkipsWhatIsProtectedWhileItAsks(t *testing.T) {
 	t.Parallel()
 	for _, backend := range []string{"sqlite", "bolt"} {

@@ -179,7 +179,7 @@ func (s *story) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	table.tree = newTree(chart.parents)
+	table.tree = chart.tree()
 	largest := int64(0)
 	for e, err := range l.entries(run, listing{}) {
 		if err != nil {

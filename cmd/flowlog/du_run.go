@@ -59,9 +59,9 @@ func (c *cli) duRun(l looker, run checkpoint.Run, limit int, f format) error {
 	switch f {
 	case formatText:
 		// A little of what a run takes is no event's.
-		c.duRunTable(shown, nodes, amount{run.Last, run.Bytes, run.Stored})
+		c.duRunTable(shown, nodes, amount{run.Events(), run.Bytes, run.Stored})
 		c.out.printf("\n%s\n%s\n", summary(c.out, run), sealedText(run, unsealed))
-		if unsealed < run.Last {
+		if unsealed < run.Events() {
 			c.out.printf("of sealed events the newest is stored whole and the others as what differs from it, whoever made them large\n")
 		}
 	case formatJSON:
@@ -97,7 +97,11 @@ func (l looker) nodeUses(run checkpoint.Run) (nodes []*nodeUse, err error) {
 			n = &nodeUse{NodeID: e.NodeID}
 			known[e.NodeID], nodes = n, append(nodes, n)
 		}
-		n.see(e, sizes[e.Parent])
+		before, known := sizes[e.Parent]
+		if !known && e.Parent > 0 { // it was dropped
+			before = e.Size
+		}
+		n.see(e, before)
 		sizes[e.Seq] = e.Size
 	}
 	slices.SortFunc(nodes, func(a, b *nodeUse) int {
@@ -151,8 +155,8 @@ func sealedText(run checkpoint.Run, unsealed uint64) string {
 	switch unsealed {
 	case 0:
 		return "all events are sealed"
-	case run.Last:
+	case run.Events():
 		return "no event is sealed yet"
 	}
-	return count(run.Last-unsealed, "event") + " are sealed, " + count(unsealed, "event") + " not yet"
+	return count(run.Events()-unsealed, "event") + " are sealed, " + count(unsealed, "event") + " not yet"
 }

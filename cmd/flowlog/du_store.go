@@ -99,7 +99,7 @@ func (c *cli) storeUse(l looker, limit int) (use *storeUse, damaged, err error) 
 			damaged = err
 			continue
 		}
-		r := runUse{RunID: run.ID, amount: amount{run.Last, run.Bytes, run.Stored}, Unsealed: run.Unsealed()}
+		r := runUse{RunID: run.ID, amount: amount{run.Events(), run.Bytes, run.Stored}, Unsealed: run.Unsealed()}
 		use.Total.Runs++
 		use.Total.Unsealed += r.Unsealed
 		use.unsealed += int64(float64(r.Stored) * float64(r.Unsealed) / float64(r.Events))

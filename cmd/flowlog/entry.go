@@ -101,7 +101,7 @@ func (l looker) pages(run checkpoint.Run, list listing) iter.Seq2[[]entry, error
 	return func(yield func([]entry, error) bool) {
 		var page []entry
 		length := pageRows
-		if run.Last > pageRows {
+		if run.Events() > pageRows {
 			length = firstRows
 		}
 		for e, err := range l.entries(run, list) {
@@ -211,7 +211,7 @@ func markedRun(r checkpoint.Run, m checkpoint.Marks) runJSON {
 
 func runFacts(r checkpoint.Run) runJSON {
 	return runJSON{
-		RunID: r.ID, GraphID: r.GraphID, Events: r.Last, Pruned: r.Pruned, NodeID: r.NodeID, NextNode: r.NextNode,
+		RunID: r.ID, GraphID: r.GraphID, Events: r.Events(), Pruned: r.Pruned, NodeID: r.NodeID, NextNode: r.NextNode,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Size: r.Size, Bytes: r.Bytes, Stored: r.Stored, Hash: r.Hash,
 	}
 }

@@ -171,7 +171,7 @@ func (e *exporter) toStdout() error {
 
 // text says what was written.
 func (e *exporter) text(bytes int64) string {
-	text := fmt.Sprintf("%s: %s in %s", e.run.ID, count(e.run.Last, "event"), size(bytes))
+	text := fmt.Sprintf("%s: %s in %s", e.run.ID, count(e.run.Events(), "event"), size(bytes))
 	if e.as == sealedFormat {
 		return text + ", head " + e.run.Hash.String()
 	}
@@ -217,7 +217,7 @@ func (e *exporter) toFile(path string, f format) error {
 		e.c.out.printf("%s  %s\n", printable(path), printable(e.text(n)))
 		return nil
 	}
-	doc := exportJSON{File: path, Format: e.as, RunID: e.run.ID, Events: e.run.Last, Pruned: e.run.Pruned, Bytes: n}
+	doc := exportJSON{File: path, Format: e.as, RunID: e.run.ID, Events: e.run.Events(), Pruned: e.run.Pruned, Bytes: n}
 	if e.as == sealedFormat {
 		doc.Head = e.run.Hash.String()
 	}

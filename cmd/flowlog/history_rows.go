@@ -109,8 +109,8 @@ func (h *historian) howMany() error {
 		return noMatch("none of these events of run %q changed %s%s`flowlog show %s --paths` lists what there is", run.ID, h.changed, hint, quote(run.ID))
 	case h.shown == 0 && h.node != "":
 		return noMatch("none of these events of run %q is of node %q; `flowlog history %s` shows all", run.ID, h.node, quote(run.ID))
-	case uint64(h.shown) < run.Last:
-		h.say("%s of the run's %s; `flowlog history %s` shows all", humanize.Comma(int64(h.shown)), count(run.Last, "event"), quote(run.ID))
+	case uint64(h.shown) < run.Events():
+		h.say("%s of the run's %s; `flowlog history %s` shows all", humanize.Comma(int64(h.shown)), count(run.Events(), "event"), quote(run.ID))
 	}
 	return nil
 }

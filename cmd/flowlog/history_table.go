@@ -107,10 +107,10 @@ func visitName(node string, visit int) string { return fmt.Sprintf("%s#%d", prin
 
 // summary says what a run's states take, and what they cost to keep.
 func summary(s *screen, run checkpoint.Run) string {
-	text := fmt.Sprintf("%s, %s of states, stored in %s", count(run.Last, "event"), size(run.Bytes), size(run.Stored))
+	text := fmt.Sprintf("%s, %s of states, stored in %s", count(run.Events(), "event"), size(run.Bytes), size(run.Stored))
 	if run.Pruned > 0 {
 		text = fmt.Sprintf("%s, %d pruned; the other %d hold %s of states, stored in %s",
-			count(run.Last, "event"), run.Pruned, run.Last-run.Pruned, size(run.Bytes), size(run.Stored))
+			count(run.Events(), "event"), run.Pruned, run.Events()-run.Pruned, size(run.Bytes), size(run.Stored))
 	}
 	if run.Bytes > run.Stored {
 		text += ": " + s.paint(green, times(run.Bytes, run.Stored)+" less")

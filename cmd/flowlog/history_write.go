@@ -33,13 +33,13 @@ func (h *historyText) page(rows []row) error {
 	}
 	t := newHistoryTable(h.clock, h.backward)
 	if h.drawn {
-		t.tree = newTree(h.chart.parents)
+		t.tree = h.chart.tree()
 	}
 	for _, r := range rows {
 		h.peaks.see(r)
 	}
 	var marked *peaks
-	if h.run.Last <= pageRows { // else there may be larger and slower ones to come
+	if h.run.Events() <= pageRows { // else there may be larger and slower ones to come
 		marked = &h.peaks
 	}
 	for _, r := range rows {
@@ -64,7 +64,7 @@ func (h *historyText) end() error {
 		h.out.printf("the run is marked: %s\n", marksText(m.Pinned, m.Labels))
 	}
 	of := ""
-	if uint64(h.shown) < h.run.Last {
+	if uint64(h.shown) < h.run.Events() {
 		of = " of these"
 	}
 	if p := h.peaks; p.sizeVaries {

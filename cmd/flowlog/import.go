@@ -281,9 +281,9 @@ func (im *importer) copy(s source, opts checkpoint.ImportOptions) (done checkpoi
 func (im *importer) tell(s source, done checkpoint.Imported) error {
 	fact := importJSON{File: s.path, Kind: s.kind, Runs: []importedRunJSON{}, Skipped: append([]string{}, done.Skipped...)}
 	for _, run := range done.Runs {
-		fact.Runs = append(fact.Runs, importedRunJSON{run.ID, run.Last, run.Hash.String()})
+		fact.Runs = append(fact.Runs, importedRunJSON{run.ID, run.Events(), run.Hash.String()})
 		if im.format == formatText {
-			im.c.out.printf("%s  %s, head %s\n", printable(run.ID), count(run.Last, "event"), run.Hash)
+			im.c.out.printf("%s  %s, head %s\n", printable(run.ID), count(run.Events(), "event"), run.Hash)
 		}
 	}
 	for _, id := range done.Skipped {

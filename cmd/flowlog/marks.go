@@ -58,12 +58,16 @@ func (l looker) markedEvents(run checkpoint.Run) (list []marked, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, seq := range slices.Sorted(maps.Keys(marks.Events)) {
-		m, err := l.markedEvent(ref{run, seq}, marks.Events[seq])
+	if len(marks.Events) == 0 {
+		return nil, nil
+	}
+	for e, err := range l.entries(run, listing{}) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, m)
+		if mark, ok := marks.Events[e.Seq]; ok {
+			list = append(list, marked{ref{run, e.Seq}, visitName(e.NodeID, e.Visit), e.Event, mark.Pinned, mark.On(e.Metadata.Labels)})
+		}
 	}
 	return list, nil
 }

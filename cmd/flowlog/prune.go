@@ -214,6 +214,9 @@ func (p *pruner) plan(l looker, args []string) (checkpoint.Plan, error) {
 	plan.Runs = slices.DeleteFunc(plan.Runs, func(r checkpoint.PlannedRun) bool {
 		return len(only) > 0 && !only[r.Run] || len(p.graphs) > 0 && !slices.Contains(p.graphs, r.Graph)
 	})
+	if len(only) > 0 && len(plan.Runs) == 0 {
+		return plan, noMatch("%s: none of these runs is of graph %s", strings.Join(args, ", "), strings.Join(p.graphs, ", "))
+	}
 	return plan, nil
 }
 

@@ -36,10 +36,11 @@ type pruneRow struct {
 }
 
 func rowOf(r *checkpoint.PlannedRun) pruneRow {
-	row := pruneRow{events: r.Last, drop: r.Events, before: r.Pruned, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
+	row := pruneRow{events: r.Events + r.Pruned, drop: r.Events, before: r.Pruned, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
 	for _, k := range r.Kept {
 		n := k.Last - k.First + 1
 		row.keep += n
+		row.events += n
 		row.kept[reason(k.Why)] += n
 	}
 	switch {

@@ -165,6 +165,11 @@ func (r *redaction) drop(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
+	if now, err := store.Run(ctx, r.run.ID); err != nil {
+		return err
+	} else if now.Life != r.run.Life {
+		return notFound("run %q was deleted since it was listed, and its id used again; nothing was dropped", r.run.ID)
+	}
 	meter, err := r.c.meter()
 	if err != nil {
 		return err

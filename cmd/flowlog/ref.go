@@ -195,9 +195,12 @@ func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 	}
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		if n == 0 || n > run.Last {
-			return 0, notFound("run %q has no event %d; it has 1 to %d", run.ID, n, run.Last)
+			return 0, notFound("run %q has no event %d; it has %d to %d", run.ID, n, run.Anchor+1, run.Last)
 		}
-		return n, nil
+		if n <= run.Anchor {
+			_, err = l.store.LoadSeq(l.ctx, run.ID, n) // says when it was dropped
+		}
+		return n, err
 	}
 	if seq, visits, err := l.visit(run, text, 0); err != nil || visits > 0 {
 		return seq, err
@@ -206,7 +209,7 @@ func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 		return l.nth(run, text[:i], text[i+1:])
 	}
 	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return 0, notFound("run %q has no event %s; it has 1 to %d, and the one before the newest is %s", run.ID, text, run.Last, quote(run.ID+"~1"))
+		return 0, notFound("run %q has no event %s; it has %d to %d, and the one before the newest is %s", run.ID, text, run.Anchor+1, run.Last, quote(run.ID+"~1"))
 	}
 	return 0, l.noNode(run, text)
 }

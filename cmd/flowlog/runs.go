@@ -134,7 +134,7 @@ func (c *cli) runsTable(list []checkpoint.Run, marks []checkpoint.Marks) {
 	for i, r := range list {
 		run.add(printable(r.ID))
 		graph.add(printable(r.GraphID))
-		events.add(humanize.Comma(int64(r.Last)))
+		events.add(humanize.Comma(int64(r.Events())))
 		at.add(printable(r.NodeID) + " → " + next(r.NextNode))
 		started.add(c.when(r.CreatedAt, now))
 		updated.add(c.when(r.UpdatedAt, now))

@@ -62,6 +62,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"damage":    damage,
 		"prune":     prune,
 		"erase":     erase,
+		"truncate":  truncate,
 		"verify":    verify,
 		"sql":       query,
 		"hold":      hold,
@@ -223,6 +224,16 @@ func erase(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
 	defer store.Close()
 	ts.Check(store.Delete(context.Background(), args[1]))
+}
+
+// truncate STORE RUN FIRST: drops a run's events before a seq, with their headers.
+func truncate(ts *testscript.TestScript, _ bool, args []string) {
+	store := open(ts, args[0])
+	defer store.Close()
+	first, err := strconv.ParseUint(args[2], 10, 64)
+	ts.Check(err)
+	_, err = store.TruncateFront(context.Background(), args[1], first, "too old")
+	ts.Check(err)
 }
 
 // verify STORE RUNS EVENTS: checks that a store holds that many runs, all intact, of

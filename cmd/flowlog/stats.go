@@ -107,8 +107,12 @@ type growthJSON struct {
 
 func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 	s := &statsJSON{Run: runFacts(run), Nodes: []*nodeTime{}, Growth: []growthJSON{}, Paths: []pathSize{}}
+	dropped, err := l.dropped(run.ID)
+	if err != nil {
+		return nil, err
+	}
 	chart, nodes := &chart{}, map[string]*nodeTime{}
-	width := (run.Last + plotWidth - 1) / plotWidth // events in a column of the plot
+	width := (run.Events() + plotWidth - 1) / plotWidth // events in a column of the plot
 	for ev, err := range l.headers(run, listing{}) {
 		if err != nil {
 			return nil, err
@@ -122,10 +126,10 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 		took, known := chart.took(ev.Seq)
 		n.see(ev.Seq, took, known)
 		if s.Largest == nil || ev.Size > s.Largest.Size {
-			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, n.Visits, ev.CreatedAt.UTC()}, ev.Size, ev.Pruned, []pathSize{}}
+			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, dropped[ev.NodeID] + n.Visits, ev.CreatedAt.UTC()}, ev.Size, ev.Pruned, []pathSize{}}
 		}
 		s.total += took
-		if (ev.Seq-1)%width == 0 {
+		if (chart.number(ev.Seq)-1)%width == 0 {
 			s.Growth = append(s.Growth, growthJSON{})
 		}
 		g := &s.Growth[len(s.Growth)-1]
@@ -135,7 +139,6 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 	slices.SortFunc(s.Nodes, func(a, b *nodeTime) int {
 		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.NodeID, b.NodeID))
 	})
-	var err error
 	if s.Paths, err = l.largestPaths(run, run.Last, paths); err != nil {
 		return nil, err
 	}

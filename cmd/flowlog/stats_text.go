@@ -137,9 +137,10 @@ func (c *cli) plot(growth []growthJSON, events uint64) {
 		}
 		c.out.printf("  %s %s\n", c.out.paint(faint, fmt.Sprintf("%*s ┤", len(label), name)), c.out.paint(blue, strings.TrimRight(line.String(), " ")))
 	}
-	last := fmt.Sprint(events)
-	gap := max(len(growth)-1-len(last), 1)
-	axis := "1" + strings.Repeat(" ", gap) + last
+	newest := growth[len(growth)-1].Seq
+	first, last := fmt.Sprint(newest+1-events), fmt.Sprint(newest)
+	gap := max(len(growth)-len(first)-len(last), 1)
+	axis := first + strings.Repeat(" ", gap) + last
 	c.out.printf("  %s%s\n", strings.Repeat(" ", len(label)+3), c.out.paint(faint, axis+"  event"))
 }
 

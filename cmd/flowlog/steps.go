@@ -27,6 +27,7 @@ const (
 	whyOldPruned     = "the state before was pruned"
 	whyNotJSON       = "changed, and is not JSON"
 	whyOldNotJSON    = "the state before was not JSON"
+	whyOldDropped    = "the event before was dropped"
 	whyOriginGone    = "the origin is no longer there"
 	whyOriginDamaged = "the origin is damaged"
 )
@@ -123,6 +124,8 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 	switch {
 	case gone:
 		st.why = whyOriginGone
+	case errors.Is(err, checkpoint.ErrDropped):
+		st.why = whyOldDropped
 	case e.ForkedFrom() != nil && errors.Is(err, checkpoint.ErrCorrupt): // the fork is not
 		st.why = whyOriginDamaged
 	case err != nil:

@@ -17,6 +17,7 @@ import (
 // An event's first child goes on in its column, any other begins one of its own,
 // which is free again after the branch's last event.
 type tree struct {
+	dropped uint64           // the seq before the first event's; seqs count from there
 	columns [][]branch       // by column, in the order of the rows
 	of      []int            // column by seq-1
 	begins  map[uint64][]int // columns of the branches that begin at an event
@@ -99,6 +100,7 @@ func (t *tree) worthDrawing() bool { return len(t.columns) > 1 && len(t.columns)
 
 // row draws an event's row; upward if the rows go from the newest to the oldest.
 func (t *tree) row(seq uint64, pruned, upward bool) string {
+	seq -= t.dropped
 	own, begins := t.of[seq-1], t.begins[seq]
 	end := own
 	if len(begins) > 0 {

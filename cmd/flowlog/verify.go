@@ -31,6 +31,9 @@ A chain alone does not tell when the newest events were cut off. Keep the hash t
 verify prints elsewhere, and give it with --head later: the run is intact only if
 that event is still there, whatever came after it.
 
+Of a run whose oldest events were dropped with their headers it says from which
+anchor, the last of these, it is intact.
+
 The exit code is 1 if a run is damaged. What is wrong is said on stderr.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -77,6 +80,7 @@ type verifier struct {
 type verifyJSON struct {
 	RunID    string   `json:"run_id"`
 	Intact   bool     `json:"intact"`
+	Anchor   uint64   `json:"anchor,omitempty"` // the last seq that was dropped with its header
 	Events   uint64   `json:"events"`
 	Pruned   uint64   `json:"pruned"`
 	Head     string   `json:"head"`
@@ -157,7 +161,7 @@ func (v *verifier) look(id string) error {
 	var fact verifyJSON
 	switch {
 	case err == nil:
-		fact = verifyJSON{RunID: id, Intact: rep.Intact(), Events: rep.Events, Pruned: rep.Pruned, Head: rep.Head.String(), Known: rep.Known, BrokenAt: rep.BrokenAt}
+		fact = verifyJSON{RunID: id, Intact: rep.Intact(), Anchor: rep.Anchor, Events: rep.Events, Pruned: rep.Pruned, Head: rep.Head.String(), Known: rep.Known, BrokenAt: rep.BrokenAt}
 		for _, p := range rep.Problems {
 			fact.Problems = append(fact.Problems, p.Error())
 		}
@@ -180,13 +184,17 @@ func (v *verifier) look(id string) error {
 
 // text says in a line what was found.
 func (v *verifier) text(f verifyJSON) string {
-	if !f.Intact && f.BrokenAt > f.Events && f.Events > 0 {
-		return v.c.out.paint(red, fmt.Sprintf("cut off after seq %d, or --head is of another run", f.Events))
+	if newest := f.Anchor + f.Events; !f.Intact && f.BrokenAt > newest && f.Events > 0 {
+		return v.c.out.paint(red, fmt.Sprintf("cut off after seq %d, or --head is of another run", newest))
 	}
 	if !f.Intact {
 		return v.c.out.paint(red, fmt.Sprintf("broken at seq %d", f.BrokenAt))
 	}
-	text := v.c.out.paint(green, "intact") + ": " + count(f.Events, "event")
+	text := v.c.out.paint(green, "intact")
+	if f.Anchor > 0 {
+		text += fmt.Sprintf(" from anchor %d", f.Anchor)
+	}
+	text += ": " + count(f.Events, "event")
 	if f.Pruned > 0 {
 		text += fmt.Sprintf(", %d of them pruned", f.Pruned)
 	}
