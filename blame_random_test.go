@@ -19,7 +19,7 @@ func histories() int {
 	switch {
 	case os.Getenv("FLOWLOG_LONG") == "1":
 		return 2000
-	case testing.Short():
+	case brief():
 		return 20
 	}
 	return 100

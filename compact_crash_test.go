@@ -183,7 +183,7 @@ func stride(short int) (every, first int) {
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		return 1, 1
 	}
-	if testing.Short() {
+	if brief() {
 		short *= 4
 	}
 	return short, 1 + rand.IntN(short)

@@ -149,6 +149,9 @@ func (k *killed) check(t *testing.T, s *checkpoint.EventStore, when string) {
 func TestKillDuringCompaction(t *testing.T) {
 	t.Parallel()
 	kills := 8
+	if brief() {
+		kills = 3
+	}
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		kills = 100
 	}

@@ -59,7 +59,10 @@ func saverChild(args []string) int {
 // it that was acknowledged, and leaves nothing half done.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	const kills = 50
+	kills := 50
+	if brief() {
+		kills = 10
+	}
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	told := map[string]map[uint64]string{} // hashes of states, by run and seq
 	total, unanswered := 0, 0

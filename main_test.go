@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// brief reports whether a test should do less of what it does many times.
+func brief() bool { return testing.Short() || raced }
+
 // child returns a process that is yet to be started.
 func child(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()

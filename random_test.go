@@ -27,7 +27,7 @@ func TestRandomOperations(t *testing.T) {
 		if i == 0 {
 			cases = 100
 		}
-		if testing.Short() {
+		if brief() {
 			cases = batchOfCases
 		}
 		if os.Getenv("FLOWLOG_LONG") == "1" {

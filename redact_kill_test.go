@@ -51,6 +51,9 @@ func redacterChild(args []string) int {
 func TestKillDuringRedact(t *testing.T) {
 	t.Parallel()
 	kills := 6
+	if brief() {
+		kills = 2
+	}
 	if os.Getenv("FLOWLOG_LONG") == "1" {
 		kills = 60
 	}

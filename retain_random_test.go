@@ -24,6 +24,9 @@ func TestPlanRandomly(t *testing.T) {
 	long := os.Getenv("FLOWLOG_LONG") == "1"
 	for i, make := range kinds {
 		cases := 20
+		if brief() {
+			cases = batchOfCases
+		}
 		if long {
 			cases = 500
 		}
