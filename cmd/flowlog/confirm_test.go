@@ -72,7 +72,7 @@ func TestPruneAsksAndDropsOnlyOnAYes(t *testing.T) {
 			for answer, want := range map[string]int{"\n": 1, "n\n": 1, "yesterday\n": 1, "\x04": 1, "\x03": 130} {
 				shown, code := atPrompt(t, dir, answer, "prune", "--keep-last", "1")
 				require.Equal(t, want, code, "%q: %s", answer, shown)
-				require.Regexp(t, `(?s)\Arun .*\nto drop: states of 1 run: 2 events, [^\n]*\nDrop that for good\? \[y/N\] `, shown)
+				require.Regexp(t, `(?s)\Arun .*\nto drop: states of 1 run: 2 events, [^\n]*\nDrop the states of 2 events and 0 whole runs for good\? \[y/N\] `, shown)
 				require.NotContains(t, shown, "dropped the states")
 				require.Zero(t, pruned(), "%q: %s", answer, shown)
 			}

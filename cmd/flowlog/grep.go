@@ -237,7 +237,7 @@ func (g *grepper) step(st step) error {
 
 // wantsAll reports whether all of a state is looked through, and not what came into it.
 func (g *grepper) wantsAll(st step) bool {
-	return g.all || st.diff == nil || g.whole && st.ForkedFrom() != nil
+	return g.all || st.diff == nil || st.old == nil || g.whole && st.ForkedFrom() != nil
 }
 
 // bytes looks through a state that is not JSON.

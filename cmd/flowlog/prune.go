@@ -34,7 +34,7 @@ stored as differences from are no loss to these: they stay readable.
 
 What any of these keeps is kept, all else loses its state:
   --older-than 30d         keeps what is younger: with nothing else, all that is
-                           older than 30 days goes
+                           older than 30 days goes; m are minutes, h hours, w weeks
   --keep-last N            keeps the last N events of each branch
   --keep-newest-per-node   keeps the newest event of each node of a run
   --keep-label NAME=VALUE  keeps what has this label, in a labelled run everything
@@ -46,7 +46,10 @@ that; not those that are pinned or labelled with --keep-label, themselves or an
 event of theirs. With --graph all this is about the runs of one graph; with RUN
 about that one: its id, the beginning of it if no other begins so, or @last.
 
-In the end the disk space is given back, as compact does. Programs may use a SQLite
+In the end the disk space is given back, as compact does. Where each state holds
+nearly all of the one before, as a growing transcript does, the states that stay
+hold what the others did, and little comes back: dropping whole runs helps there.
+A file grows by a little while it is worked on. Programs may use a SQLite
 store meanwhile; a bbolt store must not be open elsewhere while it drops. What is
 appended since the list changes nothing; a run in which something on the list was
 pinned or labelled since, or that was to go and went on, is skipped and named on
@@ -118,13 +121,15 @@ func (p *pruner) check(given func(flag string) bool) error {
 		keep = append(keep, compaction.KeepNewestPerNode())
 	}
 	chosen := len(keep) > 0
+	var labelled []checkpoint.Policy
 	for _, text := range p.labels {
 		key, value, valued := strings.Cut(text, "=")
 		if key == "" || valued && value == "" {
 			return usage("--keep-label %q: it is NAME=VALUE, or NAME for any value", text)
 		}
-		keep = append(keep, compaction.KeepLabelled(key, value))
+		labelled = append(labelled, compaction.KeepLabelled(key, value))
 	}
+	keep = append(labelled, keep...) // the first reason is told
 	if given("drop-idle") {
 		switch {
 		case p.dropIdle <= 0:
@@ -180,9 +185,14 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 	if len(plan.Runs) == 0 {
 		p.c.say("the store has no runs yet")
 	}
+	for _, text := range p.labels {
+		if !keepsFor(plan, text) {
+			p.c.say("nothing has the label of --keep-label %s", text)
+		}
+	}
 	if total := plan.Total(); !p.dry && total.Events+uint64(total.Dropped) > 0 {
 		if !p.yes {
-			if err := p.c.confirm(ctx, "Drop that for good?"); err != nil {
+			if err := p.c.confirm(ctx, fmt.Sprintf("Drop the states of %s and %s for good?", count(total.Events-dropped(plan), "event"), count(total.Dropped, "whole run"))); err != nil {
 				return err
 			}
 		}
@@ -192,6 +202,30 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 		err = damaged("%s left alone", count(damagedRuns, "damaged run"))
 	}
 	return err
+}
+
+// dropped is how many events go with their runs.
+func dropped(plan checkpoint.Plan) (events uint64) {
+	for _, r := range plan.Runs {
+		if r.Drop != "" {
+			events += r.Events
+		}
+	}
+	return events
+}
+
+// keepsFor reports whether a plan keeps something for a label, NAME or NAME=VALUE.
+func keepsFor(plan checkpoint.Plan, label string) bool {
+	has := func(why string) bool {
+		_, have, ok := strings.Cut(why, "labelled ")
+		return ok && (have == label || strings.HasPrefix(have, label+"="))
+	}
+	for _, r := range plan.Runs {
+		if has(r.Stays) || slices.ContainsFunc(r.Kept, func(k compaction.Kept) bool { return has(k.Why) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // plan makes the plan, of some runs if args name them.

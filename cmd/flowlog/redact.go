@@ -17,7 +17,7 @@ func (c *cli) redactStates() *cobra.Command {
 	r := &redaction{c: c}
 	cmd := &cobra.Command{
 		Use: "redact REF[..REF] --reason TEXT",
-		Example: `  flowlog grep 'sk-live-' essay-x7kq                                   where the secret is
+		Example: `  flowlog grep --all 'sk-live-'                                        every state that has the secret
   flowlog redact 'essay-x7kq@review#2' --reason 'an API key' -n
   flowlog redact essay-x7kq@5..9 --reason 'an API key, ticket 4711'     5, 9 and all between
   flowlog redact essay-x7kq@1.. --reason 'asked to be forgotten' --yes  all so far`,
@@ -34,7 +34,7 @@ redacted too.
 
 What it does not do. It knows events and not values: the same secret in the state of
 another event, a fork, another run, an export or a backup stays there, so look with
-grep first. Headers stay: node ids, times, labels and the reason itself. So does the
+grep --all first. Headers stay: node ids, times, labels and the reason itself. So does the
 hash of the state, by which who guesses a whole state can tell that it is right. The
 flag --redact, which all verbs have, is something else: it masks what is shown.
 
