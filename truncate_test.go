@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,42 +117,31 @@ func TestTruncateFront(t *testing.T) {
 	})
 }
 
-// TestCrashDuringTruncateFront crashes after each step by going on with a copy of the
-// files: the events are dropped or not, and the same call finishes.
+// TestCrashDuringTruncateFront crashes after each step: the events are dropped or not,
+// and the same call finishes.
 func TestCrashDuringTruncateFront(t *testing.T) {
-	t.Parallel()
-	for driver, d := range disks {
-		for name, prepare := range redactions {
-			t.Run(driver+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				dir := t.TempDir()
-				path := filepath.Join(dir, "checkpoints.db")
-				b, err := d.open(path)
-				require.NoError(t, err)
-				on, n := false, 0
-				var x *redaction
-				f := &failpoints{Backend: b, point: func(name string) error {
-					if on && name[0] != 'b' {
-						n++
-						x.truncateLeft(t, d, path, filepath.Join(dir, fmt.Sprint("left-", n)), fmt.Sprintf("crash point %d, %s", n, name))
-					}
-					return nil
-				}}
-				x = newRedaction(t, f)
-				prepare(t, x)
-				on = true
-				_, err = x.l.TruncateFront(t.Context(), redactedRun, truncatedTo, "too old")
-				require.NoError(t, err)
-				on = false
-				require.True(t, x.requireFrom(t, x.l, "in the end"))
-				_, err = x.l.Reclaim(t.Context(), nil)
-				require.NoError(t, err)
-				require.NoError(t, x.l.Close())
-				d.orphans(t, path, "in the end")
-				require.GreaterOrEqual(t, n, 3, "note, change, purge")
-			})
-		}
+	truncate := func(_ *redaction, l *log.Log) error {
+		_, err := l.TruncateFront(t.Context(), redactedRun, truncatedTo, "too old")
+		return err
 	}
+	const steps = 3 // the note, the change, purging
+	atEachCrash(t, steps, func(step string) bool { return step[0] != 'b' }, truncate,
+		func(t *testing.T, x *redaction, l *log.Log, _, when string) {
+			x.requireFrom(t, l, when)
+			require.NoError(t, truncate(x, l), when)
+			require.True(t, x.requireFrom(t, l, when), when)
+			notes := 0
+			for n, err := range l.Notes(t.Context(), redactedRun) {
+				require.NoError(t, err, when)
+				if n.Kind == "anchor" {
+					notes++
+				}
+			}
+			require.Equal(t, 1, notes, when)
+			_, err := l.Reclaim(t.Context(), nil)
+			require.NoError(t, err, when)
+			require.NoError(t, l.Close(), when)
+		})
 }
 
 const truncatedTo = 6
@@ -176,32 +163,4 @@ func (x *redaction) requireFrom(t *testing.T, l *log.Log, when string) (gone boo
 		require.True(t, x.states[seq] == string(ev.State), "%s: the state of seq %d is another", when, seq)
 	}
 	return rep.Anchor > 0
-}
-
-// truncateLeft goes on with a copy of the files.
-func (x *redaction) truncateLeft(t *testing.T, d disk, from, dir, when string) {
-	require.NoError(t, os.Mkdir(dir, 0o700), when)
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "checkpoints.db")
-	copyFiles(t, from, path, d.files)
-	b, err := d.open(path)
-	require.NoError(t, err, when)
-	l, err := log.Open(b, log.Options{})
-	require.NoError(t, err, when)
-	x.requireFrom(t, l, when)
-	_, err = l.TruncateFront(t.Context(), redactedRun, truncatedTo, "too old")
-	require.NoError(t, err, when)
-	require.True(t, x.requireFrom(t, l, when), when)
-	notes := 0
-	for n, err := range l.Notes(t.Context(), redactedRun) {
-		require.NoError(t, err, when)
-		if n.Kind == "anchor" {
-			notes++
-		}
-	}
-	require.Equal(t, 1, notes, when)
-	_, err = l.Reclaim(t.Context(), nil)
-	require.NoError(t, err, when)
-	require.NoError(t, l.Close(), when)
-	d.orphans(t, path, when)
 }
