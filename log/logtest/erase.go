@@ -3,7 +3,6 @@ package logtest
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/flowlog/checkpoint/log"
 )
@@ -30,18 +29,7 @@ func eraseKeeps(t *tester) {
 	if !ok {
 		return
 	}
-	t.erase(e) // an empty storage
-	rich(t, "a")
-	bulky(t, "bulk")
-	for round := range 2 {
-		want := t.dump()
-		t.erase(e)
-		t.wantDump(want, "after Erase")
-		// It goes on from there.
-		h := t.head("a")
-		t.extend("a", h.Revision, lastOf(h)+1, lastOf(h)+2)
-		t.newIDs(map[uint64]string{}, fmt.Sprint("new ", round), "")
-	}
+	rewriteKeeps(t, "after Erase", func() { t.erase(e) })
 }
 
 func erasePurges(t *tester) {

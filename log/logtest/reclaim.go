@@ -61,13 +61,18 @@ func reclaimKeeps(t *tester) {
 	if !ok {
 		return
 	}
-	t.reclaim(r) // of an empty storage
+	rewriteKeeps(t, "after Reclaim", func() { t.reclaim(r) })
+}
+
+// rewriteKeeps holds that a storage reads as before when it was written anew, and goes on.
+func rewriteKeeps(t *tester, when string, rewrite func()) {
+	rewrite() // an empty storage
 	rich(t, "a")
 	bulky(t, "bulk")
 	for round := range 2 {
 		want := t.dump()
-		t.reclaim(r)
-		t.wantDump(want, "after Reclaim")
+		rewrite()
+		t.wantDump(want, when)
 		// It goes on from there.
 		h := t.head("a")
 		t.extend("a", h.Revision, lastOf(h)+1, lastOf(h)+2)
