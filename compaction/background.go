@@ -163,10 +163,15 @@ func (c *Compactor) sealGrown(ctx context.Context, w *worker) error {
 		if err := w.purge(ctx, rest); err != nil {
 			return err
 		}
-		if time.Since(w.since) > turn {
-			w.giveBack()
-			pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
-		}
+		w.takeTurns(ctx)
+	}
+}
+
+// takeTurns lets others compact who wait for it, once in a turn.
+func (w *worker) takeTurns(ctx context.Context) {
+	if time.Since(w.since) > turn {
+		w.giveBack()
+		pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
 	}
 }
 

@@ -67,10 +67,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 	}
 	if err == nil {
 		err = pass.Plan.follow(ctx, w, &pass.Result, func(ctx context.Context) error {
-			if time.Since(w.since) > turn {
-				w.giveBack()
-				pause(ctx, 2*leaseRetry) // who waits asks again meanwhile
-			}
+			w.takeTurns(ctx)
 			return w.wait(ctx)
 		})
 	}
