@@ -81,7 +81,9 @@ func (l *Log) append(ctx context.Context, a Append) (Event, error) {
 	if p.err != nil {
 		return Event{}, p.err
 	}
-	return p.event, nil
+	ev := p.made.event
+	ev.Header, ev.State = p.Header, nil // what made has is not for giving away
+	return ev, nil
 }
 
 // parallelMin is the size in bytes from which on a state is checked, hashed and
@@ -90,22 +92,24 @@ const parallelMin = 32 << 10
 
 // digest does all that an append needs of its state before its turn comes.
 func (l *Log) digest(ctx context.Context, p *pending) error {
-	hash := func() { p.Header.SHA256 = sha256.Sum256(p.State) }
-	// The caller may change its state later, and the next is compared with it.
-	keep := func() { p.copied = append([]byte{}, p.State...) }
 	if len(p.State) < parallelMin {
 		if err := p.check(); err != nil {
 			return err
 		}
-		hash()
-		keep()
+		p.hash()
+		p.keep()
 		return l.compare(ctx, p)
 	}
+	return l.digestAtOnce(ctx, p)
+}
+
+// digestAtOnce does on several processors what digest does.
+func (l *Log) digestAtOnce(ctx context.Context, p *pending) error {
 	var wg sync.WaitGroup
 	var bad error
-	wg.Go(hash)
+	wg.Go(p.hash)
 	wg.Go(func() { bad = p.check() })
-	wg.Go(keep)
+	wg.Go(p.keep)
 	err := l.compare(ctx, p)
 	wg.Wait()
 	if bad != nil {
@@ -113,6 +117,12 @@ func (l *Log) digest(ctx context.Context, p *pending) error {
 	}
 	return err
 }
+
+func (p *pending) hash() { p.Header.SHA256 = sha256.Sum256(p.State) }
+
+// keep copies the state: the caller may change it later, and the next is compared
+// with it.
+func (p *pending) keep() { p.copied = append([]byte{}, p.State...) }
 
 func (p *pending) check() error {
 	if p.Check == nil {

@@ -19,11 +19,11 @@ type pending struct {
 	copied  []byte // the state, for the next to be compared with
 	untimed bool   // the caller gave no CreatedAt
 	done    chan struct{}
-	event   Event // as it was appended, or was there already
+	made    *snapshot // of the event as it was appended, or was there already
 	err     error
 }
 
-// finish answers the caller, with p.event if err is nil.
+// finish answers the caller, with p.made if err is nil.
 func (p *pending) finish(err error) {
 	p.err = err
 	close(p.done)
@@ -98,6 +98,9 @@ type batch struct {
 	// the same batch is decided.
 	later  []*pending
 	change Change
+	// Room for the change's first record, and its header unless that is long.
+	record [1]Record
+	header [384]byte
 }
 
 // commitQueued commits all that is queued. The caller holds the writer's slot.
@@ -122,16 +125,27 @@ func (l *Log) commitQueued() {
 		}
 		return
 	}
-	batches := byRun(queue)
+	batches := l.byRun(queue)
 	for len(batches) > 0 {
 		batches = l.commit(batches)
 	}
+	l.alone = alone{} // the events are their callers'
+}
+
+// alone is the memory of a commit of one event, to be used again by the next: what
+// a small event takes beside its sync is for a third to touch memory that is new.
+type alone struct {
+	batch   batch
+	batches [1]*batch
+	changes [1]Change
 }
 
 // byRun sorts appends into a batch for each run.
-func byRun(queue []*pending) []*batch {
+func (l *Log) byRun(queue []*pending) []*batch {
 	if len(queue) == 1 {
-		return []*batch{{pending: queue}}
+		l.alone.batch = batch{pending: queue}
+		l.alone.batches[0] = &l.alone.batch
+		return l.alone.batches[:]
 	}
 	batches := make([]*batch, 0, len(queue))
 	runs := make(map[string]*batch, len(queue))
@@ -156,9 +170,9 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 	if len(batches) == 0 {
 		return nil
 	}
-	changes := make([]Change, len(batches))
-	for i, b := range batches {
-		changes[i] = b.change
+	changes := l.alone.changes[:0]
+	for _, b := range batches {
+		changes = append(changes, b.change)
 	}
 	results, err := l.apply(changes)
 	for i, b := range batches {
@@ -195,9 +209,8 @@ func (b *batch) fail(err error) {
 // succeed remembers the run and answers the callers.
 func (l *Log) succeed(b *batch) {
 	p := b.pending[len(b.pending)-1]
-	s := &snapshot{event: p.event, life: b.run.Life, rewrites: b.run.row.Rewrites, tail: b.run.tail, links: uint32(p.links(p.event.Seq)), chain: p.chain}
-	s.event.Header, s.event.State = s.event.Header.clone(), p.copied
-	l.live.wrote(b.run, s)
+	p.made.event.Header, p.made.event.State = p.Header.clone(), p.copied
+	l.live.wrote(b.run, p.made)
 	if l.opts.Grown != nil && !l.opts.AllPlain && b.run.worthSealing() {
 		l.opts.Grown(b.run.ID)
 	}
@@ -226,7 +239,10 @@ func (l *Log) prepare(b *batch) {
 		b.fail(err)
 		return
 	}
-	b.change = Change{Run: id, Revision: b.run.revision, Append: make([]Record, 0, len(b.pending))}
+	b.change = Change{Run: id, Revision: b.run.revision, Append: b.record[:0]}
+	if len(b.pending) > 1 {
+		b.change.Append = make([]Record, 0, len(b.pending))
+	}
 	next := b.seen
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
 		if p.CheckAfter && p.After != b.run.Last && len(b.change.Append) > 0 {
@@ -317,14 +333,20 @@ func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
 		p.encoded = l.codec.encode(p.State, nil) // its base may be gone, or is too far away
 	}
 	b.change.Append = append(b.change.Append, Record{})
-	rec := &b.change.Append[len(b.change.Append)-1]
-	if err := p.record(rec, run, parent); err != nil {
+	rec, header := &b.change.Append[len(b.change.Append)-1], b.header[:0]
+	if len(b.change.Append) > 1 {
+		header = nil
+	}
+	if err := p.record(rec, run, parent, header); err != nil {
 		b.change.Append = b.change.Append[:len(b.change.Append)-1]
 		return false, err
 	}
 	run.setLast(&p.Header, rec)
 	*next = run.Last
-	p.event = Event{Header: p.Header, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)}
+	p.made = &snapshot{
+		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)},
+		life:  run.Life, rewrites: run.row.Rewrites, tail: run.tail, links: rec.Links, chain: p.chain,
+	}
 	return false, nil
 }
 
@@ -343,14 +365,15 @@ func (p *pending) parent(b *batch, next uint64) (uint64, error) {
 	return next, nil
 }
 
-// record makes the event that follows the last of run, and its header.
-func (p *pending) record(rec *Record, run *Run, parent uint64) error {
+// record makes the event that follows the last of run, and its header, which is
+// appended to buf.
+func (p *pending) record(rec *Record, run *Run, parent uint64, buf []byte) error {
 	h := &p.Header
 	h.Seq, h.Parent, h.Life = run.Last+1, parent, ""
 	if h.Seq == 1 {
 		h.Life = run.Life
 	}
-	header, err := h.marshal()
+	header, err := h.append(buf)
 	if err != nil {
 		return err
 	}
@@ -394,6 +417,9 @@ func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 		h.CreatedAt = ev.CreatedAt
 	}
 	header, err := h.marshal()
-	p.event = ev
-	return err == nil && bytes.Equal(header, rec.Header), nil
+	if err != nil || !bytes.Equal(header, rec.Header) {
+		return false, nil
+	}
+	p.Header, p.made = ev.Header, &snapshot{event: ev}
+	return true, nil
 }

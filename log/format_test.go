@@ -102,7 +102,7 @@ func goldenChain(t *testing.T) string {
 		p.Header.Size, p.Header.SHA256 = int64(len(state)), sha256.Sum256([]byte(state))
 		p.encoded = encoded{encoding: Plain, bytes: p.State}
 		rec := &Record{}
-		require.NoError(t, p.record(rec, &run, uint64(i)))
+		require.NoError(t, p.record(rec, &run, uint64(i), nil))
 		if i == 1 {
 			rec.Encoding, rec.Base, rec.Links = Delta, 1, 1
 		}

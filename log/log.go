@@ -62,6 +62,7 @@ type Log struct {
 	// company says that the last commit was shared; owned by the holder of
 	// writer.
 	company bool
+	alone   alone // owned likewise
 
 	mu     sync.Mutex // guards all below
 	queue  []*pending // appends that nobody has taken yet

@@ -141,15 +141,13 @@ const (
 	// none may be as it does over one whose id is taken. (INSERT … SELECT …
 	// WHERE would say it plainer, and take 30 µs more for a temporary table.)
 	//
-	// The parameters have no numbers: the driver looks each one up by its name
-	// if it has one.
+	// Only the id has a number, and all that follows from it is computed: each
+	// parameter more takes time, and one with a number is looked up by its name.
 	appendEventSQL = `INSERT OR IGNORE INTO events (id, recency, encoding, base, links, bytes, stored, sum, hash, header, state, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + guard + `NOT EXISTS (SELECT 1 FROM recent WHERE id = ?)))`
-	appendRecentSQL = `INSERT OR IGNORE INTO recent (id, body) VALUES (?, ` + guard + `NOT EXISTS (SELECT 1 FROM events WHERE id = ?)))`
-	// Its parameters: body, rk, changes, run, seq, twice the id before the event's,
-	// and the event's.
-	guard = `(SELECT ? FROM runs WHERE rk = ? AND changes = ? AND run = ? AND
-		(tail = ? OR EXISTS (SELECT 1 FROM events WHERE id = ?) OR EXISTS (SELECT 1 FROM recent WHERE id = ?)) AND `
+		VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT 0` + guard + `NOT EXISTS (SELECT 1 FROM recent WHERE id = ?1)))`
+	appendRecentSQL = `INSERT OR IGNORE INTO recent (id, body) VALUES (?1, (SELECT ?` + guard + `NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)))`
+	guard           = ` FROM runs WHERE rk = ?1 >> 32 AND changes = ? AND run = ? AND
+		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1) OR EXISTS (SELECT 1 FROM recent WHERE id = ?1 - 1)) AND `
 	insertBodySQL = `INSERT INTO bodies (recency, encoding, base, links, bytes, stored, sum, hash, header, state) VALUES ` + bodyValues
 	bodyValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	// To place an event that is sure to fit.

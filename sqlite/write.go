@@ -238,12 +238,8 @@ func (b *Backend) append(ctx context.Context, c *log.Change, res *log.Result) er
 // added.
 func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, r *log.Record) (int64, error) {
 	row := eventRow(rk, r)
-	guard := func(body int64) []driver.Value {
-		before := rk<<32 | int64(r.Seq-1)
-		return []driver.Value{body, rk, changes, run, int64(r.Seq), before, before, row[0]}
-	}
 	if !b.shared {
-		return b.affected(ctx, appendEventSQL, append(row, guard(0)...)...)
+		return b.affected(ctx, appendEventSQL, append(row, changes, run)...)
 	}
 	res, err := b.exec(ctx, insertBodySQL, row[1:]...)
 	if err != nil {
@@ -253,7 +249,7 @@ func (b *Backend) appendOne(ctx context.Context, rk, changes int64, run string, 
 	if err != nil {
 		return 0, err
 	}
-	n, err := b.affected(ctx, appendRecentSQL, append(row[:1:1], guard(body)...)...)
+	n, err := b.affected(ctx, appendRecentSQL, row[0], body, changes, run)
 	b.recent += n
 	if err == nil && n == 0 {
 		_, err = b.exec(ctx, `DELETE FROM bodies WHERE n = ?`, body)
