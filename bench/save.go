@@ -16,8 +16,8 @@ import (
 )
 
 var comparisons = []comparison{
-	{"save 500 B, 1 writer, run of 10 events", 41, func(dir string) ([]side, func(), error) { return oneWriter(dir, 10) }},
-	{"save 500 B, 1 writer, run of 100,000 events", 41, func(dir string) ([]side, func(), error) { return oneWriter(dir, 100_000) }},
+	{"save 500 B, 1 writer, run of 10 events", 205, func(dir string) ([]side, func(), error) { return oneWriter(dir, 10) }},
+	{"save 500 B, 1 writer, run of 100,000 events", 205, func(dir string) ([]side, func(), error) { return oneWriter(dir, 100_000) }},
 	{"save 500 B, 64 goroutines, 64 runs", 15, manyWriters},
 	{"save agent transcript, 200 steps", 7, transcript},
 	{"load newest, 500 B, warm", 41, loadNewest},
@@ -55,7 +55,7 @@ func (b *bareInsert) Close() error { return b.db.Close() }
 // 10 events the run is changed for a new one in each slice.
 func oneWriter(dir string, events int) ([]side, func(), error) {
 	ctx := context.Background()
-	const perSlice = 100
+	const perSlice = 20 // the machine gets faster and slower as it goes: few, and many slices
 	states := smallStates(perSlice)
 	bare, err := openBare(filepath.Join(dir, "bare.db"))
 	if err != nil {

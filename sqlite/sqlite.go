@@ -99,6 +99,8 @@ type Backend struct {
 	erased  bool                // what was erased may still be in the WAL
 	checked time.Time           // when stillThere last looked
 
+	transactions int // that were made or tried: see lengthen
+
 	// watching guards a connection of its own for Version, made at its first call.
 	watching sync.Mutex
 	watch    *sql.Conn

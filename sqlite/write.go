@@ -35,6 +35,7 @@ func (b *Backend) Apply(ctx context.Context, changes []log.Change) ([]log.Result
 		return nil, &log.NotAppliedError{Err: err}
 	}
 	results, err := b.transaction(ctx, changes)
+	b.lengthen(ctx)
 	var bad *errChange
 	if !errors.As(err, &bad) {
 		return results, err
