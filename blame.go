@@ -67,6 +67,8 @@ type UnreadReason string
 const (
 	// UnreadPruned: the state was dropped.
 	UnreadPruned UnreadReason = "pruned"
+	// UnreadRedacted: the state was dropped by Redact.
+	UnreadRedacted UnreadReason = "redacted"
 	// UnreadNotJSON: the state is of KindBytes.
 	UnreadNotJSON UnreadReason = "not JSON"
 	// UnreadDropped: the event was dropped with its header, and with all before it.

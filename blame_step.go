@@ -44,7 +44,7 @@ func (s *EventStore) blameSteps(ctx context.Context, runID string, seq uint64) i
 			doc, reason := read(ev)
 			switch {
 			case st == nil && reason != "":
-				yield(nil, s.unreadable(ctx, ev))
+				yield(nil, unreadable(ev))
 				return
 			case st == nil:
 				st = &blameStep{first: true, event: ev, state: doc}
@@ -68,6 +68,9 @@ func (s *EventStore) blameSteps(ctx context.Context, runID string, seq uint64) i
 // read takes the state off an event and reads it, or says why it can't be read.
 func read(ev *Event) (*statediff.Document, UnreadReason) {
 	if ev.Pruned {
+		if ev.PrunedBy.Redacted {
+			return nil, UnreadRedacted
+		}
 		return nil, UnreadPruned
 	}
 	state := ev.State
@@ -83,9 +86,9 @@ func read(ev *Event) (*statediff.Document, UnreadReason) {
 }
 
 // unreadable returns the error for an event that is asked about and can't be read.
-func (s *EventStore) unreadable(ctx context.Context, ev *Event) error {
-	if _, err := s.LoadSeq(ctx, ev.RunID, ev.Seq); err != nil {
-		return err // says when and why it was pruned
+func unreadable(ev *Event) error {
+	if ev.Pruned {
+		return ev.PrunedBy
 	}
 	return &Error{Run: ev.RunID, Seq: ev.Seq, Reason: "the state is not JSON, so there are no values to look for in it", Err: ErrInvalid}
 }

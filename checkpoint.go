@@ -107,7 +107,7 @@ type wire struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	Metadata   Metadata        `json:"metadata"`
 	Seq        uint64          `json:"seq,omitempty"`
-	Parent     uint64          `json:"parent,omitempty"`
+	Parent     *uint64         `json:"parent,omitempty"`
 	PrevNodeID string          `json:"prev_node_id,omitempty"`
 	NextNode   string          `json:"next_node,omitempty"`
 	Attempt    int             `json:"attempt,omitempty"`
@@ -133,8 +133,11 @@ func (c Checkpoint) MarshalJSON() ([]byte, error) {
 func (c *Checkpoint) wire() (wire, error) {
 	w := wire{
 		RunID: c.RunID, NodeID: c.NodeID, State: c.State, CreatedAt: c.CreatedAt.UTC(), Metadata: c.Metadata,
-		Seq: c.Seq, Parent: c.Parent, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
+		Seq: c.Seq, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
 		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, Origin: c.Origin, Envelope: c.Envelope,
+	}
+	if c.Parent != 0 {
+		w.Parent = &c.Parent
 	}
 	if c.Kind == KindBytes {
 		w.Encoding = encodingBase64
@@ -180,8 +183,11 @@ func (c *Checkpoint) fill(w *wire) error {
 	}
 	*c = Checkpoint{
 		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: at, Metadata: w.Metadata,
-		Seq: w.Seq, Parent: w.Parent, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
+		Seq: w.Seq, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
 		BranchID: w.BranchID, ForkNodeID: w.ForkNodeID, Origin: w.Origin, Kind: kind, Envelope: w.Envelope,
+	}
+	if w.Parent != nil {
+		c.Parent = *w.Parent
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ type Event struct {
 	Checkpoint
 	// Pruned says that the state was dropped. It is then nil.
 	Pruned bool
+	// PrunedBy says by what, when and why, and whether it was redacted: the error that
+	// asking for the state gives. It is nil if the state is there.
+	PrunedBy *PrunedError
 	// Size is the state's size in bytes, SHA256 its hash: also of a state that
 	// was pruned or not asked for.
 	Size   int64
@@ -40,7 +43,7 @@ type (
 
 // History streams the events of a run as it stands when the iteration begins, by
 // seq. The zero options give all of them, oldest first, with their states; a
-// pruned event comes without. An error ends the iteration.
+// pruned event comes without, and with what dropped it. An error ends the iteration.
 //
 // While the caller works, no lock and no transaction is held. Memory: a page of
 // at most 4 MiB of stored events and at most four states, besides what the caller
@@ -65,7 +68,7 @@ func (s *EventStore) History(ctx context.Context, runID string, opts HistoryOpti
 // inHistory returns an event as histories have it.
 func inHistory(ev *log.Event) *Event {
 	return &Event{
-		Checkpoint: fromEvent(ev), Pruned: ev.Pruned, Size: ev.Size, SHA256: ev.SHA256,
+		Checkpoint: fromEvent(ev), Pruned: ev.Pruned, PrunedBy: ev.PrunedBy, Size: ev.Size, SHA256: ev.SHA256,
 		Hash: ev.Hash, Stored: ev.Stored, Encoding: ev.Encoding,
 	}
 }

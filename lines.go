@@ -14,14 +14,17 @@ import (
 // line is a checkpoint as a line of JSON.
 type line struct {
 	wire
-	// Pruned says that the state was dropped: there is null in its place.
-	Pruned bool `json:"pruned,omitempty"`
+	// Pruned says that the state was dropped: there is null in its place. Redacted says
+	// that it was redacted.
+	Pruned   bool `json:"pruned,omitempty"`
+	Redacted bool `json:"redacted,omitempty"`
 }
 
 // ExportLines writes a run, as it stands now, to w as JSON Lines: the JSON of a
 // [Checkpoint] for each event, oldest first. A state is as it was saved, byte for byte,
 // but for line breaks between its values, which become spaces; one that is not JSON,
-// whatever its Kind says, is base64. An event whose state was pruned has "pruned":true and null for its state.
+// whatever its Kind says, is base64. A beginning has "parent":0. An event whose state was
+// pruned has "pruned":true and null for its state, and "redacted":true if it was redacted.
 //
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
 // [EventStore.Export] keeps all.
@@ -72,10 +75,13 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	default:
 		state, w.Encoding = oneLine(state), ""
 	}
+	if w.Parent == nil {
+		w.Parent = new(uint64)
+	}
 	// The state goes in as it is: encoding/json would compact it.
 	const place = `"state":null`
 	w.State = json.RawMessage("null")
-	text, err := json.Marshal(line{wire: w, Pruned: e.Pruned})
+	text, err := json.Marshal(line{w, e.Pruned, e.Pruned && e.PrunedBy.Redacted})
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +103,10 @@ func oneLine(state []byte) []byte {
 // ImportLines makes runs of JSON Lines: of checkpoints such as ExportLines writes, or
 // others, of one run or of several. The events of a run come in the order of its lines
 // and get new hashes. A line's seq, if it has one, is how later lines name it as their
-// parent; one without seq and parent continues from the run's line before. A line with
-// "pruned":true is no event, and what continues from it continues from its parent.
+// parent. A line without a parent continues from the run's line before; one with
+// "parent":0 is a beginning, as the first always is, and as is one whose parent comes
+// before the first line, as in a run that was truncated. A line with "pruned":true is no
+// event, and what continues from it continues from its parent.
 //
 // All lines are read and checked before any run is there: they are saved to a file in
 // the system's temporary folder first ([os.TempDir]), where they take about what they

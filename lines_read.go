@@ -52,8 +52,8 @@ type lineReader struct {
 
 // lineRun is a run as far as its lines have been read.
 type lineRun struct {
-	last uint64            // the seq of its last line, as given, or else counted
-	seqs map[uint64]uint64 // the event that each became; of a pruned one, what that continued from
+	first, last uint64            // the seqs of its first and last line, as given, or else counted
+	seqs        map[uint64]uint64 // the event that each became; of a pruned one, what that continued from
 }
 
 func (l *lineReader) all(ctx context.Context, r io.Reader) error {
@@ -127,7 +127,7 @@ func (l *lineReader) line(ctx context.Context, text []byte) error {
 		l.runs[c.RunID] = run
 		l.order = append(l.order, c.RunID)
 	}
-	seq, parent, err := run.place(&c)
+	seq, parent, err := run.place(&c, at.Parent != nil)
 	if err != nil {
 		return err
 	}
@@ -155,8 +155,10 @@ func notALine(text []byte, err error) error {
 	return fmt.Errorf("%w checkpoint: %w", ErrInvalid, err)
 }
 
-// place returns the seq of a line, and which event it continues from, 0 for none.
-func (r *lineRun) place(c *Checkpoint) (seq, parent uint64, err error) {
+// place returns the seq of a line, and which event it continues from, 0 for none. If the
+// line does not name it, that is the one of the line before; if it names one before the
+// first line, that was truncated.
+func (r *lineRun) place(c *Checkpoint, named bool) (seq, parent uint64, err error) {
 	seq = c.Seq
 	if seq == 0 {
 		seq = r.last + 1
@@ -164,13 +166,16 @@ func (r *lineRun) place(c *Checkpoint) (seq, parent uint64, err error) {
 	if seq <= r.last {
 		return 0, 0, fmt.Errorf("%w seq %d of run %q: it comes behind seq %d, and they must go up", ErrInvalid, seq, c.RunID, r.last)
 	}
+	if r.last == 0 {
+		r.first = seq
+	}
 	switch {
-	case c.Parent != 0:
+	case c.Parent >= r.first:
 		var ok bool
 		if parent, ok = r.seqs[c.Parent]; !ok {
 			return 0, 0, fmt.Errorf("%w parent %d of run %q seq %d: no line before has that seq", ErrInvalid, c.Parent, c.RunID, seq)
 		}
-	case c.Seq == 0 && r.last > 0:
+	case !named && r.last > 0:
 		parent = r.seqs[r.last]
 	}
 	return seq, parent, nil

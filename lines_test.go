@@ -85,6 +85,29 @@ func withoutState(c checkpoint.Checkpoint) *checkpoint.Checkpoint {
 	return &c
 }
 
+// TestLinesOfATruncatedRun: what continues from an event that was dropped is a beginning.
+func TestLinesOfATruncatedRun(t *testing.T) {
+	t.Parallel()
+	s := checkpoint.NewMemoryStore()
+	defer s.Close()
+	for _, state := range []string{`1`, `2`, `3`, `4`} {
+		saved(t, s.EventStore, "run", "node", state)
+	}
+	savedAfter(t, s.EventStore, "run", "node", `5`, 2)
+	savedAfter(t, s.EventStore, "run", "node", `6`, 4)
+	_, err := s.TruncateFront(t.Context(), "run", 4, "too old")
+	require.NoError(t, err)
+	text := lines(t, s.EventStore, "run")
+	require.NoError(t, s.Delete(t.Context(), "run"))
+	_, err = s.ImportLines(t.Context(), strings.NewReader(text), checkpoint.ImportOptions{})
+	require.NoError(t, err)
+	var parents []uint64
+	for _, ev := range events(t, s.EventStore, "run", checkpoint.HistoryOptions{}) {
+		parents = append(parents, ev.Parent)
+	}
+	require.Equal(t, []uint64{0, 0, 1}, parents)
+}
+
 // TestLinesOfOthers imports lines that another program wrote: of several runs, mixed,
 // without seqs, or with some.
 func TestLinesOfOthers(t *testing.T) {
@@ -100,7 +123,10 @@ func TestLinesOfOthers(t *testing.T) {
 {"run_id":"a","node_id":"gone","state":null,"seq":20,"parent":11,"pruned":true}
 {"run_id":"a","node_id":"z","state":3,"parent":20}
 {"run_id":"a","node_id":"z","state":4}
-{"run_id":"a","node_id":"root","state":"AAE=","encoding":"base64","seq":30}`), checkpoint.ImportOptions{})
+{"run_id":"a","node_id":"root","state":"AAE=","encoding":"base64","seq":30,"parent":0}
+{"run_id":"a","node_id":"next","state":5,"seq":31}
+{"run_id":"b","node_id":"root","state":3,"parent":0}
+{"run_id":"b","node_id":"next","state":4,"parent":null}`), checkpoint.ImportOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "b", done.Runs[0].ID)
 	require.Equal(t, "a", done.Runs[1].ID)
@@ -110,8 +136,8 @@ func TestLinesOfOthers(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{`x<0 "1"`, `y<1 "2"`}, tree("b"))
-	require.Equal(t, []string{`x<0 "{ \"n\" : 9007199254740993 }"`, `y<1 "null"`, `z<2 "3"`, `z<3 "4"`, `root<0 "\x00\x01"`}, tree("a"))
+	require.Equal(t, []string{`x<0 "1"`, `y<1 "2"`, `root<0 "3"`, `next<3 "4"`}, tree("b"))
+	require.Equal(t, []string{`x<0 "{ \"n\" : 9007199254740993 }"`, `y<1 "null"`, `z<2 "3"`, `z<3 "4"`, `root<0 "\x00\x01"`, `next<5 "5"`}, tree("a"))
 }
 
 func TestBadLines(t *testing.T) {

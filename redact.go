@@ -6,7 +6,8 @@ import "context"
 // and no copy of them is left in any file of the store when it returns nil: neither
 // in free pages nor between what is stored of others, in SQLite's WAL or a segment
 // that was replaced, nor in what the deltas of neighbouring events hold. Events that
-// are pruned already can be redacted, too. Asking for their state gives ErrPruned, as
+// are pruned already can be redacted, too; one that is redacted already keeps its first
+// reason. Asking for their state gives ErrPruned, as
 // a [PrunedError] with Redacted set, the reason, the time, the size and the hash.
 //
 // All other states stay readable and byte for byte as they were, all headers and

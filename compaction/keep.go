@@ -15,6 +15,7 @@ type Event struct {
 	CreatedAt   time.Time
 	Labels      map[string]string // that were saved with it
 	Pruned      bool
+	Redacted    bool // only with Pruned
 	// Size is the state's size, Stored about what it takes in the store, in bytes.
 	Size, Stored int64
 }

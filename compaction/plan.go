@@ -39,8 +39,10 @@ type PlannedRun struct {
 	Prune []log.Range `json:"prune,omitempty"`
 	// Kept are those that keep them and why, in order.
 	Kept []Kept `json:"kept,omitempty"`
-	// Pruned is how many events had lost their states before.
-	Pruned uint64 `json:"pruned,omitempty"`
+	// Pruned is how many events had lost their states before; Redacted is how many of
+	// these were redacted, which is not counted of a run that goes as a whole.
+	Pruned   uint64 `json:"pruned,omitempty"`
+	Redacted uint64 `json:"redacted,omitempty"`
 	// Events is how many lose their states, or go with their run, those pruned before
 	// not counted. Bytes is the size of these states as they were given, exactly;
 	// Stored is about what they take in the store, in bytes: states that leaned on
@@ -168,6 +170,9 @@ func (p *Plan) run(ctx context.Context, l *log.Log, run log.Run) (PlannedRun, er
 		switch {
 		case e.Pruned:
 			r.Pruned++
+			if e.Redacted {
+				r.Redacted++
+			}
 		case why != "":
 			if n := len(r.Kept); n > 0 && r.Kept[n-1].Last == e.Seq-1 && r.Kept[n-1].Why == why {
 				r.Kept[n-1].Last = e.Seq
@@ -203,7 +208,7 @@ func read(ctx context.Context, l *log.Log, run log.Run) ([]Event, error) {
 		}
 		events = append(events, Event{
 			Seq: ev.Seq, Parent: ev.Parent, NodeID: node, CreatedAt: ev.CreatedAt, Labels: ev.Metadata.Labels,
-			Pruned: ev.Pruned, Size: ev.Size, Stored: ev.StateStored,
+			Pruned: ev.Pruned, Redacted: ev.Pruned && ev.PrunedBy.Redacted, Size: ev.Size, Stored: ev.StateStored,
 		})
 	}
 	return events, nil

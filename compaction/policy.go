@@ -74,8 +74,8 @@ func (p Policy) ForGraph(id string) Policy {
 	return p
 }
 
-// String returns the policy as plans and the notes of what was pruned name it, such as
-// "keep-last 3 of graph essay".
+// String returns the policy as the notes of what was pruned name it, for good, such as
+// "keep-last 3 of graph essay". The command flowlog shows it as the flags that say the same.
 func (p Policy) String() string {
 	s := string(p.Rule)
 	switch p.Rule {

@@ -115,6 +115,10 @@ type Event struct {
 	Hash Digest
 	// Pruned says that the state was dropped.
 	Pruned bool
+	// PrunedBy says by what, when and why, and whether it was redacted: the error that
+	// asking for the state gives. It is nil if the state is there. What a damaged note
+	// says of it is left out.
+	PrunedBy *PrunedError
 	// Encoding says how the state is stored, Stored how many bytes the header
 	// and the stored state take.
 	Encoding Encoding

@@ -33,10 +33,11 @@ type HistoryOptions struct {
 
 // History streams the events of a run as it stands when the iteration begins.
 //
-// Order is by seq. A pruned event comes without a state and with Pruned set. An
-// error ends the iteration. While the caller works, no lock and no transaction
-// is held. Memory: a page of at most 4 MiB of records, at most four states
-// besides, and what the caller keeps.
+// Order is by seq. A pruned event comes without a state, and with Pruned and PrunedBy
+// set, for which the run's notes are read once. An error ends the iteration. While
+// the caller works, no lock and no transaction is held. Memory: a page of at most
+// 4 MiB of records, at most four states besides, what the notes say of pruned events,
+// by ranges, and what the caller keeps.
 //
 // Errors: ErrNotFound if there is no such run, also when it is deleted on the
 // way; ErrDropped if what comes next was dropped on the way.
@@ -166,8 +167,9 @@ func (r *reader) finish(ctx context.Context, u *upcoming) (*Event, error) {
 			return nil, err
 		}
 	}
-	if u.s.loose {
-		return &u.s.event, nil
+	ev := &u.s.event
+	if !u.s.loose {
+		ev = u.s.give()
 	}
-	return u.s.give(), nil
+	return ev, r.explain(ctx, ev)
 }

@@ -263,30 +263,3 @@ func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
 	*rec = r.restore(*rec, s, base)
 	return nil
 }
-
-// pruned returns the error for a state that was dropped.
-func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
-	r := l.reader(run)
-	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
-	if err != nil {
-		return err
-	}
-	ev, err := r.header(&recs[0])
-	if err != nil {
-		return err
-	}
-	e := &PrunedError{Run: run.ID, Seq: seq, Size: ev.Size, SHA256: ev.SHA256}
-	err = l.notes(ctx, run, func(n Note) bool {
-		if !n.dropped() || !n.Covers(seq) {
-			return true
-		}
-		var d pruneData
-		json.Unmarshal(n.Data, &d) // without a policy it is still pruned
-		e.Policy, e.At, e.Redacted = d.Policy, n.At, n.Kind == noteKindRedact
-		return !e.Redacted // of prunes, a later one finished what this one began
-	})
-	if err != nil {
-		return err
-	}
-	return e
-}

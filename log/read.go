@@ -166,6 +166,9 @@ func (l *Log) Header(ctx context.Context, id string, seq uint64) (*Event, error)
 		return nil, err
 	}
 	ev, err := r.header(rec)
+	if err == nil {
+		err = r.explain(ctx, &ev)
+	}
 	return &ev, err
 }
 

@@ -17,7 +17,8 @@ const noteKindRedact = "redact"
 // pruned before can be redacted, too: their bytes may still lie in free space. The
 // headers remain, the run verifies as before, and asking for such a state gives
 // [ErrPruned], as a [PrunedError] that says that it was redacted, when and why, its
-// size and its hash. The reason must not be empty.
+// size and its hash. The reason must not be empty. An event that was redacted before
+// keeps its first reason and time.
 //
 // A state that was stored as a delta on a redacted one is stored anew, byte for byte
 // the same. What is redacted is the state of an event, not a value: an event next to

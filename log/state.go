@@ -19,6 +19,8 @@ type reader struct {
 	open   *sealed      // the one that was read last
 	recent [3]*snapshot // newest use first
 	pace   func()       // of SealOptions, or nil
+	drops  drops        // what notes say of states that were dropped, up to the one noted
+	noted  uint64
 }
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // maxProblems bounds the problems that a report lists.
@@ -17,9 +16,10 @@ type Report struct {
 	// the first that was looked at follows on; 0 if the run is there from seq 1.
 	Anchor uint64 `json:"anchor,omitempty"`
 	// Events and Pruned count the events that were looked at, and those of them
-	// whose state was dropped.
-	Events uint64 `json:"events"`
-	Pruned uint64 `json:"pruned"`
+	// whose state was dropped; Redacted counts those of the latter that were redacted.
+	Events   uint64 `json:"events"`
+	Pruned   uint64 `json:"pruned"`
+	Redacted uint64 `json:"redacted"`
 	// Head is the hash of the newest event. Who kept it from an earlier look can
 	// tell that no event before it was changed or cut off since.
 	Head Digest `json:"head"`
@@ -106,7 +106,7 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	if err != nil {
 		return nil, err
 	}
-	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes}
+	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes, drops: dropsOf(notes)}
 	if err := v.anchor(ctx, &run); err != nil {
 		return nil, err
 	}
@@ -154,24 +154,13 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	return rep, nil
 }
 
-// droppedNotes returns the notes that say which states, or events, were dropped.
-func (l *Log) droppedNotes(ctx context.Context, run Run) ([]Note, error) {
-	var notes []Note
-	err := l.notes(ctx, run, func(n Note) bool {
-		if n.dropped() || n.Kind == noteKindAnchor {
-			notes = append(notes, n)
-		}
-		return true
-	})
-	return notes, err
-}
-
 // verifier goes through a run in order.
 type verifier struct {
 	l     *Log
 	r     *reader
 	rep   *Report
 	notes []Note
+	drops drops // what they say of states
 	prev  Digest
 	gap   bool  // the event before could not be read: prev and total are not known
 	total int64 // bytes of all states, the pruned included
@@ -236,7 +225,11 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 		return nil
 	}
 	v.rep.Pruned++
-	if !slices.ContainsFunc(v.notes, func(n Note) bool { return n.dropped() && n.Covers(rec.Seq) }) {
+	d, noted := v.drops.of(rec.Seq)
+	if d.redacted {
+		v.rep.Redacted++
+	}
+	if !noted {
 		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, "its state is marked as pruned, and no note says that it was"))
 	}
 	return nil

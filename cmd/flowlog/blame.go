@@ -34,7 +34,7 @@ A run that was forked is followed into the one that it came from; what fork --se
 changed was set by the fork, and not by a node. Where a run went back, what was
 changed in the state on the way is told of the event that came then: the two can't be
 told apart, so blame says that it went back. Events that can't be read, because their
-states were pruned or are not JSON, are passed over and named.
+states were pruned or redacted or are not JSON, are passed over and named.
 
 PATH is a JSON Pointer, as /messages/0/content, or as people write it:
 messages[-1].content. Without it the whole state is meant.

@@ -87,7 +87,11 @@ func (st step) changesInBrief(s *screen, changes []statediff.Change, r redactor)
 		return s.paint(faint, printable(st.why))
 	}
 	if len(changes) == 0 {
-		return s.paint(faint, "no change")
+		what := "no change"
+		if st.Event != nil && st.PrunedBy != nil {
+			what += ", and its state was " + goneBriefly(st.PrunedBy)
+		}
+		return s.paint(faint, printable(what))
 	}
 	list := briefs(st.masked(changes, r), st.isElement())
 	slices.SortStableFunc(list, func(a, b brief) int { return cmp.Compare(b.weight, a.weight) })

@@ -97,6 +97,10 @@ func TestRedactAsks(t *testing.T) {
 	shown, code = atPrompt(t, dir, "yes\n", args...)
 	require.Zero(t, code, shown)
 	require.Contains(t, flowlog(t, dir, "show", "run@3"), "The state was redacted at ")
+	shown, code = atPrompt(t, dir, "yes\n", args...)
+	require.Zero(t, code, shown)
+	require.Contains(t, shown, "\nWrite the store anew all the same, so that no copy can be left? [y/N] ")
+	require.Contains(t, shown, "redacted nothing more, and no copy of 2 states is left in the store")
 }
 
 // TestRedactMeetsANewLife: what was listed is what goes.

@@ -117,7 +117,7 @@ func (l looker) prior(e *checkpoint.Event) (*checkpoint.Event, error) {
 		return nil, notFound("event %d of run %q is a beginning, there is nothing before it; `flowlog show %s` shows its state",
 			e.Seq, e.RunID, quote(event(e)))
 	}
-	return before, l.unpruned(before)
+	return before, unpruned(before)
 }
 
 // difference is what differs between two events.
@@ -151,7 +151,7 @@ func (l looker) difference(before, after *checkpoint.Event) (d *difference, err 
 func (l looker) withState(r ref) (*checkpoint.Event, error) {
 	for ev, err := range l.store.History(l.ctx, r.run.ID, checkpoint.HistoryOptions{From: r.seq, To: r.seq}) {
 		if err == nil {
-			err = l.unpruned(ev)
+			err = unpruned(ev)
 		}
 		if err != nil {
 			return nil, err
@@ -162,12 +162,11 @@ func (l looker) withState(r ref) (*checkpoint.Event, error) {
 }
 
 // unpruned returns an error that says who pruned an event's state, nil if it is there.
-func (l looker) unpruned(e *checkpoint.Event) error {
-	if !e.Pruned {
+func unpruned(e *checkpoint.Event) error {
+	if e.PrunedBy == nil {
 		return nil
 	}
-	_, err := l.store.LoadSeq(l.ctx, e.RunID, e.Seq)
-	return err
+	return e.PrunedBy
 }
 
 func (d *difference) show(path statediff.Path) error {

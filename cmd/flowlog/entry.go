@@ -135,30 +135,30 @@ func (l looker) headers(run checkpoint.Run, list listing) iter.Seq2[*checkpoint.
 // eventJSON is an event as -o json gives it: the names are those of a checkpoint's
 // JSON, sizes are in bytes.
 type eventJSON struct {
-	RunID       string              `json:"run_id"`
-	Seq         uint64              `json:"seq"`
-	Parent      uint64              `json:"parent"`
-	NodeID      string              `json:"node_id"`
-	Visit       int                 `json:"visit"`
-	PrevNodeID  string              `json:"prev_node_id,omitempty"`
-	NextNode    string              `json:"next_node,omitempty"`
-	Attempt     int                 `json:"attempt,omitempty"`
-	BranchID    string              `json:"branch_id,omitempty"`
-	ForkNodeID  string              `json:"fork_node_id,omitempty"`
-	CreatedAt   time.Time           `json:"created_at"`
-	Metadata    checkpoint.Metadata `json:"metadata"`
-	Origin      *checkpoint.Origin  `json:"origin,omitempty"`
-	Kind        checkpoint.Kind     `json:"kind"`
-	Size        int64               `json:"size"`
-	Stored      int64               `json:"stored"`
-	Encoding    string              `json:"encoding"`
-	Pruned      bool                `json:"pruned"`
-	Pinned      bool                `json:"pinned,omitempty"`
-	Labels      map[string]string   `json:"labels,omitzero"` // in effect, with what was said later
-	SHA256      checkpoint.Digest   `json:"sha256"`
-	Hash        checkpoint.Digest   `json:"hash"`
-	State       json.RawMessage     `json:"state,omitempty"`
-	StateBase64 []byte              `json:"state_base64,omitempty"`
+	RunID      string              `json:"run_id"`
+	Seq        uint64              `json:"seq"`
+	Parent     uint64              `json:"parent"`
+	NodeID     string              `json:"node_id"`
+	Visit      int                 `json:"visit"`
+	PrevNodeID string              `json:"prev_node_id,omitempty"`
+	NextNode   string              `json:"next_node,omitempty"`
+	Attempt    int                 `json:"attempt,omitempty"`
+	BranchID   string              `json:"branch_id,omitempty"`
+	ForkNodeID string              `json:"fork_node_id,omitempty"`
+	CreatedAt  time.Time           `json:"created_at"`
+	Metadata   checkpoint.Metadata `json:"metadata"`
+	Origin     *checkpoint.Origin  `json:"origin,omitempty"`
+	Kind       checkpoint.Kind     `json:"kind"`
+	Size       int64               `json:"size"`
+	Stored     int64               `json:"stored"`
+	Encoding   string              `json:"encoding"`
+	goneJSON
+	Pinned      bool              `json:"pinned,omitempty"`
+	Labels      map[string]string `json:"labels,omitzero"` // in effect, with what was said later
+	SHA256      checkpoint.Digest `json:"sha256"`
+	Hash        checkpoint.Digest `json:"hash"`
+	State       json.RawMessage   `json:"state,omitempty"`
+	StateBase64 []byte            `json:"state_base64,omitempty"`
 }
 
 func (e entry) json() eventJSON {
@@ -166,7 +166,7 @@ func (e entry) json() eventJSON {
 		RunID: e.RunID, Seq: e.Seq, Parent: e.Parent, NodeID: e.NodeID, Visit: e.Visit, PrevNodeID: e.PrevNodeID,
 		NextNode: e.NextNode, Attempt: e.Attempt, BranchID: e.BranchID, ForkNodeID: e.ForkNodeID,
 		CreatedAt: e.CreatedAt.UTC(), Metadata: e.Metadata, Origin: e.Origin, Kind: e.Kind, Size: e.Size,
-		Stored: e.Stored, Encoding: e.Encoding.String(), Pruned: e.Pruned, SHA256: e.SHA256, Hash: e.Hash,
+		Stored: e.Stored, Encoding: e.Encoding.String(), goneJSON: goneFacts(e.Event), SHA256: e.SHA256, Hash: e.Hash,
 	}
 	if e.Kind == checkpoint.KindJSON && json.Valid(e.State) {
 		j.State = e.State
@@ -181,7 +181,7 @@ type runJSON struct {
 	RunID     string            `json:"run_id"`
 	GraphID   string            `json:"graph_id,omitempty"`
 	Events    uint64            `json:"events"`
-	Pruned    uint64            `json:"pruned"`
+	Pruned    uint64            `json:"pruned"` // events without their state, also if it was redacted
 	NodeID    string            `json:"node_id"`
 	NextNode  string            `json:"next_node,omitempty"`
 	CreatedAt time.Time         `json:"created_at"`

@@ -53,7 +53,7 @@ func (c *cli) export() *cobra.Command {
 As flowlog it is a sealed file, with all that the store has of the run: states, notes
 and hashes. It is small, and import makes the same run of it in any store. As jsonl it
 is a line of JSON for each event, the state as it was saved, for other programs;
-import makes a new run of that. Without --format the file's name decides: jsonl if it
+import makes a new run of that, with the same branches. Without --format the file's name decides: jsonl if it
 ends in .jsonl, else flowlog.
 
 RUN is a run's id, the beginning of it if no other begins so, or @last. The store may
@@ -176,7 +176,7 @@ func (e *exporter) text(bytes int64) string {
 		return text + ", head " + e.run.Hash.String()
 	}
 	if e.run.Pruned > 0 {
-		text += fmt.Sprintf(", %d of them pruned, without a state", e.run.Pruned)
+		text += fmt.Sprintf(", %d of them without a state", e.run.Pruned)
 	}
 	return text
 }

@@ -42,7 +42,8 @@ The largest state and the longest wait for an event are marked with a *. How lon
 step took is not told where a run begins or someone went back; a pause before a resume
 counts as time of the step after it. What was changed in the state on the way back
 counts as a change of the step after it, too. A fork's first event shows what the fork
-changed in the state that it was made from. A pruned event is drawn hollow.
+changed in the state that it was made from. An event whose state was pruned or
+redacted is drawn hollow.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;

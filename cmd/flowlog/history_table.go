@@ -48,7 +48,7 @@ func (t *historyTable) add(e entry) {
 	t.at.add(t.time(e.CreatedAt))
 	t.size.add(size(e.Size))
 	t.stored.add(size(e.Stored))
-	t.kept.add(e.Encoding.String())
+	t.kept.add(keptAs(e.Event))
 }
 
 // addChanges adds what the event of the last row changed; nil marks none.
@@ -109,7 +109,7 @@ func visitName(node string, visit int) string { return fmt.Sprintf("%s#%d", prin
 func summary(s *screen, run checkpoint.Run) string {
 	text := fmt.Sprintf("%s, %s of states, stored in %s", count(run.Events(), "event"), size(run.Bytes), size(run.Stored))
 	if run.Pruned > 0 {
-		text = fmt.Sprintf("%s, %d pruned; the other %d hold %s of states, stored in %s",
+		text = fmt.Sprintf("%s, %d without a state; the other %d hold %s of states, stored in %s",
 			count(run.Events(), "event"), run.Pruned, run.Events()-run.Pruned, size(run.Bytes), size(run.Stored))
 	}
 	if run.Bytes > run.Stored {

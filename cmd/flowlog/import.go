@@ -33,6 +33,10 @@ func (c *cli) importFiles() *cobra.Command {
   a flowlog store, SQLite or bbolt: the same runs as it has
 - stands for stdin, for the first two.
 
+A line of JSON Lines needs run_id, node_id and state. It continues from the line before
+of its run, unless it names another by that one's seq, as in "parent":3; with
+"parent":0 it is a beginning, and a branch of its own.
+
 A run is checked as a whole before it is there, so after an error, or a Ctrl-C, there
 is no half of one. Those that were imported before it stay. A run that the store has
 already is an error; with --skip-existing it is passed over, so that an import of many

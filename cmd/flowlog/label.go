@@ -150,8 +150,7 @@ func (c *cli) pinning(pin bool, cmd *cobra.Command) *cobra.Command {
 		return c.mark(cmd.Context(), args[0], *output, func(l looker, m marked) error {
 			switch {
 			case pin && m.event != nil && m.event.Pruned:
-				_, err := l.store.LoadSeq(l.ctx, m.run.ID, m.seq) // says who dropped the state
-				return err
+				return m.event.PrunedBy
 			case pin && !m.pinned:
 				return l.store.Pin(l.ctx, m.run.ID, m.seq)
 			case !pin && m.pinned:

@@ -109,7 +109,7 @@ func (c *cli) report(ctx context.Context, err error) int {
 		fmt.Fprintln(c.stderr, "flowlog: interrupted")
 		return codeInterrupted
 	}
-	if message := err.Error(); message != "" {
+	if message := errorText(err); message != "" {
 		fmt.Fprintln(c.stderr, "flowlog: "+printable(c.withStore(message)))
 	}
 	return exitCode(err)

@@ -29,8 +29,11 @@ asks, and drops just that. Without a terminal to ask on it needs --yes; with -n 
 list is all.
 
 What loses its state keeps its header: it is still listed, as pruned, the run
-verifies, and asking for the state says what dropped it. States that others are
-stored as differences from are no loss to these: they stay readable.
+verifies, and asking for the state says by which flags it went. In records and with
+-o json these are called as the library's policies are: --older-than is keep-for,
+--keep-label keep-labelled, --drop-idle drop-runs-idle, the others as they are here.
+States that others are stored as differences from are no loss to these: they stay
+readable.
 
 What any of these keeps is kept, all else loses its state:
   --older-than 30d         keeps what is younger: with nothing else, all that is

@@ -16,27 +16,28 @@ import (
 // pruneTable is a row for each run that loses something, or was to go and does not; the
 // others are summed up.
 type pruneTable struct {
-	run, events, drop, which, states, stored, before, keep, why *column
+	run, events, drop, which, states, stored, gone, keep, why *column
 }
 
 func newPruneTable() *pruneTable {
 	return &pruneTable{
 		run: left("run").in(bold), events: right("events"), drop: right("drop"), which: left("which"), states: right("states"),
-		stored: right("stored"), before: right("pruned"), keep: right("keep"), why: &column{name: "why", long: true},
+		stored: right("stored"), gone: right("gone"), keep: right("keep"), why: &column{name: "why", long: true},
 	}
 }
 
 // pruneRow is what a row says, of one run or of several.
 type pruneRow struct {
-	events, drop, before, keep uint64
-	states, stored             int64
-	which                      string
-	kept                       map[string]uint64 // events, by why they are kept
-	why                        string            // said first
+	events, drop, keep uint64
+	gone, redacted     uint64 // before; redacted ones are gone, too
+	states, stored     int64
+	which              string
+	kept               map[string]uint64 // events, by why they are kept
+	why                string            // said first
 }
 
 func rowOf(r *checkpoint.PlannedRun) pruneRow {
-	row := pruneRow{events: r.Events + r.Pruned, drop: r.Events, before: r.Pruned, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
+	row := pruneRow{events: r.Events + r.Pruned, drop: r.Events, gone: r.Pruned, redacted: r.Redacted, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
 	for _, k := range r.Kept {
 		n := k.Last - k.First + 1
 		row.keep += n
@@ -58,7 +59,8 @@ func rowOf(r *checkpoint.PlannedRun) pruneRow {
 }
 
 func (a *pruneRow) add(b pruneRow) {
-	a.events, a.drop, a.before, a.keep = a.events+b.events, a.drop+b.drop, a.before+b.before, a.keep+b.keep
+	a.events, a.drop, a.keep = a.events+b.events, a.drop+b.drop, a.keep+b.keep
+	a.gone, a.redacted = a.gone+b.gone, a.redacted+b.redacted
 	a.states, a.stored = a.states+b.states, a.stored+b.stored
 	if a.kept == nil {
 		a.kept = map[string]uint64{}
@@ -83,11 +85,7 @@ func (t *pruneTable) add(name string, r pruneRow) {
 	t.which.add(r.which)
 	t.states.add(size(r.states))
 	t.stored.add(size(r.stored))
-	before := ""
-	if r.before > 0 {
-		before = humanize.Comma(int64(r.before))
-	}
-	t.before.add(before)
+	t.gone.add(goneCell(r.gone, r.redacted))
 	t.keep.add(humanize.Comma(int64(r.keep)))
 	var words []string
 	if r.why != "" {
@@ -103,10 +101,21 @@ func (t *pruneTable) add(name string, r pruneRow) {
 
 func (t *pruneTable) write(s *screen) {
 	columns := []*column{t.run, t.events, t.drop, t.which, t.states, t.stored}
-	if t.before.hasCells() {
-		columns = append(columns, t.before)
+	if t.gone.hasCells() {
+		columns = append(columns, t.gone)
 	}
 	writeTable(s, "", append(columns, t.keep, t.why)...)
+}
+
+// goneCell says how many states went before, and how many of these were redacted.
+func goneCell(gone, redacted uint64) string {
+	switch {
+	case gone == 0:
+		return ""
+	case redacted == 0:
+		return humanize.Comma(int64(gone))
+	}
+	return fmt.Sprintf("%s (%s redacted)", humanize.Comma(int64(gone)), humanize.Comma(int64(redacted)))
 }
 
 // prunedSeqs names the events that lose their states as references do, as many as fit
@@ -166,7 +175,7 @@ func (p *pruner) listText(plan checkpoint.Plan) {
 	for i, policy := range plan.Policies {
 		words[i] = policy.String()
 	}
-	out.printf("policy: %s\n", printable(strings.Join(words, ", ")))
+	out.printf("policy: %s\n", printable(inFlags(strings.Join(words, ", "))))
 	out.printf("to drop: %s\n", totalText(out, plan.Total()))
 }
 

@@ -29,8 +29,12 @@ terminal to ask on it needs --yes; with -n the list is all.
 
 A..B is both events and all that lie between them by seq, on all branches. All other
 states stay as they are, the run verifies, and asking for a redacted state says when
-it went and why. It drops what it is told to, pinned or not; what was pruned can be
-redacted too.
+it went and why. It drops what it is told to, pinned or not.
+
+What was pruned can be redacted too: copies of it go, and from then on this reason is
+told. What was redacted keeps the reason that it has; the list says which, and for what
+events the new one is. If all of it was redacted before, the file is written anew and
+nothing else changes; the exit code is 0.
 
 What it does not do. It knows events and not values: the same secret in the state of
 another event, a fork, another run, an export or a backup stays there, so look with
@@ -76,6 +80,7 @@ type redaction struct {
 
 	run    checkpoint.Run
 	events []row
+	again  int      // how many of them were redacted before
 	same   []uint64 // other events with the state of one of these
 	doc    jsonObject
 }
@@ -104,7 +109,11 @@ func (r *redaction) redact(ctx context.Context, text string) error {
 		return nil
 	}
 	if !r.yes {
-		if err := r.c.confirm(ctx, "Redact that for good?"); err != nil {
+		question := "Redact that for good?"
+		if r.again == len(r.events) {
+			question = "Write the store anew all the same, so that no copy can be left?"
+		}
+		if err := r.c.confirm(ctx, question); err != nil {
 			return err
 		}
 	}
@@ -145,6 +154,9 @@ func (r *redaction) find(l looker, first, last uint64) error {
 			to.mark(marks)
 			r.events = append(r.events, to)
 			goes[e.SHA256] = true
+			if e.Pruned && e.PrunedBy.Redacted {
+				r.again++
+			}
 		case !e.Pruned:
 			others[e.Seq] = e.SHA256
 		}
@@ -196,8 +208,8 @@ func (r *redaction) drop(ctx context.Context) error {
 		return err
 	}
 	if *r.output == formatText {
-		r.c.out.printf("%s\n", redactedText(r.c.out, len(seqs), before, after))
-	} else if err := r.doc.add("result", redactionResult{before, after}); err != nil {
+		r.c.out.printf("%s\n", r.doneText(before, after))
+	} else if err := r.doc.add("result", redactionResult{len(r.events) - r.again, before, after}); err != nil {
 		return err
 	}
 	return store.Close()

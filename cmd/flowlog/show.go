@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,7 +109,8 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 	}
 	c.out.printf("\n")
 	if e.Pruned {
-		return c.showPruned(l, e)
+		c.out.printf("%s\n", printable(goneText(e.PrunedBy)))
+		return nil
 	}
 	c.showState(e)
 	return nil
@@ -203,27 +203,13 @@ func (c *cli) facts(e row, runPinned bool) {
 	for _, name := range slices.Sorted(maps.Keys(e.labels)) {
 		fact("label", "%s=%s", name, e.labels[name])
 	}
-	fact("state", "%s of %s, stored as %s in %s with its header", count(e.Size, "byte"), e.Kind, e.Encoding, count(e.Stored, "byte"))
+	kept := "stored as " + keptAs(e.Event) + " in %s with its header"
+	if e.Pruned {
+		kept = keptAs(e.Event) + "; its header is stored in %s"
+	}
+	fact("state", "%s of %s, "+kept, count(e.Size, "byte"), e.Kind, count(e.Stored, "byte"))
 	fact("sha256", "%s", e.SHA256)
 	fact("hash", "%s", e.Hash)
-}
-
-// showPruned says who dropped a state, and when.
-func (c *cli) showPruned(l looker, e entry) error {
-	var pruned *checkpoint.PrunedError
-	if _, err := l.store.LoadSeq(l.ctx, e.RunID, e.Seq); !errors.As(err, &pruned) {
-		return err
-	}
-	if pruned.Redacted {
-		c.out.printf("%s\n", printable(fmt.Sprintf("The state was redacted at %s: %s.", pruned.At.UTC().Format(time.RFC3339), strings.TrimSuffix(pruned.Policy, "."))))
-		return nil
-	}
-	by := ""
-	if pruned.Policy != "" {
-		by = fmt.Sprintf(" by %q at %s", pruned.Policy, pruned.At.UTC().Format(time.RFC3339))
-	}
-	c.out.printf("%s\n", printable(fmt.Sprintf("The state was pruned%s.", by)))
-	return nil
 }
 
 func (c *cli) showState(e entry) {

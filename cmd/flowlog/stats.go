@@ -70,9 +70,11 @@ type statsJSON struct {
 // largestJSON is the event with the largest state of a run.
 type largestJSON struct {
 	spotJSON
-	Size   int64      `json:"size"`
-	Pruned bool       `json:"pruned"`
-	Paths  []pathSize `json:"paths"` // the largest values
+	Size int64 `json:"size"`
+	goneJSON
+	Paths []pathSize `json:"paths"` // the largest values
+
+	gone *checkpoint.PrunedError // nil if it is there
 }
 
 // nodeTime is what the visits of a node took.
@@ -126,7 +128,7 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 		took, known := chart.took(ev.Seq)
 		n.see(ev.Seq, took, known)
 		if s.Largest == nil || ev.Size > s.Largest.Size {
-			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, dropped[ev.NodeID] + n.Visits, ev.CreatedAt.UTC()}, ev.Size, ev.Pruned, []pathSize{}}
+			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, dropped[ev.NodeID] + n.Visits, ev.CreatedAt.UTC()}, ev.Size, goneFacts(ev), []pathSize{}, ev.PrunedBy}
 		}
 		s.total += took
 		if (chart.number(ev.Seq)-1)%width == 0 {

@@ -53,8 +53,8 @@ func (c *cli) largest(run string, l *largestJSON) {
 	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, visitName(l.NodeID, l.Visit))
 	show := printable(c.withStore("flowlog show") + " " + quote(fmt.Sprintf("%s@%d", run, l.Seq)))
 	switch {
-	case l.Pruned:
-		c.out.printf("; what was in it was pruned\n")
+	case l.gone != nil:
+		c.out.printf("; what was in it was %s\n", printable(goneBriefly(l.gone)))
 	case len(l.Paths) == 0:
 		c.out.printf("; `%s` shows it\n", show)
 	default:

@@ -23,8 +23,6 @@ type step struct {
 // Why there is nothing to compare.
 const (
 	whyBeginning     = "a beginning"
-	whyPruned        = "its state was pruned"
-	whyOldPruned     = "the state before was pruned"
 	whyNotJSON       = "changed, and is not JSON"
 	whyOldNotJSON    = "the state before was not JSON"
 	whyOldDropped    = "the event before was dropped"
@@ -36,13 +34,13 @@ const (
 type state struct {
 	sha    checkpoint.Digest
 	raw    []byte
-	pruned bool
+	gone   *checkpoint.PrunedError // nil if it is there
 	isJSON bool
 	doc    *statediff.Document
 }
 
 func stateOf(e *checkpoint.Event) *state {
-	return &state{sha: e.SHA256, raw: e.State, pruned: e.Pruned, isJSON: e.Kind == checkpoint.KindJSON}
+	return &state{sha: e.SHA256, raw: e.State, gone: e.PrunedBy, isJSON: e.Kind == checkpoint.KindJSON}
 }
 
 // steps streams the events that are listed, each with its state and its changes.
@@ -136,6 +134,9 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 		st = compare(old, now)
 	}
 	st.entry = e
+	if old == nil && now.gone != nil {
+		st.why += ", and its state was " + goneBriefly(now.gone)
+	}
 	return st, nil
 }
 
@@ -145,10 +146,10 @@ func compare(old, now *state) step {
 	switch {
 	case old.sha == now.sha:
 		st.diff = &statediff.Diff{}
-	case now.pruned:
-		st.why = whyPruned
-	case old.pruned:
-		st.why = whyOldPruned
+	case now.gone != nil:
+		st.why = "its state was " + goneBriefly(now.gone)
+	case old.gone != nil:
+		st.why = "the state before was " + goneBriefly(old.gone)
 	case !now.parse():
 		st.why = whyNotJSON
 	case !old.parse():

@@ -82,7 +82,8 @@ type verifyJSON struct {
 	Intact   bool     `json:"intact"`
 	Anchor   uint64   `json:"anchor,omitempty"` // the last seq that was dropped with its header
 	Events   uint64   `json:"events"`
-	Pruned   uint64   `json:"pruned"`
+	Pruned   uint64   `json:"pruned"`   // whose state is gone
+	Redacted uint64   `json:"redacted"` // of these, by redact
 	Head     string   `json:"head"`
 	Known    uint64   `json:"known,omitempty"` // the seq that --head is of
 	BrokenAt uint64   `json:"broken_at,omitempty"`
@@ -161,7 +162,7 @@ func (v *verifier) look(id string) error {
 	var fact verifyJSON
 	switch {
 	case err == nil:
-		fact = verifyJSON{RunID: id, Intact: rep.Intact(), Anchor: rep.Anchor, Events: rep.Events, Pruned: rep.Pruned, Head: rep.Head.String(), Known: rep.Known, BrokenAt: rep.BrokenAt}
+		fact = verifyJSON{RunID: id, Intact: rep.Intact(), Anchor: rep.Anchor, Events: rep.Events, Pruned: rep.Pruned, Redacted: rep.Redacted, Head: rep.Head.String(), Known: rep.Known, BrokenAt: rep.BrokenAt}
 		for _, p := range rep.Problems {
 			fact.Problems = append(fact.Problems, p.Error())
 		}
@@ -196,7 +197,7 @@ func (v *verifier) text(f verifyJSON) string {
 	}
 	text += ": " + count(f.Events, "event")
 	if f.Pruned > 0 {
-		text += fmt.Sprintf(", %d of them pruned", f.Pruned)
+		text += ", " + goneCounts(f.Pruned, f.Redacted)
 	}
 	if f.Known > 0 {
 		text += fmt.Sprintf(", seq %d as it was", f.Known)
