@@ -84,9 +84,13 @@ func TestForgedFileIsRefused(t *testing.T) {
 	m, parts := unpacked(t, file)
 	s := checkpoint.NewMemoryStore()
 	defer s.Close()
+	every := 1
+	if brief() {
+		every = 7
+	}
 	for i := range parts {
 		for _, bytes := range [][]byte{parts[i].Index, parts[i].Data} {
-			for at := range bytes {
+			for at := 0; at < len(bytes); at += every {
 				bytes[at] ^= 1
 				_, err := s.Import(t.Context(), packedFile(t, m, parts), checkpoint.ImportOptions{})
 				require.Error(t, err, "part %d byte %d", i, at)
@@ -163,7 +167,11 @@ func TestKilledImportLeavesNothing(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "checkpoints.db")
-			for n := 1; ; n++ {
+			every := 1
+			if brief() {
+				every = 3
+			}
+			for n := 1; ; n += every {
 				done := killAtLine(t, n, child(t, "importer", driver, path, fileAt))
 				s := openFile(t, driver, path)
 				if _, err := s.Run(t.Context(), "run"); err == nil || done {

@@ -22,7 +22,7 @@ const batchOfCases = 10
 // short as it can be, and printed with what repeats it.
 func TestRandomOperations(t *testing.T) {
 	t.Parallel()
-	for i, make := range kinds {
+	for i, make := range kinds() {
 		cases := 20
 		if i == 0 {
 			cases = 100

@@ -22,7 +22,7 @@ import (
 func TestPlanRandomly(t *testing.T) {
 	t.Parallel()
 	long := os.Getenv("FLOWLOG_LONG") == "1"
-	for i, make := range kinds {
+	for i, make := range kinds() {
 		cases := 20
 		if brief() {
 			cases = batchOfCases

@@ -35,14 +35,21 @@ type storage struct {
 	open func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore
 }
 
-// kinds make an empty storage each, in an empty folder.
-var kinds = []func(t tester, dir string) storage{inMemory, inSQLite, inSQLiteMemory, inBolt}
+// kinds returns what makes an empty storage each, in an empty folder: of each driver,
+// and unless it must be brief SQLite in memory as well.
+func kinds() []func(t tester, dir string) storage {
+	each := []func(t tester, dir string) storage{inMemory, inSQLite, inBolt}
+	if !brief() {
+		each = append(each, inSQLiteMemory)
+	}
+	return each
+}
 
 // storages returns an empty storage of each kind.
 func storages(t *testing.T) []storage {
 	t.Helper()
 	var all []storage
-	for _, make := range kinds {
+	for _, make := range kinds() {
 		all = append(all, make(t, t.TempDir()))
 	}
 	return all
