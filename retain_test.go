@@ -169,7 +169,7 @@ func TestPlan(t *testing.T) {
 		head := requireIntact(t, s, "run").Head
 		res, err := s.RunPlan(ctx, read, checkpoint.PlanOptions{})
 		require.NoError(t, err)
-		require.Equal(t, checkpoint.PlanResult{Events: 14, Runs: 1, Dropped: 1, Before: res.Before, After: res.After}, res)
+		require.Equal(t, checkpoint.PlanResult{Events: 15, Runs: 1, Dropped: 1, Before: res.Before, After: res.After}, res)
 		for _, s := range []*checkpoint.EventStore{s, st.open(t)} {
 			requirePrunedBy(t, s, "run", states, gone, at, "keep-last 2, keep-newest-per-node, keep-labelled gold=yes")
 			require.Equal(t, head, requireIntact(t, s, "run").Head)
@@ -242,6 +242,7 @@ func TestPlanIsOvertaken(t *testing.T) {
 				}
 				if c.policies[0] == drop[0] {
 					require.Equal(t, followed, res.Dropped)
+					require.EqualValues(t, 10*followed, res.Events)
 				} else {
 					require.EqualValues(t, 9*followed, res.Events)
 				}
