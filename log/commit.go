@@ -324,7 +324,7 @@ func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
 	}
 	run.setLast(&p.Header, rec)
 	*next = run.Last
-	p.event = Event{Header: p.Header, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)}
+	p.event = Event{Header: p.Header, Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec), StateStored: int64(len(rec.State)), Base: rec.Base}
 	return false, nil
 }
 
