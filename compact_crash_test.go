@@ -307,42 +307,56 @@ func copyFiles(t *testing.T, from, to string, suffixes []string) {
 	}
 }
 
-// TestCrashInMemory crashes the user of a storage in memory, which goes on on it,
-// before and after each step, until there is none left: then every call fails.
+// TestCrashInMemory crashes the user of a storage in memory, which goes on on it, at
+// each step as TestCrashDuringCompaction does, until there is none left: then every call
+// fails. The work begins anew for each, two at a time.
 func TestCrashInMemory(t *testing.T) {
 	t.Parallel()
 	var c crashes
-	every, first := stride(40)
-	for k := first; ; k += every {
-		b := memory.New()
-		on, n, at := false, 0, ""
-		f := &failpoints{Backend: b, point: func(name string) error {
-			if !on {
-				return nil
+	every, first := stride(20)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for crashed := true; crashed; {
+				crashed = c.inMemory(t, first+every*int(next.Add(1)-1))
 			}
-			if n++; n == k {
-				at = fmt.Sprintf("crash point %d, %s", n, name)
-				return errCrashed
-			}
-			return nil
-		}}
-		w := newWitness()
-		s, err := checkpoint.Open(f, checkpoint.WithoutCompaction())
-		require.NoError(t, err)
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() { w.reader(t, s, stop) })
-		work := crashWork{s, w, rand.New(rand.NewPCG(uint64(k), 0)), func(yes bool) { on = yes }}
-		err = work.do()
-		close(stop)
-		wg.Wait()
-		if at == "" {
-			require.NoError(t, err)
-			break
-		}
-		// err may be nil: a lease that can't be given back is nobody's sorrow.
-		c.recover(t, b, w, at)
+		})
 	}
+	wg.Wait()
 	t.Logf("%d crashes", c.made.Load())
 	require.GreaterOrEqual(t, c.made.Load(), int64(leastPoints/every))
+}
+
+// inMemory crashes at the k-th failpoint. It reports whether there is one.
+func (c *crashes) inMemory(t *testing.T, k int) bool {
+	b := memory.New()
+	on, n, at := false, 0, ""
+	f := &failpoints{Backend: b, point: func(name string) error {
+		if !on || name[0] == 'b' {
+			return nil
+		}
+		if n++; n == k {
+			at = fmt.Sprintf("crash point %d, %s", n, name)
+			return errCrashed
+		}
+		return nil
+	}}
+	w := newWitness()
+	s, err := checkpoint.Open(f, checkpoint.WithoutCompaction())
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { w.reader(t, s, stop) })
+	work := crashWork{s, w, rand.New(rand.NewPCG(uint64(k), 0)), func(yes bool) { on = yes }}
+	err = work.do()
+	close(stop)
+	wg.Wait()
+	if at == "" {
+		require.NoError(t, err)
+		return false
+	}
+	// err may be nil: a lease that can't be given back is nobody's sorrow.
+	c.recover(t, b, w, at)
+	return true
 }

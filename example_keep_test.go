@@ -45,7 +45,7 @@ func ExampleEventStore_Plan() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("pruned", result.Events, "skipped", len(result.Skipped), "runs that somebody protected meanwhile")
+	fmt.Println("dropped", result.Events, "states, skipped", len(result.Skipped), "runs that somebody protected meanwhile")
 
 	_, err = store.LoadSeq(ctx, "run-123", 1)
 	fmt.Println(errors.Is(err, checkpoint.ErrPruned))
@@ -54,7 +54,7 @@ func ExampleEventStore_Plan() {
 	// 2 to 2 stay: pinned
 	// 3 to 3 stay: labelled audit
 	// 7 to 8 stay: among the last 2 of its branch
-	// pruned 4 skipped 0 runs that somebody protected meanwhile
+	// dropped 4 states, skipped 0 runs that somebody protected meanwhile
 	// true
 }
 

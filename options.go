@@ -77,8 +77,9 @@ func WithIdle(d time.Duration) Option { return func(c *config) { c.compact.Idle 
 //
 // A pass does what [EventStore.Plan] and [EventStore.RunPlan] do, little by little for
 // the sake of others, and leaves the space for use again: [EventStore.Compact] gives it
-// back. It is logged, at level Info if anything was to be done; WithRetentionReport tells
-// more.
+// back. It is logged, at level Info if anything was to be done, with how many runs it
+// skipped and how many are damaged and left alone, of which each is logged as well, at
+// level Warn when it is first met; WithRetentionReport tells more.
 //
 // Opening fails with ErrInvalid for a policy that makes no sense, and together with
 // WithoutCompaction or WithReadOnly.

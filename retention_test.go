@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
 	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/memory"
 )
 
 // lockedBuffer is a buffer for several goroutines.
@@ -77,9 +79,57 @@ func TestRetention(t *testing.T) {
 		requireIntact(t, s, "run")
 		require.NoError(t, s.Close())
 		require.NoError(t, other.Close())
-		require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_events=`)
+		require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_runs=1 dropped_runs=`)
 		require.NotContains(t, said.String(), "WARN")
 	})
+}
+
+// TestRetentionNamesWhatItCantRead: once as a warning, and in number with each pass.
+func TestRetentionNamesWhatItCantRead(t *testing.T) {
+	t.Parallel()
+	b := memory.New()
+	before, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())
+	require.NoError(t, err)
+	for _, run := range []string{"damaged", "sound"} {
+		for range 3 {
+			saved(t, before, run, "node", `1`)
+		}
+	}
+	require.NoError(t, before.Close())
+	h, err := b.Head(t.Context(), "damaged")
+	require.NoError(t, err)
+	h.Sum++
+	results, err := b.Apply(t.Context(), []log.Change{{Run: h.Run, Revision: h.Revision, Head: &h}})
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+
+	var said lockedBuffer
+	passes := make(chan checkpoint.RetentionPass)
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := checkpoint.Open(b, checkpoint.WithIdle(time.Hour), checkpoint.WithRetention(time.Millisecond, compaction.KeepLast(1)),
+		checkpoint.WithLogger(slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		checkpoint.WithRetentionReport(func(p checkpoint.RetentionPass) {
+			select {
+			case passes <- p:
+			case <-ctx.Done():
+			}
+		}))
+	require.NoError(t, err)
+	for i := range 3 {
+		pass := <-passes
+		require.NoError(t, pass.Err)
+		require.Contains(t, pass.Plan.Runs[0].Unreadable, "corrupt")
+		if i == 0 {
+			require.EqualValues(t, 2, pass.Result.Events)
+		}
+	}
+	stop()
+	require.NoError(t, s.Close())
+	require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_runs=1 dropped_runs=0 events=2 skipped_runs=0 unreadable_runs=1`)
+	require.Contains(t, said.String(), `level=WARN msg="flowlog: retention leaves a run alone that can't be read" run=damaged error=`)
+	require.Equal(t, 1, strings.Count(said.String(), "level=WARN"))
+	require.GreaterOrEqual(t, strings.Count(said.String(), "unreadable_runs=1"), 3)
+	require.GreaterOrEqual(t, strings.Count(said.String(), "level=DEBUG msg=\"flowlog: retention leaves a run alone"), 2)
 }
 
 func TestRetentionThatMakesNoSense(t *testing.T) {

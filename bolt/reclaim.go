@@ -31,7 +31,8 @@ const copyBytes = 8 << 20
 // Reclaim implements [log.Reclaimer]: it erases what is dead, copies what is left
 // into a new file beside the old one, and puts that in its place. The folder needs
 // room for both until then, and the new file keeps the mode and the owner of the
-// old. It does nothing unless at least 64 KiB and an eighth of the file are free.
+// old. It does nothing unless at least 64 KiB and an eighth of the file are free, what
+// shortened records have left on their pages counted, for which it reads all keys.
 //
 // Readers go on, on the old file and then on the new one. Writers wait for the
 // copy and its sync: a second for 150 MB of small events or 250 MB of large ones
@@ -72,7 +73,13 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(log.Re
 	}
 	old := b.current.Load()
 	size, free, err := old.space()
-	if err != nil || !always && (free < reclaimBytes || free < size/reclaimPart) {
+	if least := max(reclaimBytes, size/reclaimPart); err == nil && !always && free < least {
+		var slack int64
+		if slack, err = old.slack(); free+slack < least {
+			return 0, b.explain(err)
+		}
+	}
+	if err != nil {
 		return 0, b.explain(err)
 	}
 	b.checked = time.Time{}

@@ -143,6 +143,34 @@ func TestReclaim(t *testing.T) {
 	wantRun(t, b, "later", 3, 5000)
 }
 
+// TestReclaimOfShortRecords has records written anew that were longer: bbolt leaves their
+// pages as they are, and a copy needs fewer.
+func TestReclaimOfShortRecords(t *testing.T) {
+	t.Parallel()
+	const runs, events = 20, 100
+	path := filepath.Join(t.TempDir(), "x.db")
+	t.Cleanup(func() { check(t, path) })
+	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	for i := range runs {
+		id := fmt.Sprint("run-", i)
+		c := log.Change{Run: id, Head: row(1), Append: records(id, 1, events, 1000)}
+		c = log.Change{Run: id, Head: row(1), Rewrite: records(id, 1, events, 100), Revision: apply(t, b, c).Revision}
+		apply(t, b, c)
+	}
+	_, free, err := b.Space(t.Context())
+	require.NoError(t, err)
+	got, err := b.Reclaim(t.Context(), nil)
+	require.NoError(t, err)
+	require.Greater(t, got, free+runs*events*500)
+	for i := range runs {
+		wantRun(t, b, fmt.Sprint("run-", i), events, 100)
+	}
+	// The copy has no slack.
+	got, err = b.Reclaim(t.Context(), func(log.Reclaimed) { t.Error("there is nothing to reclaim") })
+	require.NoError(t, err)
+	require.Zero(t, got)
+}
+
 // TestReclaimInSteps copies what is much more than a step, deep in one run.
 func TestReclaimInSteps(t *testing.T) {
 	t.Parallel()

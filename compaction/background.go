@@ -48,6 +48,8 @@ type Compactor struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
+	unreadable map[string]bool // runs that the last pass of the Retention could not read; run's own
+
 	mu    sync.Mutex
 	grown map[string]bool // runs whose tails fill a segment; false for those that can't be sealed
 }
@@ -109,7 +111,7 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	var seen time.Time  // idle runs up to then have been sealed
 	var swept time.Time // when imports that were killed were last looked for
 	for {
-		w := &worker{log: l, holder: rand.Text(), pace: pacer(ctx)}
+		w := &worker{log: l, holder: rand.Text(), pace: pacer(ctx), rest: rest}
 		var err error
 		select {
 		case <-ctx.Done():
@@ -135,7 +137,7 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 			}
 		}
 		if err == nil && w.report.Runs > 0 {
-			err = w.purge(ctx, rest)
+			err = w.purge(ctx)
 		}
 		w.giveBack()
 		c.complain(ctx, w, err)
@@ -160,7 +162,7 @@ func (c *Compactor) sealGrown(ctx context.Context, w *worker) error {
 			c.again(run)
 			return err
 		}
-		if err := w.purge(ctx, rest); err != nil {
+		if err := w.purge(ctx); err != nil {
 			return err
 		}
 		w.takeTurns(ctx)
@@ -228,7 +230,7 @@ const sweepEvery = time.Hour
 func (c *Compactor) sweep(ctx context.Context, w *worker, now time.Time) error {
 	n, err := w.log.Sweep(ctx, now.Add(-abandoned))
 	if err == nil && n > 0 {
-		err = w.purge(ctx, rest)
+		err = w.purge(ctx)
 	}
 	return err
 }

@@ -119,7 +119,7 @@ func (w *worker) compact(ctx context.Context, idle time.Time) error {
 	if _, err := w.log.Sweep(ctx, time.Now().Add(-abandoned)); err != nil {
 		return err
 	}
-	if err := w.purge(ctx, 0); err != nil {
+	if err := w.purge(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -144,6 +144,8 @@ type worker struct {
 	log      *log.Log
 	holder   string
 	pace     func()    // of log.SealOptions, or nil
+	rest     int       // for how many times as long as it took it rests after erasing a slice
+	dead     int64     // bytes that were replaced and wait to be erased
 	until    time.Time // of the lease
 	since    time.Time // when it was taken
 	progress func(Progress)
@@ -234,13 +236,16 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		return errors.Join(err, errBusy)
 	}
 	before := w.report.Sealed
+	var purgeErr error
 	stats, err := w.log.Seal(ctx, run, log.SealOptions{Whole: whole, Pace: w.pace, Progress: func(s log.SealStats) {
+		replaced := before.Before + s.Before - w.report.Sealed.Before
 		w.report.Sealed = before
 		w.report.Sealed.Add(s)
 		w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 		if progress != nil {
 			progress(int64(s.Events))
 		}
+		purgeErr = errors.Join(purgeErr, w.replaced(ctx, replaced))
 	}})
 	w.report.Sealed = before
 	w.report.Sealed.Add(stats)
@@ -254,7 +259,7 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		w.skip(run, err)
 		return nil
 	}
-	return err
+	return errors.Join(err, purgeErr)
 }
 
 // maxSkipped bounds what a report lists.
@@ -266,9 +271,21 @@ func (w *worker) skip(run string, err error) {
 	}
 }
 
-// purge erases what is dead, slice by slice, and rests after each for as many
-// times as long as it took.
-func (w *worker) purge(ctx context.Context, rest int) error {
+// purgeAfter is how many bytes that were replaced wait to be erased, before anything
+// else is replaced: by so much, and a segment, the storage may grow while it is worked on.
+const purgeAfter = 16 << 20
+
+// replaced notes that so many bytes are dead, and erases them when they are many.
+func (w *worker) replaced(ctx context.Context, bytes int64) error {
+	if w.dead += bytes; w.dead < purgeAfter {
+		return nil
+	}
+	return w.purge(ctx)
+}
+
+// purge erases what is dead, slice by slice, and rests after each.
+func (w *worker) purge(ctx context.Context) error {
+	w.dead = 0
 	for {
 		w.say(Purging, 0, 0)
 		w.lease(ctx)
@@ -277,12 +294,10 @@ func (w *worker) purge(ctx context.Context, rest int) error {
 		if err != nil || !more {
 			return err
 		}
-		if rest == 0 {
+		if w.rest == 0 {
 			continue
 		}
-		select {
-		case <-time.After(time.Duration(rest) * time.Since(start)):
-		case <-ctx.Done():
+		if pause(ctx, time.Duration(w.rest)*time.Since(start)); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

@@ -16,8 +16,11 @@ type Event struct {
 	Labels      map[string]string // that were saved with it
 	Pruned      bool
 	Redacted    bool // only with Pruned
-	// Size is the state's size, Stored about what it takes in the store, in bytes.
+	// Size is the state's size, Stored about what it takes in the store, in bytes; Base
+	// and Shared are those of log.Event.
 	Size, Stored int64
+	Base         uint64
+	Shared       bool
 }
 
 // Why the states are kept that no policy chose.

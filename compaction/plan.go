@@ -45,11 +45,12 @@ type PlannedRun struct {
 	Redacted uint64 `json:"redacted,omitempty"`
 	// Events is how many lose their states, or go with their run, those pruned before
 	// not counted. Bytes is the size of these states as they were given, exactly;
-	// Stored is about what they take in the store, in bytes: states that leaned on
-	// them are stored anew and may then take more.
+	// Freed is by about how much less the run then takes in the store, in bytes: not
+	// what they take now, since a state that stays keeps what it had in common with
+	// them.
 	Events uint64 `json:"events"`
 	Bytes  int64  `json:"bytes"`
-	Stored int64  `json:"stored"`
+	Freed  int64  `json:"freed"`
 	// Unreadable says what is damaged: nothing of the run is planned then.
 	Unreadable string `json:"unreadable,omitempty"`
 }
@@ -63,12 +64,12 @@ type Kept struct {
 // Total is what the parts of a plan come to.
 type Total struct {
 	// Runs is how many runs lose states, Dropped how many go as a whole. Events, Bytes
-	// and Stored are those of both, as in PlannedRun.
+	// and Freed are those of both, as in PlannedRun.
 	Runs    int    `json:"runs"`
 	Dropped int    `json:"dropped"`
 	Events  uint64 `json:"events"`
 	Bytes   int64  `json:"bytes"`
-	Stored  int64  `json:"stored"`
+	Freed   int64  `json:"freed"`
 }
 
 // Total returns what the parts of the plan come to.
@@ -83,7 +84,7 @@ func (p *Plan) Total() Total {
 		}
 		t.Events += r.Events
 		t.Bytes += r.Bytes
-		t.Stored += r.Stored
+		t.Freed += r.Freed
 	}
 	return t
 }
@@ -152,7 +153,7 @@ func (p *Plan) run(ctx context.Context, l *log.Log, run log.Run) (PlannedRun, er
 		}
 	}
 	if r.Drop, r.Stays = Drop(run, events, marks, policies, p.At); r.Drop != "" {
-		r.Events, r.Bytes, r.Stored = run.Events()-run.Pruned, run.Bytes, run.Stored
+		r.Events, r.Bytes, r.Freed = run.Events()-run.Pruned, run.Bytes, run.Stored
 		return r, nil
 	}
 	if run.Pruned == 0 && !slices.ContainsFunc(policies, Policy.keeps) { // all are kept: no need to look at them
@@ -165,7 +166,8 @@ func (p *Plan) run(ctx context.Context, l *log.Log, run log.Run) (PlannedRun, er
 		}
 	}
 	r.Pruned = 0
-	for i, why := range Keep(run.GraphID, events, marks, policies, p.At) {
+	why := Keep(run.GraphID, events, marks, policies, p.At)
+	for i, why := range why {
 		e := &events[i]
 		switch {
 		case e.Pruned:
@@ -187,9 +189,9 @@ func (p *Plan) run(ctx context.Context, l *log.Log, run log.Run) (PlannedRun, er
 			}
 			r.Events++
 			r.Bytes += e.Size
-			r.Stored += e.Stored
 		}
 	}
+	r.Freed = freed(events, why)
 	return r, nil
 }
 
@@ -208,7 +210,8 @@ func read(ctx context.Context, l *log.Log, run log.Run) ([]Event, error) {
 		}
 		events = append(events, Event{
 			Seq: ev.Seq, Parent: ev.Parent, NodeID: node, CreatedAt: ev.CreatedAt, Labels: ev.Metadata.Labels,
-			Pruned: ev.Pruned, Redacted: ev.Pruned && ev.PrunedBy.Redacted, Size: ev.Size, Stored: ev.StateStored,
+			Pruned: ev.Pruned, Redacted: ev.Pruned && ev.PrunedBy.Redacted,
+			Size: ev.Size, Stored: ev.StateStored, Base: ev.Base, Shared: ev.Shared,
 		})
 	}
 	return events, nil

@@ -72,7 +72,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 		})
 	}
 	if err == nil { // also what was dropped before a crash
-		err = w.purge(ctx, rest)
+		err = w.purge(ctx)
 	}
 	if ctx.Err() != nil || errors.Is(err, log.ErrClosed) {
 		return r.Every, err
@@ -84,6 +84,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 
 // tell logs and reports a pass.
 func (c *Compactor) tell(ctx context.Context, pass *Pass) {
+	unreadable := c.tellUnreadable(ctx, pass)
 	res, level, args := &pass.Result, slog.LevelDebug, []any{}
 	if res.Events+uint64(res.Dropped+len(res.Skipped)) > 0 {
 		level = slog.LevelInfo
@@ -95,8 +96,31 @@ func (c *Compactor) tell(ctx context.Context, pass *Pass) {
 		level, args = slog.LevelWarn, append(args, "error", pass.Err)
 	}
 	c.opts.Logger.Log(ctx, level, "flowlog: retention", append([]any{
-		"runs", len(pass.Plan.Runs), "pruned_events", res.Events, "dropped_runs", res.Dropped, "skipped_runs", len(res.Skipped)}, args...)...)
+		"runs", len(pass.Plan.Runs), "pruned_runs", res.Runs, "dropped_runs", res.Dropped, "events", res.Events,
+		"skipped_runs", len(res.Skipped), "unreadable_runs", unreadable}, args...)...)
 	if f := c.opts.Retention.Report; f != nil {
 		f(*pass)
 	}
+}
+
+// tellUnreadable logs the runs that are damaged and so left alone, and returns how many
+// there are. What the pass before told already is no warning again.
+func (c *Compactor) tellUnreadable(ctx context.Context, pass *Pass) int {
+	now := map[string]bool{}
+	for i := range pass.Plan.Runs {
+		r := &pass.Plan.Runs[i]
+		if r.Unreadable == "" {
+			continue
+		}
+		level := slog.LevelWarn
+		if c.unreadable[r.Run] {
+			level = slog.LevelDebug
+		}
+		now[r.Run] = true
+		c.opts.Logger.Log(ctx, level, "flowlog: retention leaves a run alone that can't be read", "run", r.Run, "error", r.Unreadable)
+	}
+	if pass.Err == nil { // else perhaps nothing was looked at
+		c.unreadable = now
+	}
+	return len(now)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flowlog/checkpoint/log"
@@ -22,11 +23,12 @@ type RunOptions struct {
 
 // Result is what running a plan did.
 type Result struct {
-	// Events is how many events lost their states, Runs of how many runs; Dropped is how
-	// many runs went as a whole.
-	Events  uint64
+	// Runs is how many runs lost states, Dropped how many went as a whole. Events is how
+	// many events lost their states or went with their run, those pruned before not
+	// counted. They mean what they do in Total, and are the same if no run is skipped.
 	Runs    int
 	Dropped int
+	Events  uint64
 	// Skipped are the runs for which the plan was not followed, or not to its end, and
 	// why: with ErrConflict because something came since that speaks against it,
 	// ErrNotFound because they are gone, ErrCorrupt because of damage.
@@ -70,7 +72,7 @@ func (p *Plan) Run(ctx context.Context, l *log.Log, opts RunOptions) (Result, er
 	}
 	err = p.follow(ctx, w, &res, w.wait)
 	if err == nil {
-		err = w.purge(ctx, 0)
+		err = w.purge(ctx)
 	}
 	if err == nil && opts.Reclaim {
 		res.Reclaimed, err = w.reclaim(ctx)
@@ -84,14 +86,24 @@ func (p *Plan) Run(ctx context.Context, l *log.Log, opts RunOptions) (Result, er
 	return res, err
 }
 
-// follow drops what the plan says. hold is called for each run, to have the lease.
+// follow drops what the plan says, whole runs first. hold is called for each run, to have the lease.
 func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(context.Context) error) error {
+	var drop, prune []*PlannedRun
+	for i := range p.Runs {
+		switch r := &p.Runs[i]; {
+		case r.Drop != "":
+			drop = append(drop, r)
+		case len(r.Prune) > 0:
+			prune = append(prune, r)
+		}
+	}
 	total := int64(p.Total().Events)
 	var done int64
-	for i := range p.Runs {
-		r := &p.Runs[i]
-		if r.Drop == "" && len(r.Prune) == 0 {
-			continue
+	for i, r := range slices.Concat(drop, prune) {
+		if i == len(drop) && i > 0 { // what these took has room for what is made anew
+			if err := w.purge(ctx); err != nil {
+				return err
+			}
 		}
 		w.say(Pruning, done, total)
 		if err := hold(ctx); err != nil {
@@ -99,9 +111,7 @@ func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(con
 		}
 		var err error
 		if r.Drop != "" {
-			if err = w.log.DropIf(ctx, r.Run, r.Life, r.Last, p.may(r, nil)); err == nil {
-				res.Dropped++
-			}
+			err = p.drop(ctx, w, r, res)
 		} else {
 			err = p.prune(ctx, w, r, res, func(dropped int) { w.say(Pruning, done+int64(dropped), total) })
 		}
@@ -122,6 +132,16 @@ func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(con
 	return err
 }
 
+// drop drops a run as a whole.
+func (p *Plan) drop(ctx context.Context, w *worker, r *PlannedRun, res *Result) error {
+	if err := w.log.DropIf(ctx, r.Run, r.Life, r.Last, p.may(r, nil)); err != nil {
+		return err
+	}
+	res.Dropped++
+	res.Events += r.Events
+	return nil
+}
+
 // prune drops the states that the plan names of one run.
 func (p *Plan) prune(ctx context.Context, w *worker, r *PlannedRun, res *Result, progress func(dropped int)) error {
 	var seqs []uint64
@@ -132,9 +152,10 @@ func (p *Plan) prune(ctx context.Context, w *worker, r *PlannedRun, res *Result,
 	}
 	n, err := w.log.PruneIf(ctx, r.Run, seqs, log.PruneOptions{
 		Life: r.Life, Policy: names(of(r.Graph, p.Policies)), May: p.may(r, r.Prune), Pace: w.pace,
-		Step: func(dropped int) {
+		Step: func(dropped int, dead int64) error {
 			w.lease(ctx) // if it is lost, two do the same work, and one of them in vain
 			progress(dropped)
+			return w.replaced(ctx, dead)
 		},
 	})
 	res.Events += uint64(n)

@@ -186,11 +186,13 @@ type Record struct {
 	// the state was not asked for. Backends fill it in; Apply ignores it.
 	StateLen int64
 
-	// Of an event in a segment: what it takes in it, in bytes, and the segment's
-	// first seq. 0 for one of the tail.
-	sealed int64
-	first  uint64
-	alone  bool // no other state is in the same memory as State
+	// Of an event in a segment: what it takes in it, and its state alone, in bytes;
+	// the segment's first seq; and whether the state is compressed together with
+	// others. Zero for one of the tail.
+	sealed, sealedState int64
+	first               uint64
+	shared              bool
+	alone               bool // no other state is in the same memory as State
 }
 
 // Segment is a sealed, immutable block of the consecutive events First to Last.

@@ -344,7 +344,7 @@ func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
 	run.setLast(&p.Header, rec)
 	*next = run.Last
 	p.made = &snapshot{
-		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec)},
+		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec), StateStored: int64(len(rec.State)), Base: rec.Base},
 		life:  run.Life, rewrites: run.row.Rewrites, tail: run.tail, links: rec.Links, chain: p.chain,
 	}
 	return false, nil

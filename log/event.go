@@ -123,8 +123,14 @@ type Event struct {
 	// and the stored state take.
 	Encoding Encoding
 	Stored   int64
-	// StateStored is the state's part of Stored: of a sealed event about so.
+	// StateStored is the state's part of Stored: of a sealed event about so, if it
+	// is Shared, which says that states of its segment are compressed together.
 	StateStored int64
+	Shared      bool
+	// Base is the seq of the event whose state this one's is stored as a difference
+	// from: an earlier one, or of a sealed event mostly a later one. 0 if it is
+	// stored whole.
+	Base uint64
 	// State is nil when only headers were asked for, or the state was pruned.
 	// It belongs to the caller.
 	State []byte

@@ -16,9 +16,10 @@ type PruneOptions struct {
 	// May is asked before each transaction with the run's labels and pins as they are
 	// then; its error stops the pruning and is returned. It must not change them.
 	May func(Marks) error
-	// Step, if not nil, is called after each transaction with how many states are
-	// dropped so far.
-	Step func(dropped int)
+	// Step, if not nil, is called after each transaction, with no lock held, with how
+	// many states are dropped so far, and how many bytes this one left for Purge. Its
+	// error stops the pruning and is returned.
+	Step func(dropped int, dead int64) error
 	// Pace, if not nil, is called after each transaction, and while a segment is made
 	// anew after each state, with no lock held: it may sleep, for the sake of others.
 	Pace func()
@@ -74,7 +75,7 @@ func (r *Run) in(life string) error {
 type guard struct {
 	l    *Log
 	may  func(Marks) error
-	step func(dropped int)
+	step func(dropped int, dead int64) error
 	pace func()
 
 	read  bool   // whether marks were read, and how far the companion was then
@@ -102,13 +103,14 @@ func (g *guard) ask(ctx context.Context, run Run) error {
 	return g.may(g.marks)
 }
 
-func (g *guard) stepped(dropped int) {
+func (g *guard) stepped(dropped int, dead int64) (err error) {
 	if g != nil && g.step != nil {
-		g.step(dropped)
+		err = g.step(dropped, dead)
 	}
 	if g != nil && g.pace != nil {
 		g.pace()
 	}
+	return err
 }
 
 // DropIf deletes a run that was chosen earlier, with its notes, unless events came to

@@ -78,13 +78,15 @@ func (l *Log) noteDropped(ctx context.Context, run Run, kind string, seqs []uint
 // pruneAll drops states that are there and that a note speaks of, if g allows.
 func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped int, err error) {
 	for len(seqs) > 0 {
-		n, done, err := l.pruneSome(ctx, run, seqs, g)
+		step, err := l.pruneSome(ctx, run, seqs, g)
 		if err != nil {
 			return dropped, fmt.Errorf("%sprune: %w", place(run.ID, 0), err)
 		}
-		dropped += n
-		seqs = seqs[done:]
-		g.stepped(dropped)
+		dropped += step.dropped
+		seqs = seqs[step.done:]
+		if err := g.stepped(dropped, step.dead); err != nil {
+			return dropped, err
+		}
 	}
 	return dropped, nil
 }
@@ -106,41 +108,46 @@ func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, e
 	return there, nil
 }
 
+// pruneStep is what one change did: how many states went, how many seqs it is done
+// with, and how many bytes of a segment it left to be erased.
+type pruneStep struct {
+	dropped, done int
+	dead          int64
+}
+
 // pruneSome drops the first of ascending seqs, in one change: those in one segment, or
-// a slice of those of the tail. It returns how many states went, and how many seqs it is
-// done with: none if the run was changed meanwhile.
-func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped, done int, err error) {
+// a slice of those of the tail. It is done with none if the run was changed meanwhile.
+func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (step pruneStep, err error) {
 	now, err := l.run(ctx, run.ID)
 	if err != nil {
-		return 0, 0, err
+		return step, err
 	}
 	if now.Life != run.Life {
-		return 0, 0, l.gone(ctx, run)
+		return step, l.gone(ctx, run)
 	}
 	if err := g.ask(ctx, now); err != nil {
-		return 0, 0, err
+		return step, err
 	}
 	if gone, _ := slices.BinarySearch(seqs, now.Anchor+1); gone > 0 {
-		return 0, gone, nil
+		return pruneStep{done: gone}, nil
 	}
 	if seqs[0] < now.tail {
-		dropped, done, err = l.pruneSealed(ctx, now, seqs, g)
+		step, err = l.pruneSealed(ctx, now, seqs, g)
 	} else {
-		done = min(len(seqs), pruneSlice)
-		dropped, err = l.pruneTail(ctx, now, seqs[:done])
+		step.done = min(len(seqs), pruneSlice)
+		step.dropped, err = l.pruneTail(ctx, now, seqs[:step.done])
 	}
 	if errors.Is(err, ErrConflict) {
-		return 0, 0, nil
+		return pruneStep{}, nil
 	}
-	return dropped, done, err
+	return step, err
 }
 
 // pruneSealed makes the segment that holds the first of seqs anew, without its
-// states of them. It returns how many states went, and how many seqs it is done
-// with.
-func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped, done int, err error) {
+// states of them.
+func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard) (step pruneStep, err error) {
 	if err := l.writable(ctx); err != nil {
-		return 0, 0, err
+		return step, err
 	}
 	r := l.reader(run)
 	if g != nil {
@@ -148,13 +155,13 @@ func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard)
 	}
 	s, err := r.segment(ctx, seqs[0], false)
 	if err != nil {
-		return 0, 0, err
+		return step, err
 	}
 	if s == nil {
 		if moved, err := r.refresh(ctx); err != nil || moved {
-			return 0, 0, errors.Join(err, ErrConflict)
+			return step, errors.Join(err, ErrConflict)
 		}
-		return 0, 0, corrupt(run.ID, seqs[0], "the event is missing")
+		return step, corrupt(run.ID, seqs[0], "the event is missing")
 	}
 	done, found := slices.BinarySearch(seqs, s.Last)
 	if found {
@@ -162,9 +169,9 @@ func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard)
 	}
 	b, err := r.build(ctx, sealPlan{from: s.First, to: s.Last, retire: []uint64{s.ID}}, seqs[:done])
 	if err != nil || b.pruned == 0 {
-		return 0, done, l.unlessMoved(ctx, run, err)
+		return pruneStep{done: done}, l.unlessMoved(ctx, run, err)
 	}
-	return int(b.pruned), done, l.enforce(ctx, run, b)
+	return pruneStep{int(b.pruned), done, s.Size}, l.enforce(ctx, run, b)
 }
 
 // pruneTail drops states of the tail.

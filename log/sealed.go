@@ -172,7 +172,8 @@ func (r *reader) unseal(seg Segment, indexOnly bool) (*sealed, error) {
 		rec := &s.records[i]
 		*rec = Record{
 			Seq: e.Seq, Recency: info.Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(x.Depth(e.Seq)),
-			Bytes: bytes, Stored: stored, Hash: hash, Header: e.Header, StateLen: e.Len, sealed: max(e.Stored, 1), first: seg.First,
+			Bytes: bytes, Stored: stored, Hash: hash, Header: e.Header, StateLen: e.Len,
+			sealed: max(e.Stored, 1), sealedState: e.StoredPayload, first: seg.First, shared: e.Shared,
 		}
 		rec.Sum = recordSum(info.Life, rec)
 	}

@@ -125,9 +125,9 @@ func (r *reader) header(rec *Record) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	ev := Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec)}
-	if ev.StateStored = ev.Stored - int64(len(rec.Header)); rec.sealed > 0 { // header and state are compressed alike
-		ev.StateStored = int64(float64(ev.Stored) * float64(rec.StateLen) / float64(rec.StateLen+int64(len(rec.Header))))
+	ev := Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec), Base: rec.Base}
+	if ev.StateStored = ev.Stored - int64(len(rec.Header)); rec.sealed > 0 {
+		ev.StateStored, ev.Shared = rec.sealedState, rec.shared
 	}
 	switch { // a segment is compressed
 	case rec.sealed > 0 && rec.Encoding == Plain:

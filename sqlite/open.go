@@ -186,7 +186,7 @@ func (b *Backend) openWriter(dsn string) error {
 	}
 	for _, text := range []string{
 		beginSQL, commitSQL, rollbackSQL, insertRunSQL, updateRunSQL, touchRunSQL, deleteRunSQL, appendEventSQL,
-		appendRecentSQL, insertBodySQL, insertBodiesSQL, placeSQL, placeManySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, replaceEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
+		appendRecentSQL, insertBodySQL, insertBodiesSQL, placeSQL, placeManySQL, settleSQL, settledSQL, settleRunSQL, settledRunSQL, deleteEventSQL, insertEventSQL, deleteBodySQL, insertSegmentSQL, retireSegmentSQL, insertDeadSQL,
 	} {
 		st, err := prepare(ctx, b.conn, text)
 		if err != nil {

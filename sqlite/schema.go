@@ -163,8 +163,9 @@ const (
 	settledRunSQL = settledSQL + ofRun
 	ofRun         = ` WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295`
 
-	replaceEventSQL = `UPDATE events SET body = 0, recency = ?2, encoding = ?3, base = ?4, links = ?5, bytes = ?6, stored = ?7, sum = ?8,
-		hash = ?9, header = ?10, state = ?11 WHERE id = ?1`
+	deleteEventSQL = `DELETE FROM events WHERE id = ?1`
+	insertEventSQL = `INSERT INTO events (id, body, recency, encoding, base, links, bytes, stored, sum, hash, header, state)
+		VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`
 	deleteBodySQL = `DELETE FROM bodies WHERE n = (SELECT body FROM events WHERE id = ?1)`
 
 	insertSegmentSQL = `INSERT INTO segments (rk, first, last, live, "index", data) VALUES (?, ?, ?, 1, ?, ?)`

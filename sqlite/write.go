@@ -277,13 +277,8 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 			return err
 		}
 	}
-	for i := range c.Rewrite {
-		if _, err := b.exec(ctx, deleteBodySQL, rk<<32|int64(c.Rewrite[i].Seq)); err != nil {
-			return err
-		}
-		if _, err := b.exec(ctx, replaceEventSQL, eventRow(rk, &c.Rewrite[i])...); err != nil {
-			return err
-		}
+	if err := b.rewrite(ctx, rk, c.Rewrite); err != nil {
+		return err
 	}
 	for _, s := range c.Add {
 		r, err := b.exec(ctx, insertSegmentSQL, rk, int64(s.First), int64(s.Last), s.Index, s.Data)
@@ -310,6 +305,33 @@ func (b *Backend) contents(ctx context.Context, rk int64, c *log.Change, res *lo
 			continue // not one of this run: nobody may erase it
 		}
 		if _, err := b.exec(ctx, insertDeadSQL, rk, int64(0), int64(0), int64(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewrite replaces records. All are deleted before the first is inserted: SQLite joins
+// pages that a deletion leaves nearly empty, and none where an update makes a row
+// shorter, so that the space of states that were pruned would never come back.
+func (b *Backend) rewrite(ctx context.Context, rk int64, recs []log.Record) error {
+	there := make([]bool, len(recs))
+	for i := range recs {
+		id := eventID(rk, recs[i].Seq)
+		if _, err := b.exec(ctx, deleteBodySQL, id); err != nil {
+			return err
+		}
+		n, err := b.affected(ctx, deleteEventSQL, id)
+		if err != nil {
+			return err
+		}
+		there[i] = n > 0
+	}
+	for i := range recs {
+		if !there[i] {
+			continue
+		}
+		if _, err := b.exec(ctx, insertEventSQL, eventRow(rk, &recs[i])...); err != nil {
 			return err
 		}
 	}

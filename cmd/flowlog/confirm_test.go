@@ -73,12 +73,12 @@ func TestPruneAsksAndDropsOnlyOnAYes(t *testing.T) {
 				shown, code := atPrompt(t, dir, answer, "prune", "--keep-last", "1")
 				require.Equal(t, want, code, "%q: %s", answer, shown)
 				require.Regexp(t, `(?s)\Arun .*\nto drop: states of 1 run: 2 events, [^\n]*\nDrop the states of 2 events and 0 whole runs for good\? \[y/N\] `, shown)
-				require.NotContains(t, shown, "dropped the states")
+				require.NotContains(t, shown, "dropped states")
 				require.Zero(t, pruned(), "%q: %s", answer, shown)
 			}
 			shown, code := atPrompt(t, dir, "y\n", "prune", "--keep-last", "1")
 			require.Zero(t, code, shown)
-			require.Contains(t, shown, "dropped the states of 2 events of 1 run; ")
+			require.Contains(t, shown, "dropped states of 1 run: 2 events; ")
 			require.EqualValues(t, 2, pruned())
 		})
 	}
@@ -143,7 +143,7 @@ func TestPruneSkipsWhatIsProtectedWhileItAsks(t *testing.T) {
 				return "y\n"
 			}, "prune", "--keep-last", "1")
 			require.Equal(t, 1, code, shown)
-			require.Contains(t, shown, "dropped the states of 2 events of 1 run; ")
+			require.Contains(t, shown, "dropped states of 1 run: 2 events; ")
 			require.Regexp(t, `skipped: run "pinned" seq 1: .*pinned`, shown)
 			require.Contains(t, shown, "flowlog: 1 run skipped; the rest was dropped as listed")
 			require.Equal(t, "{}", flowlog(t, dir, "show", "pinned@2", "--raw"))
@@ -151,7 +151,7 @@ func TestPruneSkipsWhatIsProtectedWhileItAsks(t *testing.T) {
 
 			shown, code = atPrompt(t, dir, "y\n", "prune", "--keep-last", "1") // a new list
 			require.Zero(t, code, shown)
-			require.Contains(t, shown, "dropped the states of 2 events of 2 runs; ")
+			require.Contains(t, shown, "dropped states of 2 runs: 2 events; ")
 			require.Equal(t, "{}", flowlog(t, dir, "show", "pinned@1", "--raw"))
 		})
 	}

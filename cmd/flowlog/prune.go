@@ -49,10 +49,15 @@ that; not those that are pinned or labelled with --keep-label, themselves or an
 event of theirs. With --graph all this is about the runs of one graph; with RUN
 about that one: its id, the beginning of it if no other begins so, or @last.
 
-In the end the disk space is given back, as compact does. Where each state holds
-nearly all of the one before, as a growing transcript does, the states that stay
-hold what the others did, and little comes back: dropping whole runs helps there.
-A file grows by a little while it is worked on. Programs may use a SQLite
+In the end the disk space is given back, as compact does; the list tells about how
+much that is. Where each state holds nearly all of the one before, as a growing
+transcript does, the states that stay hold what the others did, and little comes
+back: dropping whole runs helps there.
+
+While it works a SQLite file grows, as a rule by 30 MB at most. A bbolt file is
+copied in the end, which needs room for all that stays. If it is stopped, also by a
+crash, the file may be larger than before: the same again goes on with the rest,
+and gives the space back even if no rest is left. Programs may use a SQLite
 store meanwhile; a bbolt store must not be open elsewhere while it drops. What is
 appended since the list changes nothing; a run in which something on the list was
 pinned or labelled since, or that was to go and went on, is skipped and named on
@@ -178,13 +183,13 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { p.doc.end() }()
-	damagedRuns := 0
+	var unreadable []string
 	for _, r := range plan.Runs {
 		if r.Unreadable != "" {
-			damagedRuns++
-			p.c.say("left alone: %s", r.Unreadable)
+			unreadable = append(unreadable, r.Unreadable)
 		}
 	}
+	p.sayFew("left alone", unreadable)
 	if len(plan.Runs) == 0 {
 		p.c.say("the store has no runs yet")
 	}
@@ -193,18 +198,29 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 			p.c.say("nothing has the label of --keep-label %s", text)
 		}
 	}
-	if total := plan.Total(); !p.dry && total.Events+uint64(total.Dropped) > 0 {
-		if !p.yes {
+	if total := plan.Total(); !p.dry {
+		if !p.yes && total.Events+uint64(total.Dropped) > 0 {
 			if err := p.c.confirm(ctx, fmt.Sprintf("Drop the states of %s and %s for good?", count(total.Events-dropped(plan), "event"), count(total.Dropped, "whole run"))); err != nil {
 				return err
 			}
 		}
 		err = p.run(ctx, plan)
 	}
-	if err == nil && damagedRuns > 0 {
-		err = damaged("%s left alone", count(damagedRuns, "damaged run"))
+	if n := len(unreadable); err == nil && n > 0 {
+		err = damaged("%s left alone", count(n, "damaged run"))
 	}
 	return err
+}
+
+// sayFew says something of each of some runs, but not of many: there may be thousands.
+func (p *pruner) sayFew(what string, runs []string) {
+	const few = 3
+	for _, text := range runs[:min(few, len(runs))] {
+		p.c.say("%s: %s", what, text)
+	}
+	if n := len(runs) - few; n > 0 {
+		p.c.say("%s: %s more, all of which -o json names", what, count(n, "run"))
+	}
 }
 
 // dropped is how many events go with their runs.
@@ -273,7 +289,8 @@ func (p *pruner) checkGraphs(plan checkpoint.Plan) error {
 	return nil
 }
 
-// run does what the plan says, and reports.
+// run does what the plan says, and reports. It also finishes what one that was stopped
+// has left, if there is nothing else to do.
 func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
 	store, err := p.c.openToWrite()
 	if err != nil {
@@ -286,15 +303,20 @@ func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
 	}
 	res, err := store.RunPlan(ctx, plan, checkpoint.PlanOptions{Reclaim: true, Progress: meter.show})
 	meter.clear()
-	for _, s := range res.Skipped {
-		p.c.say("skipped: %v", s.Err)
+	if total := plan.Total(); err == nil && total.Events+uint64(total.Dropped) == 0 && res.After >= res.Before {
+		return store.Close() // nobody wants to hear of that
 	}
+	skipped := make([]string, len(res.Skipped))
+	for i, s := range res.Skipped {
+		skipped[i] = s.Err.Error()
+	}
+	p.sayFew("skipped", skipped)
 	if e := p.report(res, err == nil); err == nil {
 		err = e
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		p.c.say("what was dropped is dropped; calling it again goes on with the rest")
+		p.c.say("what was dropped is dropped, and the file may be larger than before: the same again goes on with the rest, and gives the space back")
 		return err
 	case err != nil:
 		return err

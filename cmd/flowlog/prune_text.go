@@ -16,13 +16,13 @@ import (
 // pruneTable is a row for each run that loses something, or was to go and does not; the
 // others are summed up.
 type pruneTable struct {
-	run, events, drop, which, states, stored, gone, keep, why *column
+	run, events, drop, which, states, frees, gone, keep, why *column
 }
 
 func newPruneTable() *pruneTable {
 	return &pruneTable{
 		run: left("run").in(bold), events: right("events"), drop: right("drop"), which: left("which"), states: right("states"),
-		stored: right("stored"), gone: right("gone"), keep: right("keep"), why: &column{name: "why", long: true},
+		frees: right("frees"), gone: right("gone"), keep: right("keep"), why: &column{name: "why", long: true},
 	}
 }
 
@@ -30,14 +30,14 @@ func newPruneTable() *pruneTable {
 type pruneRow struct {
 	events, drop, keep uint64
 	gone, redacted     uint64 // before; redacted ones are gone, too
-	states, stored     int64
+	states, frees      int64
 	which              string
 	kept               map[string]uint64 // events, by why they are kept
 	why                string            // said first
 }
 
 func rowOf(r *checkpoint.PlannedRun) pruneRow {
-	row := pruneRow{events: r.Events + r.Pruned, drop: r.Events, gone: r.Pruned, redacted: r.Redacted, states: r.Bytes, stored: r.Stored, which: prunedSeqs(r), kept: map[string]uint64{}}
+	row := pruneRow{events: r.Events + r.Pruned, drop: r.Events, gone: r.Pruned, redacted: r.Redacted, states: r.Bytes, frees: r.Freed, which: prunedSeqs(r), kept: map[string]uint64{}}
 	for _, k := range r.Kept {
 		n := k.Last - k.First + 1
 		row.keep += n
@@ -61,7 +61,7 @@ func rowOf(r *checkpoint.PlannedRun) pruneRow {
 func (a *pruneRow) add(b pruneRow) {
 	a.events, a.drop, a.keep = a.events+b.events, a.drop+b.drop, a.keep+b.keep
 	a.gone, a.redacted = a.gone+b.gone, a.redacted+b.redacted
-	a.states, a.stored = a.states+b.states, a.stored+b.stored
+	a.states, a.frees = a.states+b.states, a.frees+b.frees
 	if a.kept == nil {
 		a.kept = map[string]uint64{}
 	}
@@ -84,7 +84,7 @@ func (t *pruneTable) add(name string, r pruneRow) {
 	t.drop.add(humanize.Comma(int64(r.drop)))
 	t.which.add(r.which)
 	t.states.add(size(r.states))
-	t.stored.add(size(r.stored))
+	t.frees.add(size(r.frees))
 	t.gone.add(goneCell(r.gone, r.redacted))
 	t.keep.add(humanize.Comma(int64(r.keep)))
 	var words []string
@@ -100,7 +100,7 @@ func (t *pruneTable) add(name string, r pruneRow) {
 }
 
 func (t *pruneTable) write(s *screen) {
-	columns := []*column{t.run, t.events, t.drop, t.which, t.states, t.stored}
+	columns := []*column{t.run, t.events, t.drop, t.which, t.states, t.frees}
 	if t.gone.hasCells() {
 		columns = append(columns, t.gone)
 	}
@@ -143,10 +143,12 @@ func prunedSeqs(r *checkpoint.PlannedRun) string {
 func (p *pruner) listText(plan checkpoint.Plan) {
 	var all, others pruneRow
 	runs, t := 0, newPruneTable()
-	byStored := slices.Clone(plan.Runs)
-	slices.SortStableFunc(byStored, func(a, b checkpoint.PlannedRun) int { return cmp.Compare(b.Stored, a.Stored) })
-	for i := range byStored {
-		r := &byStored[i]
+	byFreed := slices.Clone(plan.Runs)
+	slices.SortStableFunc(byFreed, func(a, b checkpoint.PlannedRun) int {
+		return cmp.Or(cmp.Compare(b.Freed, a.Freed), cmp.Compare(b.Bytes, a.Bytes))
+	})
+	for i := range byFreed {
+		r := &byFreed[i]
 		row := rowOf(r)
 		all.add(row)
 		if r.Drop == "" && len(r.Prune) == 0 && r.Stays == "" {
@@ -158,16 +160,16 @@ func (p *pruner) listText(plan checkpoint.Plan) {
 	}
 	if runs > 0 {
 		name := count(runs, "other")
-		if runs == len(byStored) {
+		if runs == len(byFreed) {
 			name = count(runs, "run")
 		}
 		t.add(name, others)
 	}
-	if len(byStored) > 1 && runs < len(byStored) {
-		t.add(count(len(byStored), "run"), all)
+	if len(byFreed) > 1 && runs < len(byFreed) {
+		t.add(count(len(byFreed), "run"), all)
 	}
 	out := p.c.out
-	if len(byStored) > 0 {
+	if len(byFreed) > 0 {
 		t.write(out)
 		out.printf("\n")
 	}
@@ -191,21 +193,25 @@ func totalText(s *screen, t compaction.Total) string {
 	if t.Dropped > 0 {
 		what = append(what, s.paint(red, count(t.Dropped, "whole run")))
 	}
-	return fmt.Sprintf("%s: %s, %s of states, stored in about %s", strings.Join(what, " and "), count(t.Events, "event"), size(t.Bytes), size(t.Stored))
+	back := "about " + size(t.Freed) + " come back"
+	if t.Freed == 0 {
+		back = "next to nothing comes back"
+	}
+	return fmt.Sprintf("%s: %s, %s of states; %s", strings.Join(what, " and "), count(t.Events, "event"), size(t.Bytes), back)
 }
 
 // prunedText says in a line what was dropped.
 func prunedText(s *screen, r checkpoint.PlanResult) string {
 	var what []string
-	if r.Events > 0 {
-		what = append(what, "the states of "+count(r.Events, "event")+" of "+count(r.Runs, "run"))
+	if r.Runs > 0 {
+		what = append(what, "states of "+count(r.Runs, "run"))
 	}
 	if r.Dropped > 0 {
 		what = append(what, count(r.Dropped, "whole run"))
 	}
-	if len(what) == 0 {
-		what = append(what, "nothing")
+	text := "dropped nothing"
+	if len(what) > 0 {
+		text = "dropped " + strings.Join(what, " and ") + ": " + count(r.Events, "event")
 	}
-	text := "dropped " + strings.Join(what, " and ")
 	return text + "; " + diskText(s, r.Before, r.After)
 }

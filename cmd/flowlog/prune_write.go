@@ -8,15 +8,15 @@ type totalJSON struct {
 	Dropped int    `json:"dropped"` // whole runs
 	Events  uint64 `json:"events"`  // of both
 	Bytes   int64  `json:"bytes"`
-	Stored  int64  `json:"stored"` // about
+	Freed   int64  `json:"freed"` // about
 }
 
 // pruneResultJSON is what was done as -o json gives it. Sizes are in bytes.
 type pruneResultJSON struct {
 	Complete   bool          `json:"complete"` // false if it was stopped
-	Events     uint64        `json:"events"`   // that lost their states
-	Runs       int           `json:"runs"`     // that these are of
-	Dropped    int           `json:"dropped"`  // whole runs
+	Runs       int           `json:"runs"`     // as in totalJSON
+	Dropped    int           `json:"dropped"`
+	Events     uint64        `json:"events"`
 	Skipped    []skippedJSON `json:"skipped"`
 	DiskBefore int64         `json:"disk_before"`
 	DiskAfter  int64         `json:"disk_after"`
@@ -39,14 +39,14 @@ func (p *pruner) list(plan checkpoint.Plan) error {
 		return p.doc.begin(struct {
 			Plan  checkpoint.Plan `json:"plan"`
 			Total totalJSON       `json:"total"`
-		}{plan, totalJSON{t.Runs, t.Dropped, t.Events, t.Bytes, t.Stored}})
+		}{plan, totalJSON{t.Runs, t.Dropped, t.Events, t.Bytes, t.Freed}})
 	}
 	return p.c.out.flush()
 }
 
 // report writes what was done, up to where it was stopped.
 func (p *pruner) report(res checkpoint.PlanResult, complete bool) error {
-	doc := pruneResultJSON{complete, res.Events, res.Runs, res.Dropped, []skippedJSON{}, res.Before, res.After}
+	doc := pruneResultJSON{complete, res.Runs, res.Dropped, res.Events, []skippedJSON{}, res.Before, res.After}
 	for _, s := range res.Skipped {
 		doc.Skipped = append(doc.Skipped, skippedJSON{s.Run, s.Err.Error()})
 	}

@@ -121,7 +121,7 @@ func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
 	rd, err := c.NewReader(x, data)
 	require.NoError(t, err)
 	require.NoError(t, rd.Check())
-	total := int64(0)
+	total, payloads := int64(0), int64(0)
 	depth := func(seq uint64) (n int) {
 		for base := x.Entries()[seq-r.info.First].Base; base != 0; base = x.Entries()[base-r.info.First].Base {
 			n++
@@ -130,9 +130,10 @@ func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
 	}
 	for _, it := range r.items {
 		e := x.Entries()[it.Seq-r.info.First]
-		total += e.Stored
+		total, payloads = total+e.Stored, payloads+e.StoredPayload
+		require.False(t, e.Shared && rd.Alone(it.Seq))
 		want := it.Entry
-		want.Len, want.Stored = int64(len(it.payload)), e.Stored
+		want.Len, want.Stored, want.StoredPayload, want.Shared = int64(len(it.payload)), e.Stored, e.StoredPayload, e.Shared
 		require.True(t, bytes.Equal(want.Header, e.Header), "want %s, have %s", want.Header, e.Header)
 		want.Header, e.Header = nil, nil
 		require.Equal(t, want, e)
@@ -142,4 +143,5 @@ func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
 		require.True(t, bytes.Equal(it.payload, p), "payload of %d", it.Seq)
 	}
 	require.Equal(t, int64(len(index)+len(data)), total)
+	require.Equal(t, int64(len(data)-len("FLSD")-1-4), payloads)
 }

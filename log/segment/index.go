@@ -47,7 +47,9 @@ func (x *Index) share(index int64) {
 		sum += n
 		if s := x.spans[i]; s.block >= 0 {
 			b := x.blocks[s.block]
-			e.Stored += part(b.stored, s.off, e.Len, b.raw)
+			e.StoredPayload = part(b.stored, s.off, e.Len, b.raw)
+			e.Stored += e.StoredPayload
+			e.Shared = b.payloads > 1
 		}
 	}
 }

@@ -61,8 +61,12 @@ type Entry struct {
 	Len int64
 	// Stored is what header and payload take as they are stored, in bytes: their
 	// share of the index and of the block, rounded so that a segment's entries
-	// add up to it. It is computed when an index is read.
+	// add up to it. It is computed when an index is read, and so is what follows.
 	Stored int64
+	// StoredPayload is the payload's part of Stored; Shared says that it is a share
+	// of a block that holds other payloads, too.
+	StoredPayload int64
+	Shared        bool
 }
 
 // span is a payload's place.

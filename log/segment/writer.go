@@ -31,13 +31,13 @@ func (c *Codec) NewWriter() *Writer {
 
 // Add adds an entry with its payload and keeps neither: both are copied. Entries
 // may come in any order of seq; payloads that are alike compress better if they
-// come together. e.Len and e.Stored are not looked at.
+// come together. e.Len, e.Stored and what follows it are not looked at.
 //
 // Errors are ErrTooLarge, when the payload is longer than the codec's options
 // allow or there are too many headers; and ErrInvalid after Finish.
 func (w *Writer) Add(e Entry, payload []byte) error {
 	const overhead = 64 // of an entry in the table, at most
-	e.Len, e.Stored = int64(len(payload)), 0
+	e.Len, e.Stored, e.StoredPayload, e.Shared = int64(len(payload)), 0, 0, false
 	table := w.table + int64(len(e.Header)) + overhead
 	switch {
 	case w.done:

@@ -1,0 +1,58 @@
+package bolt
+
+import "go.etcd.io/bbolt"
+
+// What bbolt puts on a leaf page before its keys, and for each of them and for a bucket
+// besides the key, in bytes; and the fewest keys of a page.
+const (
+	pageHeader = 16
+	perKey     = 16
+	perBucket  = 16
+	pageKeys   = 2
+)
+
+// slack returns how much of a file is taken by pages of runs that a copy would not
+// need: bbolt leaves a page as it is when the values on it get shorter, as those of
+// events do that are pruned, until it is nearly empty. It reads keys and no values.
+func (h *handle) slack() (n int64, err error) {
+	err = h.view(func(tx *bbolt.Tx) error {
+		runs, err := bucket(tx, runsBucket)
+		if err != nil {
+			return err
+		}
+		page := h.db.Info().PageSize
+		return runs.ForEachBucket(func(rk []byte) error {
+			n += slackOf(runs.Bucket(rk), page)
+			return nil
+		})
+	})
+	return n, err
+}
+
+// slackOf is the slack of one run.
+func slackOf(b *bbolt.Bucket, page int) int64 {
+	taken := b.Stats().LeafAlloc
+	if taken <= page {
+		return 0
+	}
+	needed, keys, used := 0, 0, pageHeader
+	full := func() {
+		needed += (used + page - 1) / page * page
+		keys, used = 0, pageHeader
+	}
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		size := perKey + len(k) + len(v)
+		if v == nil {
+			s := b.Bucket(k).Stats()
+			taken -= s.LeafAlloc
+			size += perBucket + s.InlineBucketInuse
+		}
+		if keys >= pageKeys && used+size > page {
+			full()
+		}
+		keys, used = keys+1, used+size
+	}
+	full()
+	return int64(max(0, taken-needed))
+}
