@@ -67,8 +67,7 @@ func inSQLite(_ tester, dir string) storage {
 		opts = append(opts, checkpoint.WithDurability(checkpoint.DurabilityNormal))
 		s, err := checkpoint.NewSQLiteStore(path, opts...)
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s.EventStore
+		return closing(t, s.EventStore)
 	}}
 }
 
@@ -118,9 +117,19 @@ func kept(t tester, b log.Backend) func(tester, ...checkpoint.Option) *checkpoin
 	return func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore {
 		s, err := checkpoint.Open(keptBackend{b}, opts...)
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		return s
+		return closing(t, s)
 	}
+}
+
+// closing closes a store when its test ends, and lets go of it: package testing keeps
+// what it was given to clean up until the last test has ended, and a store that has
+// compressed something takes 10 MB.
+func closing(t tester, s *checkpoint.EventStore) *checkpoint.EventStore {
+	t.Cleanup(func() {
+		require.NoError(t, s.Close())
+		s = nil
+	})
+	return s
 }
 
 // onEveryStorage runs a test on each kind of storage. What it says of the answers
