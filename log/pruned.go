@@ -53,6 +53,9 @@ func (all *drops) add(n *Note) {
 				}
 				*all = slices.Insert(*all, i, d)
 			}
+			if (*all)[i].Last >= r.Last { // also if nothing can come after
+				break
+			}
 			r.First = (*all)[i].Last + 1
 			i++
 		}
