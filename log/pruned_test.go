@@ -164,3 +164,21 @@ func TestPrunedByDamagedNote(t *testing.T) {
 		}
 	}
 }
+
+// TestPrunedByOfRepetition: an append that was there already, and was pruned since, is
+// answered with what dropped it.
+func TestPrunedByOfRepetition(t *testing.T) {
+	t.Parallel()
+	l := open(t, newTapped(t), log.Options{})
+	a := event("run", "node")
+	a.CheckAfter = true
+	first := add(t, l, a)
+	_, err := l.Prune(t.Context(), "run", []uint64{1}, "too old")
+	require.NoError(t, err)
+	again, err := l.Append(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, first.Header, again.Header)
+	require.True(t, again.Pruned)
+	require.NotNil(t, again.PrunedBy)
+	require.Equal(t, "too old", again.PrunedBy.Policy)
+}
