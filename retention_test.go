@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,13 @@ func TestRetention(t *testing.T) {
 // TestRetentionNamesWhatItCantRead: once as a warning, and in number with each pass.
 func TestRetentionNamesWhatItCantRead(t *testing.T) {
 	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		t.Run(fmt.Sprintf("each pass fails %t", fails), func(t *testing.T) { retentionNamesWhatItCantRead(t, fails) })
+	}
+}
+
+func retentionNamesWhatItCantRead(t *testing.T, fails bool) {
+	t.Parallel()
 	b := memory.New()
 	before, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())
 	require.NoError(t, err)
@@ -106,7 +114,7 @@ func TestRetentionNamesWhatItCantRead(t *testing.T) {
 	var said lockedBuffer
 	passes := make(chan checkpoint.RetentionPass)
 	ctx, stop := context.WithCancel(t.Context())
-	s, err := checkpoint.Open(b, checkpoint.WithIdle(time.Hour), checkpoint.WithRetention(time.Millisecond, compaction.KeepLast(1)),
+	s, err := checkpoint.Open(&unpurgeable{Backend: b, damaged: fails}, checkpoint.WithIdle(time.Hour), checkpoint.WithRetention(time.Millisecond, compaction.KeepLast(1)),
 		checkpoint.WithLogger(slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		checkpoint.WithRetentionReport(func(p checkpoint.RetentionPass) {
 			select {
@@ -117,7 +125,7 @@ func TestRetentionNamesWhatItCantRead(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 3 {
 		pass := <-passes
-		require.NoError(t, pass.Err)
+		require.Equal(t, fails, pass.Err != nil)
 		require.Contains(t, pass.Plan.Runs[0].Unreadable, "corrupt")
 		if i == 0 {
 			require.EqualValues(t, 2, pass.Result.Events)
@@ -125,9 +133,11 @@ func TestRetentionNamesWhatItCantRead(t *testing.T) {
 	}
 	stop()
 	require.NoError(t, s.Close())
-	require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_runs=1 dropped_runs=0 events=2 skipped_runs=0 unreadable_runs=1`)
+	if !fails {
+		require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_runs=1 dropped_runs=0 events=2 skipped_runs=0 unreadable_runs=1`)
+	}
 	require.Contains(t, said.String(), `level=WARN msg="flowlog: retention leaves a run alone that can't be read" run=damaged error=`)
-	require.Equal(t, 1, strings.Count(said.String(), "level=WARN"))
+	require.Equal(t, 1, strings.Count(said.String(), "level=WARN msg=\"flowlog: retention leaves a run alone"))
 	require.GreaterOrEqual(t, strings.Count(said.String(), "unreadable_runs=1"), 3)
 	require.GreaterOrEqual(t, strings.Count(said.String(), "level=DEBUG msg=\"flowlog: retention leaves a run alone"), 2)
 }

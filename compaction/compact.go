@@ -31,7 +31,7 @@ type Options struct {
 // Step is what Compact, or Plan.Run, is at.
 type Step string
 
-// The steps, in order.
+// The steps, in order; Purging also comes in between.
 const (
 	Waiting    Step = "waiting"  // for another process that compacts
 	Checking   Step = "checking" // whether the storage is whole
@@ -146,6 +146,7 @@ type worker struct {
 	pace     func()    // of log.SealOptions, or nil
 	rest     int       // for how many times as long as it took it rests after erasing a slice
 	dead     int64     // bytes that were replaced and wait to be erased
+	stuck    error     // why they could not be
 	until    time.Time // of the lease
 	since    time.Time // when it was taken
 	progress func(Progress)
@@ -236,7 +237,6 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		return errors.Join(err, errBusy)
 	}
 	before := w.report.Sealed
-	var purgeErr error
 	stats, err := w.log.Seal(ctx, run, log.SealOptions{Whole: whole, Pace: w.pace, Progress: func(s log.SealStats) {
 		replaced := before.Before + s.Before - w.report.Sealed.Before
 		w.report.Sealed = before
@@ -245,7 +245,7 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		if progress != nil {
 			progress(int64(s.Events))
 		}
-		purgeErr = errors.Join(purgeErr, w.replaced(ctx, replaced))
+		w.replaced(ctx, replaced)
 	}})
 	w.report.Sealed = before
 	w.report.Sealed.Add(stats)
@@ -253,13 +253,15 @@ func (w *worker) sealRun(ctx context.Context, run string, whole bool, progress f
 		w.report.Runs++
 	}
 	switch {
+	case w.stuck != nil: // nothing that is wrong with the run
+		return w.stuck
 	case errors.Is(err, log.ErrNotFound): // it was deleted
 		return nil
 	case errors.Is(err, log.ErrCorrupt), errors.Is(err, log.ErrUnsupportedVersion), errors.Is(err, log.ErrTooLarge):
 		w.skip(run, err)
 		return nil
 	}
-	return errors.Join(err, purgeErr)
+	return err
 }
 
 // maxSkipped bounds what a report lists.
@@ -275,12 +277,13 @@ func (w *worker) skip(run string, err error) {
 // else is replaced: by so much, and a segment, the storage may grow while it is worked on.
 const purgeAfter = 16 << 20
 
-// replaced notes that so many bytes are dead, and erases them when they are many.
+// replaced notes that so many bytes are dead, and erases them when they are many,
+// unless it is stuck.
 func (w *worker) replaced(ctx context.Context, bytes int64) error {
-	if w.dead += bytes; w.dead < purgeAfter {
-		return nil
+	if w.dead += bytes; w.stuck == nil && w.dead >= purgeAfter {
+		w.stuck = w.purge(ctx)
 	}
-	return w.purge(ctx)
+	return w.stuck
 }
 
 // purge erases what is dead, slice by slice, and rests after each.

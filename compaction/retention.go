@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/flowlog/checkpoint/log"
@@ -119,8 +120,10 @@ func (c *Compactor) tellUnreadable(ctx context.Context, pass *Pass) int {
 		now[r.Run] = true
 		c.opts.Logger.Log(ctx, level, "flowlog: retention leaves a run alone that can't be read", "run", r.Run, "error", r.Unreadable)
 	}
-	if pass.Err == nil { // else perhaps nothing was looked at
-		c.unreadable = now
+	n := len(now)
+	if pass.Err != nil { // perhaps not all was looked at
+		maps.Copy(now, c.unreadable)
 	}
-	return len(now)
+	c.unreadable = now
+	return n
 }

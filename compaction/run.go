@@ -116,6 +116,8 @@ func (p *Plan) follow(ctx context.Context, w *worker, res *Result, hold func(con
 			err = p.prune(ctx, w, r, res, func(dropped int) { w.say(Pruning, done+int64(dropped), total) })
 		}
 		switch {
+		case w.stuck != nil: // nothing that is wrong with the run
+			return w.stuck
 		case errors.Is(err, log.ErrConflict), errors.Is(err, log.ErrNotFound), damaged(err):
 			res.Skipped = append(res.Skipped, Skipped{r.Run, err})
 		case err != nil:

@@ -398,12 +398,16 @@ func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 	if seq > b.run.Last {
 		return false, nil
 	}
-	recs, err := l.reader(b.run).records(context.Background(), RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	ctx, r := context.Background(), l.reader(b.run)
+	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
 	if err != nil {
 		return false, err
 	}
 	rec := &recs[0]
-	ev, err := l.reader(b.run).header(rec)
+	ev, err := r.header(rec)
+	if err == nil {
+		err = r.explain(ctx, &ev)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package log
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -49,4 +50,18 @@ func TestDrops(t *testing.T) {
 			require.True(t, i == 0 || all[i-1].Last < d.First, "one lies over another")
 		}
 	})
+}
+
+// TestDropsToTheEnd: an import may bring notes of events that no run can have.
+func TestDropsToTheEnd(t *testing.T) {
+	t.Parallel()
+	all := dropsOf([]Note{
+		{Kind: noteKindPrune, Events: []Range{{5, math.MaxUint64}, {0, 3}}},
+		{Kind: noteKindRedact, Events: []Range{{7, math.MaxUint64}, {9, 8}}},
+	})
+	var have []Range
+	for _, d := range all {
+		have = append(have, d.Range)
+	}
+	require.Equal(t, []Range{{0, 3}, {5, 6}, {7, math.MaxUint64}}, have)
 }

@@ -113,31 +113,42 @@ func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 
 // notes calls f with each note until it returns false.
 func (l *Log) notes(ctx context.Context, run Run, f func(Note) bool) error {
-	look := l.run
-	if run.staged() { // and its notes with it
-		look = l.anyRun
-	}
-	companion, err := look(ctx, run.ID+noteSuffix)
+	companion, err := l.companion(ctx, run)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = l.notesFrom(ctx, run, companion, companion.first(), f)
 	}
-	for ev, err := range l.history(ctx, companion, HistoryOptions{}) {
+	return err
+}
+
+// companion returns the log of a run's notes; ErrNotFound if there is none.
+func (l *Log) companion(ctx context.Context, run Run) (Run, error) {
+	if run.staged() { // and its notes with it
+		return l.anyRun(ctx, run.ID+noteSuffix)
+	}
+	return l.run(ctx, run.ID+noteSuffix)
+}
+
+// notesFrom is notes from one on, by its seq. It returns that of the next, which with an
+// error is the one that can't be read.
+func (l *Log) notesFrom(ctx context.Context, run, companion Run, next uint64, f func(Note) bool) (uint64, error) {
+	for ev, err := range l.history(ctx, companion, HistoryOptions{From: next}) {
 		if err != nil {
-			return err
+			return next, err
 		}
 		var n Note
 		if err := json.Unmarshal(ev.State, &n); err != nil {
-			return corrupt(companion.ID, ev.Seq, fmt.Sprintf("note: %v", err))
+			return next, corrupt(companion.ID, ev.Seq, fmt.Sprintf("note: %v", err))
 		}
+		next = ev.Seq + 1
 		n.Kind, n.At = ev.NodeID, ev.CreatedAt
 		// Notes of an earlier life that a crash left behind speak of events
 		// that are gone.
 		if n.Life == run.Life && !f(n) {
-			return nil
+			break
 		}
 	}
-	return nil
+	return next, nil
 }

@@ -53,6 +53,9 @@ func (all *drops) add(n *Note) {
 				}
 				*all = slices.Insert(*all, i, d)
 			}
+			if (*all)[i].Last >= r.Last { // also if nothing can come after
+				break
+			}
 			r.First = (*all)[i].Last + 1
 			i++
 		}
@@ -75,13 +78,18 @@ func (all drops) of(seq uint64) (drop, bool) {
 // droppedNotes returns the notes that say which states, or events, were dropped.
 func (l *Log) droppedNotes(ctx context.Context, run Run) ([]Note, error) {
 	var notes []Note
-	err := l.notes(ctx, run, func(n Note) bool {
+	err := l.notes(ctx, run, ofDrops(&notes))
+	return notes, err
+}
+
+// ofDrops returns what collects such notes.
+func ofDrops(notes *[]Note) func(Note) bool {
+	return func(n Note) bool {
 		if n.dropped() || n.Kind == noteKindAnchor {
-			notes = append(notes, n)
+			*notes = append(*notes, n)
 		}
 		return true
-	})
-	return notes, err
+	}
 }
 
 // explain says of an event whose state was dropped what dropped it. The run's notes are
@@ -94,7 +102,7 @@ func (r *reader) explain(ctx context.Context, ev *Event) error {
 	ev.PrunedBy = &PrunedError{Run: r.run.ID, Seq: ev.Seq, Size: ev.Size, SHA256: ev.SHA256}
 	d, noted := r.drops.of(ev.Seq)
 	if !noted {
-		if err := r.readDrops(ctx); err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupportedVersion) {
+		if err := r.readDrops(ctx); err != nil && !unreadable(err) {
 			return err
 		}
 		d, _ = r.drops.of(ev.Seq)
@@ -103,13 +111,10 @@ func (r *reader) explain(ctx context.Context, ev *Event) error {
 	return nil
 }
 
-// readDrops reads the notes that came since the last time.
+// readDrops reads the notes, if some came since the last time, but for those that can't
+// be read.
 func (r *reader) readDrops(ctx context.Context) error {
-	look := r.l.run
-	if r.run.staged() {
-		look = r.l.anyRun
-	}
-	companion, err := look(ctx, r.run.ID+noteSuffix)
+	companion, err := r.l.companion(ctx, r.run)
 	if errors.Is(err, ErrNotFound) || err == nil && companion.Last == r.noted {
 		return nil
 	}
@@ -117,9 +122,23 @@ func (r *reader) readDrops(ctx context.Context) error {
 		return err
 	}
 	r.noted = companion.Last // also if they can't be read: once is enough
-	notes, err := r.l.droppedNotes(ctx, r.run)
+	var notes []Note
+	for next := companion.first(); next <= companion.Last; {
+		if next, err = r.l.notesFrom(ctx, r.run, companion, next, ofDrops(&notes)); err == nil {
+			break
+		}
+		if !unreadable(err) {
+			return err
+		}
+		next++
+	}
 	r.drops = dropsOf(notes)
-	return err
+	return nil
+}
+
+// unreadable reports whether something is damaged, or of a later version.
+func unreadable(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion)
 }
 
 // pruned returns the error for a state that was dropped.

@@ -2,6 +2,7 @@ package log_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,4 +132,53 @@ func TestPrunedByDamagedNotes(t *testing.T) {
 	require.EqualValues(t, 2, ev.Seq)
 	_, err = l.At(t.Context(), "run", 1)
 	require.ErrorIs(t, err, log.ErrPruned)
+}
+
+// TestPrunedByDamagedNote: what the notes behind a damaged one say is told.
+func TestPrunedByDamagedNote(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	for range 3 {
+		add(t, l, event("run", "node"))
+	}
+	for seq := range uint64(3) {
+		_, err := l.Prune(t.Context(), "run", []uint64{seq + 1}, fmt.Sprint("reason ", seq+1))
+		require.NoError(t, err)
+	}
+	for _, damaged := range []uint64{1, 2, 3} {
+		b.onRecord = func(run string, r *log.Record) bool {
+			if run != "run" && r.Seq == damaged {
+				*r = clone(*r)
+				r.Sum++
+			}
+			return true
+		}
+		for ev, err := range l.History(t.Context(), "run", log.HistoryOptions{}) {
+			require.NoError(t, err)
+			want := fmt.Sprint("reason ", ev.Seq)
+			if ev.Seq == damaged {
+				want = ""
+			}
+			require.Equal(t, want, ev.PrunedBy.Policy, "seq %d, note %d is damaged", ev.Seq, damaged)
+		}
+	}
+}
+
+// TestPrunedByOfRepetition: an append that was there already, and was pruned since, is
+// answered with what dropped it.
+func TestPrunedByOfRepetition(t *testing.T) {
+	t.Parallel()
+	l := open(t, newTapped(t), log.Options{})
+	a := event("run", "node")
+	a.CheckAfter = true
+	first := add(t, l, a)
+	_, err := l.Prune(t.Context(), "run", []uint64{1}, "too old")
+	require.NoError(t, err)
+	again, err := l.Append(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, first.Header, again.Header)
+	require.True(t, again.Pruned)
+	require.NotNil(t, again.PrunedBy)
+	require.Equal(t, "too old", again.PrunedBy.Policy)
 }
