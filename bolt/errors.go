@@ -19,7 +19,7 @@ func (b *Backend) explain(err error) error {
 	case err == nil, errors.Is(err, log.ErrNotFound), strings.HasPrefix(err.Error(), b.path):
 		return err
 	case full(err):
-		return fmt.Errorf("%s: the disk is full: %w", b.path, err)
+		return fmt.Errorf("%s: %w: %w", b.path, log.ErrFull, err)
 	case errors.Is(err, bolterrors.ErrValueTooLarge), errors.Is(err, bolterrors.ErrKeyTooLarge):
 		return fmt.Errorf("%s: %w: %w", b.path, log.ErrTooLarge, err)
 	}

@@ -201,7 +201,7 @@ func (b *Backend) explain(err error) error {
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%s: %w: %w", b.path, log.ErrReadOnly, err)
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%s: the disk is full: %w", b.path, err)
+		return fmt.Errorf("%s: %w: %w", b.path, log.ErrFull, err)
 	case sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("%s: %w: %w", b.path, log.ErrTooLarge, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,8 @@ verifies, and asking for the state says by which flags it went. In records and w
 States that others are stored as differences from are no loss to these: they stay
 readable.
 
-What any of these keeps is kept, all else loses its state:
+What any of these keeps is kept, all else loses its state (of runs that do not go
+as a whole, see below):
   --older-than 30d         keeps what is younger: with nothing else, all that is
                            older than 30 days goes; m are minutes, h hours, w weeks
   --keep-last N            keeps the last N events of each branch
@@ -45,17 +47,19 @@ Whatever they say, the newest event of each branch keeps its state, so that the 
 can go on, and so does what is pinned.
 
 --drop-idle 90d drops whole runs, headers and all, whose newest event is older than
-that; not those that are pinned or labelled with --keep-label, themselves or an
-event of theirs. With --graph all this is about the runs of one graph; with RUN
+that, whatever else is said; only those stay that are pinned or labelled with
+--keep-label, themselves or an event of theirs. With --graph all this is about the runs of one graph; with RUN
 about that one: its id, the beginning of it if no other begins so, or @last.
 
 In the end the disk space is given back, as compact does; the list tells about how
-much that is. Where each state holds nearly all of the one before, as a growing
+much that is under "frees", beside what is free in the file already. Where each state holds nearly all of the one before, as a growing
 transcript does, the states that stay hold what the others did, and little comes
 back: dropping whole runs helps there.
 
-While it works a SQLite file grows, as a rule by 30 MB at most. A bbolt file is
-copied in the end, which needs room for all that stays. If it is stopped, also by a
+While it works a SQLite file grows, as a rule by 30 MB at most. A bbolt file grows,
+too, and is copied in the end, which needs room for all that stays, if at least an
+eighth of it is free then; else it stays as large, and the next events fill it. On a disk with
+less room, prune some runs, or a graph, at a time. If it is stopped, also by a
 crash, the file may be larger than before: the same again goes on with the rest,
 and gives the space back even if no rest is left. Programs may use a SQLite
 store meanwhile; a bbolt store must not be open elsewhere while it drops. What is
@@ -67,11 +71,11 @@ not to go on, if runs were skipped, or if one is damaged and so left alone.`,
 	}
 	p.output = outputFlag(cmd)
 	flags := cmd.Flags()
-	flags.Var(&p.olderThan, "older-than", "drop states of events that are older than this, as in\n12h, 30d or 2w")
+	flags.Var(&once{span: &p.olderThan}, "older-than", "drop states of events that are older than this, as in\n12h, 30d or 2w")
 	flags.IntVar(&p.last, "keep-last", 0, "keep the last so many events of each branch")
 	flags.BoolVar(&p.perNode, "keep-newest-per-node", false, "keep the newest event of each node of a run")
 	flags.StringArrayVar(&p.labels, "keep-label", nil, "NAME=VALUE, or NAME for any value: keep what has this\nlabel; may be given several times")
-	flags.Var(&p.dropIdle, "drop-idle", "drop whole runs without an event for so long")
+	flags.Var(&once{span: &p.dropIdle}, "drop-idle", "drop whole runs without an event for so long")
 	flags.StringArrayVar(&p.graphs, "graph", nil, "only runs of this graph; may be given several times")
 	flags.BoolVarP(&p.dry, "dry-run", "n", false, "only list what would go")
 	flags.BoolVarP(&p.yes, "yes", "y", false, "don't ask")
@@ -194,8 +198,12 @@ func (p *pruner) prune(ctx context.Context, args []string) error {
 		p.c.say("the store has no runs yet")
 	}
 	for _, text := range p.labels {
-		if !keepsFor(plan, text) {
+		switch {
+		case keepsFor(plan, text):
+		case p.dry:
 			p.c.say("nothing has the label of --keep-label %s", text)
+		default:
+			return noMatch("nothing has the label of --keep-label %s, which may be a slip: nothing was dropped; leave it out if it is none", text)
 		}
 	}
 	if total := plan.Total(); !p.dry {
@@ -317,6 +325,9 @@ func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		p.c.say("what was dropped is dropped, and the file may be larger than before: the same again goes on with the rest, and gives the space back")
+		return err
+	case errors.Is(err, checkpoint.ErrFull):
+		p.c.say("what was dropped is dropped; its space comes back when there is room to work: make some, for a SQLite file up to 30 MB, for a bbolt file as much as stays, and say the same again, or drop less at a time, by naming runs or a --graph")
 		return err
 	case err != nil:
 		return err

@@ -213,5 +213,8 @@ func prunedText(s *screen, r checkpoint.PlanResult) string {
 	if len(what) > 0 {
 		text = "dropped " + strings.Join(what, " and ") + ": " + count(r.Events, "event")
 	}
+	if r.After == 0 { // it was stopped before that was known
+		return text
+	}
 	return text + "; " + diskText(s, r.Before, r.After)
 }

@@ -42,8 +42,8 @@ grep --all first. Headers stay: node ids, times, labels and the reason itself. S
 hash of the state, by which who guesses a whole state can tell that it is right. The
 flag --redact, which all verbs have, is something else: it masks what is shown.
 
-The whole file is written anew, which takes the longer the larger it is: name all
-events in one call. Writers wait meanwhile; a bbolt store must not be open elsewhere.
+The whole file is written anew, which takes the longer the larger it is: A..B names
+all events from one to another of a run in one call. Writers wait meanwhile; a bbolt store must not be open elsewhere.
 If it is stopped or fails in the middle, the same command again finishes the work.
 
 ` + refHelp,

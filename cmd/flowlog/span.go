@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -41,6 +42,22 @@ func (s *span) Set(text string) error {
 }
 
 func (s *span) Type() string { return "duration" }
+
+var errTwice = errors.New("it is given twice")
+
+// once is a span that is given at most once: of two, one would be forgotten.
+type once struct {
+	*span
+	given bool
+}
+
+func (o *once) Set(text string) error {
+	if o.given {
+		return errTwice
+	}
+	o.given = true
+	return o.span.Set(text)
+}
 
 // lasting says a span without what is 0 in it, in days if it is of whole ones.
 func lasting(d time.Duration) string {
