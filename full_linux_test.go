@@ -100,7 +100,7 @@ func TestFullDisk(t *testing.T) {
 				})
 				for what, err := range errs {
 					require.Error(t, err, what)
-					require.ErrorContains(t, err, "the disk is full", what)
+					require.ErrorIs(t, err, checkpoint.ErrFull, what)
 					require.ErrorContains(t, err, "nothing was written", what)
 					require.NotErrorIs(t, err, checkpoint.ErrUnknownOutcome, what)
 					require.NotErrorIs(t, err, checkpoint.ErrReadOnly, what)
