@@ -29,7 +29,8 @@ var (
 	// ErrLocked: another process held the store for longer than this one was to
 	// wait. Nothing was written.
 	ErrLocked = log.ErrLocked
-	// ErrFull: there is no room on the store's disk, or its quota. Nothing was written.
+	// ErrFull: there is no room on the store's disk, or in its quota. The transaction that
+	// met it wrote nothing; of a call that makes several, those before it stay.
 	ErrFull = log.ErrFull
 	// ErrNotErased: states are redacted, and copies of some may still be in the
 	// store's files. Redact again with the same events finishes the work.

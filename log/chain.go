@@ -49,7 +49,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // the header. It covers the run's incarnation, so that a record of an earlier
 // life is told from one of this.
 func recordSum(life string, r *Record) uint32 {
-	b := make([]byte, 0, 128) // on the stack
+	b := make([]byte, 0, 128)
 	b = binary.BigEndian.AppendUint64(b, r.Seq)
 	b = binary.BigEndian.AppendUint64(b, r.Recency)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Bytes))

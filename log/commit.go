@@ -170,7 +170,7 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 	if len(batches) == 0 {
 		return nil
 	}
-	changes := l.alone.changes[:0]
+	changes := slices.Grow(l.alone.changes[:0], len(batches))
 	for _, b := range batches {
 		changes = append(changes, b.change)
 	}
@@ -335,7 +335,7 @@ func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
 	b.change.Append = append(b.change.Append, Record{})
 	rec, header := &b.change.Append[len(b.change.Append)-1], b.header[:0]
 	if len(b.change.Append) > 1 {
-		header = nil
+		header = make([]byte, 0, len(b.header))
 	}
 	if err := p.record(rec, run, parent, header); err != nil {
 		b.change.Append = b.change.Append[:len(b.change.Append)-1]
@@ -365,8 +365,8 @@ func (p *pending) parent(b *batch, next uint64) (uint64, error) {
 	return next, nil
 }
 
-// record makes the event that follows the last of run, and its header, which is
-// appended to buf.
+// record makes the event that follows the last of run, and its header, in buf if that
+// has room, which must be empty.
 func (p *pending) record(rec *Record, run *Run, parent uint64, buf []byte) error {
 	h := &p.Header
 	h.Seq, h.Parent, h.Life = run.Last+1, parent, ""

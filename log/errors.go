@@ -36,7 +36,8 @@ var (
 	// ErrLocked: another process held the storage for longer than this one was
 	// to wait. Nothing was written.
 	ErrLocked = errors.New("locked")
-	// ErrFull: there is no room on the storage's disk, or its quota. Nothing was written.
+	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction that
+	// met it wrote nothing; of a call that makes several, those before it stay.
 	ErrFull = errors.New("the disk is full")
 	// ErrNotErased: states are redacted, and copies of some may still be in the
 	// storage's files. Redact again with the same events finishes the work.

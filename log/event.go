@@ -141,7 +141,7 @@ type Event struct {
 // hundred bytes feels.
 func (h *Header) marshal() ([]byte, error) { return h.append(make([]byte, 0, 384)) }
 
-// append is marshal into what is left of the capacity of b, which must be empty.
+// append is marshal into b, if it has room, which must be empty.
 func (h *Header) append(b []byte) ([]byte, error) {
 	w := jsonWriter{b: b}
 	w.str("run_id", h.RunID)
