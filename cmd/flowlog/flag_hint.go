@@ -29,21 +29,15 @@ func wrongFlag(cmd *cobra.Command, err error) string {
 			}
 			return fmt.Sprintf("--%s %q is not a number; ", name, value)
 		case "duration":
+			if errors.Is(err, errTwice) {
+				return fmt.Sprintf("--%s %q: it is given twice; ", name, value)
+			}
 			switch wrong.GetFlag().Value.(type) {
-			case *once:
-				if errors.Is(err, errTwice) {
-					return fmt.Sprintf("--%s %q: it is given twice; ", name, value)
-				}
-				return spanHint(name, value)
-			case *span:
-				return spanHint(name, value)
+			case *span, *once:
+				return fmt.Sprintf("--%s %q is not a time span, such as 90s, 12h, 30d, 2w or 1d12h, of at most 292 years; ", name, value)
 			}
 			return fmt.Sprintf("--%s %q is not a time, such as 500ms, 5s or 1m; ", name, value)
 		}
 	}
 	return fmt.Sprintf("%v; ", err)
-}
-
-func spanHint(flag, value string) string {
-	return fmt.Sprintf("--%s %q is not a time span, such as 90s, 12h, 30d, 2w or 1d12h, of at most 292 years; ", flag, value)
 }

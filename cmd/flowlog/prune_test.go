@@ -48,13 +48,7 @@ func TestInterruptEndsPrune(t *testing.T) {
 	saveState(t, dir, `2`)
 	holdLease(t, dir)
 	cmd := exec.CommandContext(t.Context(), "flowlog", "prune", "--keep-last", "1", "--yes")
-	lines := startCompact(t, dir, cmd)
-	require.Contains(t, lines(), "waiting")
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.Equal(t, "what was dropped is dropped, and the file may be larger than before: the same again goes on with the rest, and gives the space back", lines())
-	require.Equal(t, "flowlog: interrupted", lines())
-	require.Empty(t, lines())
-	require.Equal(t, 130, exitCode(cmd.Wait()))
+	requireInterrupted(t, dir, cmd, "what was dropped is dropped, and the file may be larger than before: the same again goes on with the rest, and gives the space back")
 }
 
 // TestPruneFinishesWhatAStoppedOneLeft: what it dropped and did not erase, though there

@@ -43,8 +43,9 @@ hash of the state, by which who guesses a whole state can tell that it is right.
 flag --redact, which all verbs have, is something else: it masks what is shown.
 
 The whole file is written anew, which takes the longer the larger it is: A..B names
-all events from one to another of a run in one call. Writers wait meanwhile; a bbolt store must not be open elsewhere.
-If it is stopped or fails in the middle, the same command again finishes the work.
+all events from one to another of a run in one call. Writers wait meanwhile; a bbolt
+store must not be open elsewhere. If it is stopped or fails in the middle, the same
+command again finishes the work.
 
 ` + refHelp,
 		Args: arguments("REF"),

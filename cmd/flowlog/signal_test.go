@@ -84,13 +84,7 @@ func TestInterruptEndsCompact(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "flowlog", "compact", "--idle", "0s")
 	var stdout strings.Builder
 	cmd.Stdout = &stdout
-	lines := startCompact(t, dir, cmd)
-	require.Contains(t, lines(), "waiting")
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.Equal(t, "what was done is kept; `flowlog compact` goes on from there", lines())
-	require.Equal(t, "flowlog: interrupted", lines())
-	require.Empty(t, lines())
-	require.Equal(t, 130, exitCode(cmd.Wait()))
+	requireInterrupted(t, dir, cmd, "what was done is kept; `flowlog compact` goes on from there")
 	require.Regexp(t, `^nothing was sealed yet; [\d.]+ KiB on disk, as before\n$`, stdout.String())
 }
 
@@ -182,4 +176,17 @@ func requireGone(t *testing.T, pid string) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
 		return errors.Is(syscall.Kill(id, 0), syscall.ESRCH) || strings.Contains(string(stat), ") Z ")
 	}, 10*time.Second, 5*time.Millisecond, "process %d goes on", id)
+}
+
+// requireInterrupted interrupts a command that waits for another to compact, which then
+// says what became of its work.
+func requireInterrupted(t *testing.T, dir string, cmd *exec.Cmd, says string) {
+	t.Helper()
+	lines := startCompact(t, dir, cmd)
+	require.Contains(t, lines(), "waiting")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Equal(t, says, lines())
+	require.Equal(t, "flowlog: interrupted", lines())
+	require.Empty(t, lines())
+	require.Equal(t, 130, exitCode(cmd.Wait()))
 }
