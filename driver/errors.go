@@ -1,0 +1,119 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What callers branch on, with [errors.Is]. The engine and the package checkpoint export
+// the same values.
+var (
+	// ErrNotFound: no such run, event or slot.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the run or slot is not where the caller expected it to be.
+	ErrConflict = errors.New("conflict")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrCorrupt: what is stored is damaged. Nothing of it is returned.
+	ErrCorrupt = errors.New("corrupt")
+	// ErrUnsupportedVersion: written in a format that this flowlog does not read.
+	ErrUnsupportedVersion = errors.New("unsupported version")
+	// ErrTooLarge: larger than a stated limit.
+	ErrTooLarge = errors.New("too large")
+	// ErrInvalid: an argument, or a file, that can never be right.
+	ErrInvalid = errors.New("invalid")
+	// ErrLocked: another process held the storage for longer than this one was to wait.
+	// Nothing was written.
+	ErrLocked = errors.New("locked")
+	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction
+	// that met it wrote nothing; of a call that makes several, those before it stay.
+	ErrFull = errors.New("the disk is full")
+	// ErrReadOnly: the store was opened read-only, its file can't be written, or an
+	// earlier sync failed.
+	ErrReadOnly = errors.New("store is read-only")
+)
+
+// NotAppliedError wraps the error of an Apply after which it is certain that none of the
+// changes was or will be made: the transaction was rolled back, and the rollback was
+// confirmed. A backend must return it only then.
+type NotAppliedError struct{ Err error }
+
+// Error implements error.
+func (e *NotAppliedError) Error() string { return fmt.Sprintf("nothing was written: %v", e.Err) }
+
+// Unwrap returns the cause.
+func (e *NotAppliedError) Unwrap() error { return e.Err }
+
+// LostError wraps the error of an Apply whose answer was lost, as when a connection broke:
+// the storage is sound, each change was made whole or not at all, or may still be made
+// until an Apply of the same changes returned, and applying them again is safe. A backend
+// whose storage may not be sound, as after a failed sync, must not return it.
+type LostError struct{ Err error }
+
+// Error implements error.
+func (e *LostError) Error() string { return fmt.Sprintf("the answer was lost: %v", e.Err) }
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Error is a failure with its place. It wraps one of the sentinels above.
+type Error struct {
+	// Run and Seq say which event it is about; Seq 0 means the run as a whole.
+	Run string
+	Seq uint64
+	// Offset is the place in the stored bytes, in bytes; 0 when there is none.
+	Offset int64
+	// Want and Have are what was expected and what was found, where the failure is a
+	// comparison.
+	Want, Have string
+	// Reason says what happened and, where there is something, what to do.
+	Reason string
+	// Err is the sentinel or the cause.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(Where(e.Run, e.Seq))
+	if e.Err != nil {
+		fmt.Fprintf(&b, "%v: ", e.Err)
+	}
+	b.WriteString(e.Reason)
+	if e.Offset > 0 {
+		fmt.Fprintf(&b, " at byte %d", e.Offset)
+	}
+	if e.Want != "" || e.Have != "" {
+		fmt.Fprintf(&b, " (want %s, have %s)", e.Want, e.Have)
+	}
+	return strings.TrimSuffix(b.String(), ": ")
+}
+
+// Unwrap returns the sentinel or the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Where begins a message with the run and the event that it is about, such as
+// `run "a" seq 3: `; "" without a run. Long ids are shortened.
+func Where(run string, seq uint64) string {
+	switch {
+	case run == "":
+		return ""
+	case seq == 0:
+		return fmt.Sprintf("run %q: ", Shorten(run))
+	}
+	return fmt.Sprintf("run %q seq %d: ", Shorten(run), seq)
+}
+
+// Shorten returns an id as a message shows it: at most 64 bytes.
+func Shorten(id string) string {
+	if len(id) > 64 {
+		return id[:61] + "..."
+	}
+	return id
+}
+
+// Corrupt returns an [Error] that satisfies ErrCorrupt.
+func Corrupt(run string, seq uint64, reason string) error {
+	return &Error{Run: run, Seq: seq, Reason: reason, Err: ErrCorrupt}
+}
