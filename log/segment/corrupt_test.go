@@ -27,8 +27,9 @@ func TestParseIndexRefuses(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{MaxPayload: 1 << 20})
 	const huge = math.MaxUint64
-	two := func() made { return info(5, 2).number(0, 0) } // with kinds
-	kinds := func(bases ...uint64) made { return two().number(bases...) }
+	two := func() made { return info(5, 2).number(0, 0) }                              // with kinds
+	kinds := func(bases ...uint64) made { return two().number(bases...).number(0, 0) } // without metas
+	metas := func(ns ...uint64) made { return two().number(0, 0).number(ns...) }
 	good := kinds(0, 0).number(0, 0).plain()
 	block := func(lens ...uint64) made { return kinds(0, 0).number(lens...) }
 	values := func(first string) made { return kinds(0, 0).number(0, 0, 0).number(0, 1).text2(first) }
@@ -45,15 +46,17 @@ func TestParseIndexRefuses(t *testing.T) {
 		{"good", good.seal(), nil},
 		{"good and compressed", sealTable(zstdOf(t, table, true), len(table), 1, good.tail), nil},
 		{"good with a block", block(3, 2).number(0, 2).number(1, 2, 5<<1).number(0, 1).text2("h").rest(4).seal(), nil},
+		{"good with metas", metas(0, 3).bytes("abc").number(0, 0).plain().seal(), nil},
 		{"good with values", values(`{"a":"1"}`).number(5).seal(), nil},
 
 		{"nothing", nil, segment.ErrCorrupt},
 		{"other magic bytes", append([]byte("FLSX"), good.seal()[4:]...), segment.ErrCorrupt},
 		{"magic bytes and no more", []byte("FLSI"), segment.ErrCorrupt},
-		{"a later version and no more", []byte("FLSI\x02"), segment.ErrUnsupportedVersion},
+		{"version 1", append([]byte("FLSI\x01"), good.seal()[5:]...), segment.ErrUnsupportedVersion},
+		{"a later version and no more", []byte("FLSI\x03"), segment.ErrUnsupportedVersion},
 		{"version 0", append([]byte("FLSI\x00"), good.seal()[5:]...), segment.ErrUnsupportedVersion},
-		{"half a checksum", []byte("FLSI\x01\x00\x00"), segment.ErrCorrupt},
-		{"no lengths", reseal([]byte("FLSI\x01\x00\x00\x00\x00")), segment.ErrCorrupt},
+		{"half a checksum", []byte("FLSI\x02\x00\x00"), segment.ErrCorrupt},
+		{"no lengths", reseal([]byte("FLSI\x02\x00\x00\x00\x00")), segment.ErrCorrupt},
 		{"table longer than stated", sealTable(table, len(table)-1, 0, good.tail), segment.ErrCorrupt},
 		{"table shorter than stated", sealTable(table, len(table)+1, 0, good.tail), segment.ErrCorrupt},
 		{"table over the limit", sealTable(table, segment.MaxTable+1, 0, good.tail), segment.ErrTooLarge},
@@ -67,15 +70,18 @@ func TestParseIndexRefuses(t *testing.T) {
 		{"a frame with a window", sealTable(zstdOf(t, table, true, zstd.WithSingleSegment(false)), len(table), 1, good.tail), segment.ErrCorrupt},
 		{"a frame of another length", sealTable(half, len(table), 1, good.tail), segment.ErrCorrupt},
 
-		{"no run", made{}.text("").text("").number(5, 0, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
-		{"run longer than the table", made{}.number(100).rest(64).seal(), segment.ErrCorrupt},
-		{"seq 0", made{}.text("run").text("").number(0, 1, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
-		{"last seq over 64 bits", made{}.text("run").text("").number(huge, 1, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
+		{"no run", made{}.number(0).text("").text("").number(5, 0, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
+		{"run longer than the table", made{}.number(0, 100).rest(64).seal(), segment.ErrCorrupt},
+		{"seq 0", made{}.number(0).text("run").text("").number(0, 1, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
+		{"last seq over 64 bits", made{}.number(0).text("run").text("").number(huge, 1, 0, 0, 0).rest(64).seal(), segment.ErrCorrupt},
 		{"more entries than there can be", info(5, segment.MaxEntries+1).plain().seal(), segment.ErrCorrupt},
 		{"more entries than bytes", info(5, 1000).plain().seal(), segment.ErrCorrupt},
-		{"bytes over 63 bits", made{}.text("run").text("").number(5, 0, 0, huge, 0).rest(64).seal(), segment.ErrCorrupt},
-		{"number over 64 bits", made{table: bytes.Repeat([]byte{0xff}, 11)}.seal(), segment.ErrCorrupt},
-		{"number not in its shortest form", made{table: []byte{0x83, 0x00}}.seal(), segment.ErrCorrupt},
+		{"more entries than digests", info(5, 2).number(0, 0, 0, 0, 0, 0, 0, 0).plain().cut(33).seal(), segment.ErrCorrupt},
+		{"metas longer than the table", metas(255, 255).number(0, 0).plain().seal(), segment.ErrCorrupt},
+		{"lengths of metas cut", two().number(0, 0, 0).seal(), segment.ErrCorrupt},
+		{"bytes over 63 bits", made{}.number(0).text("run").text("").number(5, 0, 0, huge, 0).rest(64).seal(), segment.ErrCorrupt},
+		{"number over 64 bits", made{table: bytes.Repeat([]byte{0xff}, 12)}.seal(), segment.ErrCorrupt},
+		{"number not in its shortest form", made{table: []byte{0, 0x83, 0x00}}.seal(), segment.ErrCorrupt},
 		{"base before the first", kinds(3, 0).number(0, 0).plain().seal(), segment.ErrCorrupt},
 		{"base behind the last", kinds(0, 2).number(0, 0).plain().seal(), segment.ErrCorrupt},
 		{"bases in a circle", kinds(2, 1).number(0, 0).plain().seal(), segment.ErrCorrupt},
@@ -125,21 +131,21 @@ func (m made) bytes(s string) made {
 	return m
 }
 
-// TestHeadersAreBounded is of an index of less than 2 KB whose headers would
-// take 240 MB.
+// TestHeadersAreBounded is of an index of less than 5 KB whose headers would
+// take 10 MB.
 func TestHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
-	const n = 60_000
+	const n = 100
 	m := info(5, n)
-	m.table = append(m.table, make([]byte, 3*n+1)...) // kinds, bases, lengths; blocks
+	m.table = append(m.table, make([]byte, 4*n+1)...) // kinds, bases, lengths of metas and payloads; blocks
 	m = m.number(0)
 	for range n - 1 {
 		m = m.number(1)
 	}
-	m = m.text2(string(make([]byte, 4000)))
+	m = m.text2(string(make([]byte, 100_000)))
 	b := sealTable(zstdOf(t, m.table, true), len(m.table), 1, m.tail)
-	require.Less(t, len(b), 2000)
+	require.Less(t, len(b), 5000)
 	_, err := c.ParseIndex(b)
 	require.ErrorIs(t, err, segment.ErrTooLarge)
 }
@@ -165,12 +171,12 @@ func TestBlocksAreOneFrame(t *testing.T) {
 		"a frame of noise inside": append(bytes.Clone(frame[:9]), bytes.Repeat([]byte{0xff}, 20)...),
 	}
 	for name, block := range cases {
-		m := info(5, 1).number(0, 0, uint64(len(payload)), 0).number(1, 1, uint64(len(block))<<1|1).number(0).text2("h")
+		m := info(5, 1).number(0, 0, 0, uint64(len(payload)), 0).number(1, 1, uint64(len(block))<<1|1).number(0).text2("h")
 		m.tail = binary.LittleEndian.AppendUint32(m.tail, crc32.Checksum(block, castagnoli))
 		index := m.seal()
 		x, err := c.ParseIndex(index)
 		require.NoError(t, err, name)
-		data := append(append([]byte("FLSD\x01"), index[5:sumEnd]...), block...)
+		data := append(append([]byte("FLSD\x02"), index[5:sumEnd]...), block...)
 		r, err := c.NewReader(x, data)
 		require.NoError(t, err, name)
 		p, err := r.Payload(5)
@@ -195,10 +201,11 @@ func TestDataPrologue(t *testing.T) {
 	for name, want := range map[string]error{
 		"":              segment.ErrCorrupt,
 		"FLSD":          segment.ErrCorrupt,
-		"FLSD\x01":      segment.ErrCorrupt,
-		"FLSD\x02":      segment.ErrUnsupportedVersion,
-		"FLSI\x02":      segment.ErrCorrupt,
-		"FLSD\x02 more": segment.ErrUnsupportedVersion,
+		"FLSD\x02":      segment.ErrCorrupt,
+		"FLSD\x01":      segment.ErrUnsupportedVersion,
+		"FLSD\x03":      segment.ErrUnsupportedVersion,
+		"FLSI\x03":      segment.ErrCorrupt,
+		"FLSD\x03 more": segment.ErrUnsupportedVersion,
 	} {
 		_, err := c.NewReader(x, []byte(name))
 		require.ErrorIs(t, err, want, "%q", name)

@@ -17,7 +17,7 @@ func damageRuns() []run {
 	words := workload.NewWords(3)
 	mixed := run{info: infoOf(rng, "a run", 41, 7)}
 	for k, h := range headers(rng, "a run", "life", 7) {
-		it := item{Entry: segment.Entry{Seq: uint64(41 + k), Kind: uint8(k % 3), Header: h}, payload: []byte(words.Text(25 * k))}
+		it := item{Entry: segment.Entry{Seq: uint64(41 + k), Kind: uint8(k % 3), Header: h, Digest: digest(rng), Meta: line(k)}, payload: []byte(words.Text(25 * k))}
 		if k%4 != 2 {
 			it.Base = it.Seq + 1
 		}
@@ -49,7 +49,7 @@ func requireRefusedOrSame(t testing.TB, c *segment.Codec, r run, index, data []b
 	bad := false
 	for _, it := range r.items {
 		e := x.Entries()[it.Seq-r.info.First]
-		if !bytes.Equal(it.Header, e.Header) || it.Kind != e.Kind || it.Base != e.Base {
+		if !bytes.Equal(it.Header, e.Header) || it.Kind != e.Kind || it.Base != e.Base || it.Digest != e.Digest || !bytes.Equal(it.Meta, e.Meta) {
 			t.Fatalf("%s %d: entry %v", what, at, e)
 		}
 		p, err := rd.Payload(it.Seq)

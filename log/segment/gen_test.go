@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -11,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bench/workload"
-	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/log/delta"
 	"github.com/flowlog/checkpoint/log/segment"
 )
@@ -35,22 +35,41 @@ func digest(rng *rand.Rand) (d [32]byte) {
 	return d
 }
 
+// header is what package log stores of an event.
+type header struct {
+	RunID      string    `json:"run_id,omitempty"`
+	NodeID     string    `json:"node_id"`
+	PrevNodeID string    `json:"prev_node_id,omitempty"`
+	NextNode   string    `json:"next_node,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	Metadata   struct {
+		GraphID string `json:"graph_id"`
+		Version int    `json:"version"`
+	} `json:"metadata"`
+	Size      int64     `json:"size"`
+	Life      string    `json:"life,omitempty"`
+	Visit     int       `json:"visit"`
+	Writer    string    `json:"writer"`
+	StartedAt time.Time `json:"started_at"`
+}
+
 // headers returns n headers as package log makes them, of a run that goes round a
 // graph of four nodes.
 func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
 	nodes := []string{"plan", "call_model", "run_tool", "review"}
-	at := time.Date(2025, 1, 15, 10, 30, 0, rng.IntN(1e9), time.UTC)
+	at := time.Date(2026, 1, 15, 10, 30, 0, rng.IntN(1e9), time.UTC)
+	writer := fmt.Sprintf("%08x", rng.Uint32())
 	hs := make([][]byte, n)
 	for k := range hs {
-		at = at.Add(time.Duration(1e9 + rng.Int64N(5e9)))
-		h := log.Header{
-			RunID: runID, Seq: uint64(k + 1), Parent: uint64(k),
+		started := at.Add(time.Duration(50e3 + rng.Int64N(5e6)))
+		at = started.Add(time.Duration(1e9 + rng.Int64N(5e9)))
+		h := header{
 			NodeID: nodes[k%4], NextNode: nodes[(k+1)%4], CreatedAt: at,
-			Metadata: log.Metadata{GraphID: "research-agent", Version: 3},
-			Kind:     log.JSON, Size: int64(30_000 + 2800*k + rng.IntN(500)), SHA256: digest(rng),
+			Size: int64(30_000 + 2800*k + rng.IntN(500)), Visit: k/4 + 1, Writer: writer, StartedAt: started,
 		}
+		h.Metadata.GraphID, h.Metadata.Version = "research-agent", 3
 		if k == 0 {
-			h.Life = life
+			h.RunID, h.Life = runID, life
 		} else {
 			h.PrevNodeID = nodes[(k+3)%4]
 		}
@@ -65,11 +84,19 @@ func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
 
 func infoOf(rng *rand.Rand, runID string, first uint64, n int) segment.Info {
 	info := segment.Info{Run: runID, Life: fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64()), First: first, Last: first + uint64(n) - 1,
-		Hash: digest(rng), Recency: rng.Uint64() >> 40}
+		Suite: 1, Hash: digest(rng), Recency: rng.Uint64() >> 40}
 	if first > 1 {
 		info.Prev, info.Bytes, info.Stored = digest(rng), rng.Int64N(1e9), rng.Int64N(1e6)
 	}
 	return info
+}
+
+// line is the meta of an event of a run without branches: five numbers, one of which
+// grows by 1.
+func line(k int) []byte {
+	m := []byte{0, 0}
+	m = binary.AppendUvarint(m, uint64(k))
+	return append(m, 0, 0)
 }
 
 // transcript is an agent's run, sealed as the engine does: the newest state whole,
@@ -84,7 +111,7 @@ func transcript(n int, seed uint64) run {
 	r := run{info: infoOf(rng, runID, 1, n)}
 	hs := headers(rng, runID, r.info.Life, n)
 	for k := n - 1; k >= 0; k-- {
-		it := item{Entry: segment.Entry{Seq: uint64(k + 1), Kind: 1, Header: hs[k]}, payload: states[k]}
+		it := item{Entry: segment.Entry{Seq: uint64(k + 1), Kind: 1, Header: hs[k], Digest: digest(rng), Meta: line(k)}, payload: states[k]}
 		if k < n-1 {
 			it.Kind, it.Base, it.payload = 3, it.Seq+1, delta.Encode(nil, states[k+1], states[k])
 		}
@@ -135,7 +162,8 @@ func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
 		want := it.Entry
 		want.Len, want.Stored, want.StoredPayload, want.Shared = int64(len(it.payload)), e.Stored, e.StoredPayload, e.Shared
 		require.True(t, bytes.Equal(want.Header, e.Header), "want %s, have %s", want.Header, e.Header)
-		want.Header, e.Header = nil, nil
+		require.True(t, bytes.Equal(want.Meta, e.Meta), "want %x, have %x", want.Meta, e.Meta)
+		want.Header, e.Header, want.Meta, e.Meta = nil, nil, nil, nil
 		require.Equal(t, want, e)
 		require.Equal(t, depth(it.Seq), x.Depth(it.Seq))
 		p, err := rd.Payload(it.Seq)

@@ -28,11 +28,11 @@ type goldenCase struct {
 func goldenCases(t *testing.T) []goldenCase {
 	c := newCodec(t, segment.Options{BlockSize: 256})
 	rng := rand.New(rand.NewPCG(1, 10))
-	one := run{info: infoOf(rng, "run-1", 1, 1), items: []item{{segment.Entry{Seq: 1, Kind: 1, Header: []byte(`{"seq":1}`)}, []byte(`{"step":1}`)}}}
+	one := run{info: infoOf(rng, "run-1", 1, 1), items: []item{{segment.Entry{Seq: 1, Kind: 1, Header: []byte(`{"seq":1}`), Digest: digest(rng), Meta: []byte{1, 0, 200}}, []byte(`{"step":1}`)}}}
 
 	all := run{info: infoOf(rng, "run-2", 17, 8)}
 	for k, h := range headers(rng, "run-2", "life", 24)[16:] {
-		all.items = append([]item{{segment.Entry{Seq: uint64(17 + k), Kind: uint8(k), Header: h}, nil}}, all.items...)
+		all.items = append([]item{{segment.Entry{Seq: uint64(17 + k), Kind: uint8(k), Header: h, Digest: digest(rng), Meta: line(k)}, nil}}, all.items...)
 	}
 	payloads := []string{
 		`{"messages":["` + strings.Repeat("a state stored whole, ", 20) + `"]}`, "delta of 23", "delta of 22", "",
@@ -44,6 +44,7 @@ func goldenCases(t *testing.T) []goldenCase {
 	}
 	all.items[2].Header = []byte("not JSON")
 	all.items[1].Header = nil
+	all.items[3].Meta, all.items[4].Meta = nil, []byte("a longer one")
 
 	cs := []goldenCase{
 		{file: "one", note: "One entry: the least there is.", run: one},
@@ -96,8 +97,8 @@ func TestGoldenStillReads(t *testing.T) {
 }
 
 const (
-	infoLine  = "info first %d last %d recency %d bytes %d stored %d run %q life %q prev %s hash %s\n"
-	entryLine = "entry %d kind %d base %d header %q payload %q\n"
+	infoLine  = "info first %d last %d recency %d bytes %d stored %d suite %d run %q life %q prev %s hash %s\n"
+	entryLine = "entry %d kind %d base %d digest %x meta %q header %q payload %q\n"
 )
 
 func readGolden(t *testing.T, path string) (c goldenCase) {
@@ -112,12 +113,14 @@ func readGolden(t *testing.T, path string) (c goldenCase) {
 		case "info":
 			in := &c.run.info
 			var prev, hash string
-			_, err = fmt.Sscanf(line, infoLine, &in.First, &in.Last, &in.Recency, &in.Bytes, &in.Stored, &in.Run, &in.Life, &prev, &hash)
+			_, err = fmt.Sscanf(line, infoLine, &in.First, &in.Last, &in.Recency, &in.Bytes, &in.Stored, &in.Suite, &in.Run, &in.Life, &prev, &hash)
 			copy(in.Prev[:], unhex(prev))
 			copy(in.Hash[:], unhex(hash))
 		case "entry":
 			var it item
-			_, err = fmt.Sscanf(line, entryLine, &it.Seq, &it.Kind, &it.Base, &it.Header, &it.payload)
+			var digest []byte
+			_, err = fmt.Sscanf(line, entryLine, &it.Seq, &it.Kind, &it.Base, &digest, &it.Meta, &it.Header, &it.payload)
+			copy(it.Digest[:], digest)
 			c.run.items = append(c.run.items, it)
 		case "data":
 			into = &c.data
@@ -158,9 +161,9 @@ func annotate(t *testing.T, c goldenCase) string {
 	n := &notes{t: t}
 	in := c.run.info
 	fmt.Fprintf(&n.text, "# %s\n\n", c.note)
-	fmt.Fprintf(&n.text, infoLine, in.First, in.Last, in.Recency, in.Bytes, in.Stored, in.Run, in.Life, hex.EncodeToString(in.Prev[:]), hex.EncodeToString(in.Hash[:]))
+	fmt.Fprintf(&n.text, infoLine, in.First, in.Last, in.Recency, in.Bytes, in.Stored, in.Suite, in.Run, in.Life, hex.EncodeToString(in.Prev[:]), hex.EncodeToString(in.Hash[:]))
 	for _, it := range c.run.items {
-		fmt.Fprintf(&n.text, entryLine, it.Seq, it.Kind, it.Base, it.Header, it.payload)
+		fmt.Fprintf(&n.text, entryLine, it.Seq, it.Kind, it.Base, it.Digest, it.Meta, it.Header, it.payload)
 	}
 	fmt.Fprintf(&n.text, "\nindex\n")
 	o := open(t, c.index)
@@ -179,7 +182,9 @@ func annotate(t *testing.T, c goldenCase) string {
 		n.line(32, "hash before")
 	}
 	n.line(32, "hash at the end")
-	n.line(len(o.tail)-tailHashes(c.run.info), "checksums of the blocks, digests, low bits of times")
+	digests := 32 * len(c.run.items)
+	n.line(digests, "digests of the payloads")
+	n.line(len(o.tail)-tailHashes(c.run.info)-digests, "checksums of the blocks, digests in headers, low bits of times")
 	require.Empty(t, n.b)
 	fmt.Fprintf(&n.text, "\n# the table, decompressed\n")
 	for at := 0; at < len(o.table); at += 32 {

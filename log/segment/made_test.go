@@ -37,13 +37,19 @@ func (m made) rest(n int) made {
 	return m
 }
 
-// info begins a table with n entries from first.
+// cut takes the last n bytes off the tail.
+func (m made) cut(n int) made {
+	m.tail = m.tail[:len(m.tail)-n]
+	return m
+}
+
+// info begins a table with n entries from first, and has their digests.
 func info(first, n uint64) made {
-	m := made{}.text("run").text("").number(first, n-1, 0, 0, 0)
+	m := made{}.number(0).text("run").text("").number(first, n-1, 0, 0, 0)
 	if first > 1 {
 		m = m.rest(32)
 	}
-	return m.rest(32)
+	return m.rest(32 + 32*int(n))
 }
 
 func (m made) seal() []byte { return sealTable(m.table, len(m.table), 0, m.tail) }

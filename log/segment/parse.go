@@ -101,13 +101,20 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 	if err := x.parseInfo(t, tail); err != nil {
 		return err
 	}
-	// An entry takes a kind, a base, a length and its header's at least.
+	// An entry takes a kind, a base, a meta's length, a payload's length and a header's
+	// form at least, and a digest in the tail.
 	n := int(x.info.Last-x.info.First) + 1
-	if n > t.left()/4 {
-		return corrupt("table: number of entries", t.pos, n, t.left()/4)
+	if most := min(t.left()/5, tail.left()/digestLen); n > most {
+		return corrupt("table: number of entries", t.pos, n, most)
 	}
 	x.entries = make([]Entry, n)
-	if err := x.parseEntries(c, t); err != nil {
+	if err := x.parseEntries(t, tail); err != nil {
+		return err
+	}
+	if err := readMetas(t, x.entries); err != nil {
+		return err
+	}
+	if err := x.parseLengths(c, t); err != nil {
 		return err
 	}
 	if err := x.parseBlocks(c, t, tail); err != nil {
@@ -118,12 +125,11 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 
 func (x *Index) parseInfo(t, tail *reader) error {
 	info := &x.info
-	var err error
-	number := func(p *uint64, what string, most uint64) {
-		if err == nil {
-			*p, err = t.number(what, most)
-		}
+	suite, err := t.bytes("suite", 1)
+	if err != nil {
+		return err
 	}
+	info.Suite = suite[0]
 	if info.Run, err = t.text("run"); err != nil {
 		return err
 	}
@@ -131,6 +137,11 @@ func (x *Index) parseInfo(t, tail *reader) error {
 		return err
 	}
 	at := t.pos
+	number := func(p *uint64, what string, most uint64) {
+		if err == nil {
+			*p, err = t.number(what, most)
+		}
+	}
 	var more, size, stored uint64
 	number(&info.First, "first seq", math.MaxUint64)
 	number(&more, "number of entries", MaxEntries-1)
@@ -158,8 +169,12 @@ func (x *Index) parseInfo(t, tail *reader) error {
 	return nil
 }
 
-func (x *Index) parseEntries(c *Codec, t *reader) error {
+func (x *Index) parseEntries(t, tail *reader) error {
 	kinds, err := t.bytes("kinds", len(x.entries))
+	if err != nil {
+		return err
+	}
+	digests, err := tail.bytes("digests", len(x.entries)*digestLen)
 	if err != nil {
 		return err
 	}
@@ -168,6 +183,7 @@ func (x *Index) parseEntries(c *Codec, t *reader) error {
 	for i := range x.entries {
 		e := &x.entries[i]
 		e.Seq, e.Kind = x.info.First+uint64(i), kinds[i]
+		e.Digest = [digestLen]byte(digests[i*digestLen:])
 		v, err := t.number("base", 2*MaxEntries)
 		if err != nil {
 			return err
@@ -186,6 +202,10 @@ func (x *Index) parseEntries(c *Codec, t *reader) error {
 	if x.depth, bad, ok = depths(bases); !ok {
 		return corrupt("table: bases to go through from seq "+format(x.entries[bad].Seq), at, MaxDepth+1, MaxDepth)
 	}
+	return nil
+}
+
+func (x *Index) parseLengths(c *Codec, t *reader) error {
 	for i := range x.entries {
 		at := t.pos
 		n, err := t.number("payload's length", math.MaxInt64)

@@ -31,7 +31,7 @@ func randomRun(rng *rand.Rand, most int) run {
 	depth := make([]int, n)
 	items := make([]item, n)
 	for _, i := range bases {
-		e := segment.Entry{Seq: first + uint64(i), Kind: uint8(rng.UintN(256)), Header: hs[i]}
+		e := segment.Entry{Seq: first + uint64(i), Kind: uint8(rng.UintN(256)), Header: hs[i], Digest: digest(rng), Meta: randomMeta(rng, i)}
 		if at[i] > 0 && rng.IntN(3) > 0 {
 			if b := bases[rng.IntN(at[i])]; depth[b] < segment.MaxDepth {
 				e.Base, depth[i] = first+uint64(b), depth[b]+1
@@ -69,6 +69,17 @@ func randomHeader(rng *rand.Rand, words *workload.Words, h []byte) []byte {
 			b[rng.IntN(len(b))] = byte(rng.UintN(256))
 		}
 		return b[:len(b)-rng.IntN(len(b))]
+	}
+}
+
+func randomMeta(rng *rand.Rand, k int) []byte {
+	switch rng.IntN(8) {
+	case 0:
+		return nil
+	case 1:
+		return []byte(noise(rng, 1+rng.IntN(segment.MaxMeta)))
+	default:
+		return line(k)
 	}
 }
 

@@ -148,7 +148,7 @@ func (r *headerReader) first(k int) error {
 		p.off += shift
 		if len(marks) > 0 && marks[0] == v {
 			marks = marks[1:]
-			shift += digestLen
+			shift += hexLen
 		}
 		p.end += shift
 	}
@@ -166,11 +166,11 @@ func (r *headerReader) put(b []byte) error {
 }
 
 func (r *headerReader) digest() error {
-	b, err := r.tail.bytes("digest", digestLen/2)
+	b, err := r.tail.bytes("digest", digestLen)
 	if err != nil {
 		return err
 	}
-	var d [digestLen]byte
+	var d [hexLen]byte
 	hex.Encode(d[:], b)
 	return r.put(d[:])
 }

@@ -3,7 +3,7 @@ package segment
 import "hash/crc32"
 
 // Version is the format that this package writes, and the only one it reads.
-const Version = 1
+const Version = 2
 
 // The limits of the format.
 const (
@@ -11,8 +11,10 @@ const (
 	MaxEntries = 1 << 16
 	// MaxDepth is how many bases there can be between an entry and one without.
 	MaxDepth = 255
+	// MaxMeta is how long an entry's Meta can be, in bytes.
+	MaxMeta = 255
 	// MaxTable is how long the index's table can be before compression, in bytes:
-	// the headers and some 10 bytes for each entry.
+	// the headers, the metas and some 10 bytes for each entry.
 	MaxTable = 64 << 20
 )
 
@@ -36,6 +38,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Info struct {
 	Run  string // the run's id, not empty
 	Life string // the run's incarnation id
+	// Suite is a number of the caller's: what hashes and digests are made with.
+	Suite uint8
 	// First and Last are the seqs of the first and the last event; First is at
 	// least 1.
 	First, Last uint64
@@ -57,6 +61,12 @@ type Entry struct {
 	// be read, 0 for none. It may be smaller or larger than Seq.
 	Base   uint64
 	Header []byte
+	// Digest is the SHA-256 of what the payload stands for. The package stores it and
+	// doesn't check it.
+	Digest [32]byte
+	// Meta is the caller's, at most MaxMeta bytes. It takes next to no space where it is
+	// nearly the same as that of the entry before.
+	Meta []byte
 	// Len is the payload's length in bytes. A Writer takes it from the payload.
 	Len int64
 	// Stored is what header and payload take as they are stored, in bytes: their

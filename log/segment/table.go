@@ -27,9 +27,9 @@ func (info *Info) check() error {
 	case info.First == 1 && info.Prev != [32]byte{}:
 		return invalid("hash before event 1", 1, 0)
 	case info.Bytes < 0:
-		return invalid("bytes before the segment", info.Bytes, math.MaxInt64)
+		return invalid("bytes before the segment", info.Bytes, int64(math.MaxInt64))
 	case info.Stored < 0:
-		return invalid("stored bytes before the segment", info.Stored, math.MaxInt64)
+		return invalid("stored bytes before the segment", info.Stored, int64(math.MaxInt64))
 	}
 	return nil
 }
@@ -42,6 +42,7 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 		number(uint64(len(s)))
 		t = append(t, s...)
 	}
+	t = append(t, info.Suite)
 	text(info.Run)
 	text(info.Life)
 	number(info.First)
@@ -54,18 +55,21 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 	}
 	tail = append(tail, info.Hash[:]...)
 
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		t = append(t, e.Kind)
+		tail = append(tail, e.Digest[:]...)
 	}
-	for _, e := range entries {
-		if e.Base == 0 {
+	for i := range entries {
+		if e := &entries[i]; e.Base == 0 {
 			number(0)
 		} else {
 			number(zigzag(int64(e.Base - e.Seq)))
 		}
 	}
-	for _, e := range entries {
-		number(uint64(e.Len))
+	t = appendMetas(t, entries)
+	for i := range entries {
+		number(uint64(entries[i].Len))
 	}
 	at := int32(0)
 	for _, i := range order {

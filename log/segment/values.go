@@ -49,12 +49,15 @@ func values(h []byte, dst []place) []place {
 	}
 }
 
-// digestLen is how long a digest's hexadecimal digits are.
-const digestLen = 64
+// digestLen is how long a digest is, hexLen its hexadecimal digits.
+const (
+	digestLen = 32
+	hexLen    = 2 * digestLen
+)
 
 // parseDigest reads 64 lower-case hexadecimal digits.
-func parseDigest(b []byte) (d [digestLen / 2]byte, ok bool) {
-	if len(b) != digestLen {
+func parseDigest(b []byte) (d [digestLen]byte, ok bool) {
+	if len(b) != hexLen {
 		return d, false
 	}
 	for _, c := range b {

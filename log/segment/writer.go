@@ -33,24 +33,27 @@ func (c *Codec) NewWriter() *Writer {
 // may come in any order of seq; payloads that are alike compress better if they
 // come together. e.Len, e.Stored and what follows it are not looked at.
 //
-// Errors are ErrTooLarge, when the payload is longer than the codec's options
-// allow or there are too many headers; and ErrInvalid after Finish.
+// Errors are ErrTooLarge, when the payload is longer than the codec's options allow,
+// the meta is longer than MaxMeta, or there are too many entries or headers; and
+// ErrInvalid after Finish.
 func (w *Writer) Add(e Entry, payload []byte) error {
 	const overhead = 64 // of an entry in the table, at most
 	e.Len, e.Stored, e.StoredPayload, e.Shared = int64(len(payload)), 0, 0, false
-	table := w.table + int64(len(e.Header)) + overhead
+	table := w.table + int64(len(e.Header)+len(e.Meta)) + overhead
 	switch {
 	case w.done:
 		return invalid("Add after Finish", len(w.added)+1, len(w.added))
 	case e.Len > w.c.opts.MaxPayload:
 		return tooLarge("payload's length", -1, e.Len, w.c.opts.MaxPayload)
+	case len(e.Meta) > MaxMeta:
+		return tooLarge("meta's length", -1, len(e.Meta), MaxMeta)
 	case len(w.added) == MaxEntries:
 		return tooLarge("number of entries", -1, MaxEntries+1, MaxEntries)
 	case table > MaxTable:
 		return tooLarge("headers' length", -1, table, MaxTable)
 	}
 	w.table = table
-	e.Header = bytes.Clone(e.Header)
+	e.Header, e.Meta = bytes.Clone(e.Header), bytes.Clone(e.Meta)
 	k := int32(len(w.added))
 	w.added = append(w.added, added{Entry: e})
 	switch {
