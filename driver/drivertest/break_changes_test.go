@@ -1,0 +1,369 @@
+package drivertest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// changeBreakages break what Apply and Purge do.
+func changeBreakages() []breakage {
+	return []breakage{
+		{"makes runs of revision 0", "revision 0 stands for a run that doesn't exist: such a change makes it, and no run has that revision", zeroRevision},
+		{"ignores the revision", "a change that expects another revision than the run's is ErrConflict", ignoresRevision},
+		{"hides a conflict", "a change that expects another revision than the run's is ErrConflict", hidesConflict},
+		{"appends in spite of a conflict", "of a change that met a conflict nothing is done", appendsOnConflict},
+		{"stops at the first conflict", "a conflict does not keep the other changes of the same Apply from being made", stopsAtConflict},
+		{"returns results in another order", "Apply returns a result for each change, in the same order", func(b driver.Backend) driver.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+				results, err := b.Apply(ctx, changes)
+				slices.Reverse(results)
+				return results, err
+			}}
+		}},
+		{"returns no results for conflicts", "Apply returns a result for each change, in the same order", func(b driver.Backend) driver.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+				results, err := b.Apply(ctx, changes)
+				return slices.DeleteFunc(results, func(r driver.Result) bool { return r.Err != nil }), err
+			}}
+		}},
+		{"keeps the revision", "every change with a Head gives the run a new revision, which is the result's", keepsRevision},
+		{"counts appends as revisions", "an append leaves the revision and the row as they are", countsAppends},
+		{"hides that an append does not follow", "an append whose first seq does not follow the run's last event, being too low or too high, is ErrConflict", hidesMisfit},
+		{"appends where it does not fit", "of a change whose append met a conflict nothing is done", appendsAnyway},
+		{"takes the row though the append does not fit", "of a change whose append met a conflict nothing is done", takesRowAnyway},
+		{"forgets the last event with its record", "an append follows the run's last event also where that is in a segment", forgetsLast},
+		{"excludes those who saw the run before an append", "an append and another's change of the row don't exclude each other unless the revision differs", countsAppends},
+		{"loses the hashes of large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *driver.Change) {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Hash = driver.Digest{}
+			}
+		})},
+		{"rewrites nothing in large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *driver.Change) { c.Rewrite = nil })},
+		{"changes fifty runs at most", "one Apply may change many runs", func(b driver.Backend) driver.Backend {
+			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+				results, err := b.Apply(ctx, changes[:min(len(changes), 50)])
+				return append(results, make([]driver.Result, len(changes)-len(results))...), err
+			}}
+		}},
+		{"either adds or retires", "one change may append, rewrite, add, retire and replace the head", editing(func(c *driver.Change) {
+			if len(c.Add) > 0 {
+				c.Retire = nil
+			}
+		})},
+		{"reuses a revision after drop", "a revision never comes back, not even after the run was dropped and made anew", reusesRevision},
+		{"drops what begins with the id", "Drop leaves all other runs as they are", dropsPrefix},
+		{"appends and drops", "with Drop, the other fields of a change are ignored", appendsAndDrops},
+		{"keeps the segments of a dropped run", "Drop removes the run with all its records and segments", keepsSegments},
+		{"keeps the records of a dropped run", "a run made anew sees nothing of its earlier life", keepsRecords},
+		{"purges segments in force", "Purge erases nothing but what is dead", purgesLive},
+		{"never ends purging", "Purge reports that more is left until all is erased", func(b driver.Backend) driver.Backend {
+			return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) { return true, ctx.Err() }}
+		}},
+	}
+}
+
+// translating makes a driver that gives out other revisions than its storage.
+func translating(b driver.Backend, show func(run string, real uint64) uint64, find func(run string, shown uint64) uint64, made func(c driver.Change, real uint64) uint64) *broken {
+	x := &broken{Backend: b}
+	x.head = func(ctx context.Context, run string) (driver.Head, error) {
+		h, err := b.Head(ctx, run)
+		h.Revision = show(run, h.Revision)
+		return h, err
+	}
+	x.heads = func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
+		heads, err := b.Heads(ctx, req)
+		for i, h := range heads {
+			heads[i].Revision = show(h.Run, h.Revision)
+		}
+		return heads, err
+	}
+	x.apply = applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		given := c
+		c.Revision = find(c.Run, c.Revision)
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil {
+			res.Revision = made(given, res.Revision)
+		}
+		return res, err
+	})
+	return x
+}
+
+// numbers are the revisions that a driver gives out in place of the real ones.
+type numbers struct {
+	mu    sync.Mutex
+	shown map[string]uint64
+	real  map[string]uint64
+}
+
+func (n *numbers) show(run string, real uint64) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.shown[run]
+}
+
+func (n *numbers) find(run string, shown uint64) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if shown == n.shown[run] {
+		return n.real[run]
+	}
+	return shown + 1<<50 // none has it
+}
+
+// numbered shows a number for each change of the row, as next makes it from the
+// last, and with appends for each append as well.
+func numbered(b driver.Backend, appends bool, next func(last uint64) uint64) driver.Backend {
+	n := &numbers{shown: map[string]uint64{}, real: map[string]uint64{}}
+	return translating(b, n.show, n.find, func(c driver.Change, real uint64) uint64 {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if c.Drop {
+			delete(n.shown, c.Run)
+			delete(n.real, c.Run)
+			return 0
+		}
+		n.real[c.Run] = real
+		if appends || c.Head != nil {
+			n.shown[c.Run] = next(n.shown[c.Run])
+		}
+		return n.shown[c.Run]
+	})
+}
+
+func reusesRevision(b driver.Backend) driver.Backend {
+	return numbered(b, false, func(last uint64) uint64 { return last + 1 })
+}
+
+func countsAppends(b driver.Backend) driver.Backend {
+	return numbered(b, true, func(last uint64) uint64 { return last + 1 })
+}
+
+func keepsRevision(b driver.Backend) driver.Backend {
+	return numbered(b, false, func(uint64) uint64 { return 7 })
+}
+
+func zeroRevision(b driver.Backend) driver.Backend {
+	return translating(b,
+		func(_ string, real uint64) uint64 { return max(real, 1) - 1 },
+		func(_ string, shown uint64) uint64 { return shown + 1 },
+		func(_ driver.Change, real uint64) uint64 { return real - 1 })
+}
+
+func ignoresRevision(b driver.Backend) driver.Backend {
+	var mu sync.Mutex
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		h, err := b.Head(ctx, c.Run)
+		if err == nil {
+			c.Revision = h.Revision
+		}
+		return one(ctx, b, c)
+	})}
+}
+
+func hidesConflict(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, driver.ErrConflict) {
+			res = driver.Result{Revision: c.Revision, Added: make([]uint64, len(c.Add))}
+		}
+		return res, err
+	})}
+}
+
+func appendsOnConflict(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, driver.ErrConflict) {
+			if h, err := b.Head(ctx, c.Run); err == nil {
+				c.Revision, c.Head, c.Drop = h.Revision, &h, false
+				one(ctx, b, c)
+			}
+		}
+		return res, err
+	})}
+}
+
+// misfitting makes a driver that does something else where an append does not
+// follow the run's last event.
+func misfitting(b driver.Backend, instead func(ctx context.Context, c driver.Change, h driver.Head) driver.Result) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		res, err := one(ctx, b, c)
+		if errors.Is(res.Err, driver.ErrConflict) && len(c.Append) > 0 {
+			if h, err := b.Head(ctx, c.Run); err == nil && h.Revision == c.Revision {
+				return instead(ctx, c, h), nil
+			}
+		}
+		return res, err
+	})}
+}
+
+func hidesMisfit(b driver.Backend) driver.Backend {
+	return misfitting(b, func(_ context.Context, c driver.Change, h driver.Head) driver.Result { return driver.Result{Revision: h.Revision} })
+}
+
+func appendsAnyway(b driver.Backend) driver.Backend {
+	return misfitting(b, func(ctx context.Context, c driver.Change, h driver.Head) driver.Result {
+		c.Append = slices.Clone(c.Append)
+		for i := range c.Append {
+			c.Append[i].Seq = max(h.Tail, 1) + uint64(i)
+			if h.Last != nil {
+				c.Append[i].Seq = h.Last.Seq + 1 + uint64(i)
+			}
+		}
+		one(ctx, b, c)
+		return driver.Result{Err: driver.ErrConflict}
+	})
+}
+
+func takesRowAnyway(b driver.Backend) driver.Backend {
+	return misfitting(b, func(ctx context.Context, c driver.Change, _ driver.Head) driver.Result {
+		c.Append = nil
+		one(ctx, b, c)
+		return driver.Result{Err: driver.ErrConflict}
+	})
+}
+
+// forgetsLast looks for the run's last event among its records only.
+func forgetsLast(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		if h, err := b.Head(ctx, c.Run); err == nil && h.Last == nil && len(c.Append) > 0 && c.Append[0].Seq != 1 {
+			return driver.Result{Err: driver.ErrConflict}, nil
+		}
+		return one(ctx, b, c)
+	})}
+}
+
+// inCompany makes a driver that changes what it is given where four or more
+// changes share an Apply.
+func inCompany(edit func(*driver.Change)) func(driver.Backend) driver.Backend {
+	return func(b driver.Backend) driver.Backend {
+		return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+			if len(changes) >= 4 {
+				changes = slices.Clone(changes)
+				for i := range changes {
+					edit(&changes[i])
+				}
+			}
+			return b.Apply(ctx, changes)
+		}}
+	}
+}
+
+func stopsAtConflict(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+		results := make([]driver.Result, len(changes))
+		stopped := false
+		for i, c := range changes {
+			if stopped {
+				results[i].Err = driver.ErrConflict
+				continue
+			}
+			var err error
+			if results[i], err = one(ctx, b, c); err != nil {
+				return nil, err
+			}
+			stopped = results[i].Err != nil
+		}
+		return results, nil
+	}}
+}
+
+// dropsPrefix drops further runs with each.
+func dropsPrefix(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && c.Drop {
+			heads, _ := b.Heads(ctx, driver.HeadsRequest{Prefix: c.Run, Limit: 1000})
+			for _, h := range heads {
+				one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Drop: true})
+			}
+		}
+		return res, err
+	})}
+}
+
+// appendsAndDrops makes a run of what a change has beside its Drop.
+func appendsAndDrops(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && c.Drop && len(c.Append) > 0 {
+			c.Revision, c.Drop, c.Append = 0, false, nil
+			one(ctx, b, c)
+		}
+		return res, err
+	})}
+}
+
+// graveyard keeps what was dropped.
+type graveyard struct {
+	driver.Backend
+	mu       sync.Mutex
+	records  map[string][]driver.Record
+	segments map[string][]driver.Segment
+}
+
+func (g *graveyard) bury(ctx context.Context, c driver.Change) (driver.Result, error) {
+	recs, _ := g.Records(ctx, driver.RecordsRequest{Run: c.Run, From: 1, To: driver.MaxSeq, Limit: 1000})
+	segs, _ := g.Segments(ctx, c.Run)
+	res, err := one(ctx, g.Backend, c)
+	if err == nil && res.Err == nil && c.Drop {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.records[c.Run], g.segments[c.Run] = recs, segs
+	}
+	return res, err
+}
+
+func newGraveyard(b driver.Backend) *graveyard {
+	return &graveyard{Backend: b, records: map[string][]driver.Record{}, segments: map[string][]driver.Segment{}}
+}
+
+func keepsSegments(b driver.Backend) driver.Backend {
+	g := newGraveyard(b)
+	return &broken{Backend: b, apply: applying(g.bury), segments: func(ctx context.Context, run string) ([]driver.Segment, error) {
+		segs, err := b.Segments(ctx, run)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return append(segs, g.segments[run]...), err
+	}}
+}
+
+// keepsRecords shows a new life the records of the one before.
+func keepsRecords(b driver.Backend) driver.Backend {
+	g := newGraveyard(b)
+	return &broken{Backend: b, apply: applying(g.bury), records: func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
+		recs, err := b.Records(ctx, req)
+		if err != nil || len(recs) == 0 || len(recs) == req.Limit {
+			return recs, err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, r := range g.records[req.Run] {
+			if r.Seq > recs[len(recs)-1].Seq {
+				recs = append(recs, r)
+			}
+		}
+		return recs, err
+	}}
+}
+
+func purgesLive(b driver.Backend) driver.Backend {
+	return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) {
+		heads, err := b.Heads(ctx, driver.HeadsRequest{Limit: 1000})
+		for _, h := range heads {
+			if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 && strings.HasPrefix(h.Run, "a") {
+				one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: []uint64{segs[0].ID}})
+			}
+		}
+		return false, err
+	}}
+}

@@ -1,9 +1,0 @@
-package logtest
-
-// What the tests of the suite need as well.
-var (
-	CloneChanges = cloneChanges
-	CloneRecords = cloneRecords
-)
-
-const RaceEnabled = raceEnabled

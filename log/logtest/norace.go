@@ -1,5 +1,0 @@
-//go:build !race
-
-package logtest
-
-const raceEnabled = false

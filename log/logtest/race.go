@@ -1,7 +1,0 @@
-//go:build race
-
-package logtest
-
-// raceEnabled makes large cases smaller: under the race detector everything takes
-// ten times as long.
-const raceEnabled = true
