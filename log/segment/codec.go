@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 
 	"github.com/klauspost/compress/zstd"
@@ -47,7 +48,7 @@ func NewCodec(opts Options) (*Codec, error) {
 	if opts.MaxPayload <= 0 {
 		opts.MaxPayload = defaultMaxPayload
 	}
-	opts.MaxPayload = max(opts.MaxPayload, int64(opts.BlockSize))
+	opts.MaxPayload = min(max(opts.MaxPayload, int64(opts.BlockSize)), math.MaxInt)
 	c := &Codec{opts: opts}
 	var err error
 	// Each encoder holds tables of 4 MB and a window of 8 MB, which would be two

@@ -16,7 +16,7 @@ func damageRuns() []run {
 	rng := rand.New(rand.NewPCG(3, 3))
 	words := workload.NewWords(3)
 	mixed := run{info: infoOf(rng, "a run", 41, 7)}
-	for k, h := range headers(rng, "a run", "life", 7) {
+	for k, h := range headersOf(rng, "a run", "life", 7, true) {
 		it := item{Entry: segment.Entry{Seq: uint64(41 + k), Kind: uint8(k % 3), Header: h, Digest: digest(rng), Meta: line(k)}, payload: []byte(words.Text(25 * k))}
 		if k%4 != 2 {
 			it.Base = it.Seq + 1

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -38,31 +39,42 @@ func digest(rng *rand.Rand) (d [32]byte) {
 // header is what package log stores of an event.
 type header struct {
 	RunID      string    `json:"run_id,omitempty"`
+	Life       string    `json:"life,omitempty"`
 	NodeID     string    `json:"node_id"`
 	PrevNodeID string    `json:"prev_node_id,omitempty"`
 	NextNode   string    `json:"next_node,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
+	StartedAt  time.Time `json:"started_at,omitzero"`
 	Metadata   struct {
 		GraphID string `json:"graph_id"`
 		Version int    `json:"version"`
 	} `json:"metadata"`
-	Size      int64     `json:"size"`
-	Life      string    `json:"life,omitempty"`
-	Visit     int       `json:"visit"`
-	Writer    string    `json:"writer"`
-	StartedAt time.Time `json:"started_at"`
+	Envelope *envelope `json:"envelope,omitempty"`
+	Size     int64     `json:"size"`
+	Visit    int       `json:"visit"`
+	Writer   string    `json:"writer"`
+}
+
+type envelope struct {
+	Prefix string `json:"prefix"`
+	Suffix string `json:"suffix"`
 }
 
 // headers returns n headers as package log makes them, of a run that goes round a
-// graph of four nodes.
+// graph of four nodes, each of which takes 0.1 to 60 seconds.
 func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
+	return headersOf(rng, runID, life, n, false)
+}
+
+// headersOf returns headers, with flowgraph's envelopes or without.
+func headersOf(rng *rand.Rand, runID, life string, n int, enveloped bool) [][]byte {
 	nodes := []string{"plan", "call_model", "run_tool", "review"}
 	at := time.Date(2026, 1, 15, 10, 30, 0, rng.IntN(1e9), time.UTC)
 	writer := fmt.Sprintf("%08x", rng.Uint32())
 	hs := make([][]byte, n)
 	for k := range hs {
 		started := at.Add(time.Duration(50e3 + rng.Int64N(5e6)))
-		at = started.Add(time.Duration(1e9 + rng.Int64N(5e9)))
+		at = started.Add(time.Duration(1e8 * math.Pow(600, rng.Float64())))
 		h := header{
 			NodeID: nodes[k%4], NextNode: nodes[(k+1)%4], CreatedAt: at,
 			Size: int64(30_000 + 2800*k + rng.IntN(500)), Visit: k/4 + 1, Writer: writer, StartedAt: started,
@@ -72,6 +84,13 @@ func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
 			h.RunID, h.Life = runID, life
 		} else {
 			h.PrevNodeID = nodes[(k+3)%4]
+		}
+		if enveloped {
+			h.StartedAt = time.Time{}
+			h.Envelope = &envelope{
+				fmt.Sprintf(`{"version":1,"run_id":%q,"node_id":%q,"sequence":%d,"timestamp":%q,"state":`, runID, h.NodeID, k+1, at.Format(time.RFC3339Nano)),
+				fmt.Sprintf(`,"next_node":%q,"attempt":1,"prev_node_id":%q}`, h.NextNode, h.PrevNodeID),
+			}
 		}
 		b, err := json.Marshal(h)
 		if err != nil {

@@ -42,6 +42,8 @@ func goldenCases(t *testing.T) []goldenCase {
 	for k := range all.items {
 		all.items[k].payload, all.items[k].Base = []byte(payloads[k]), bases[k]
 	}
+	all.items[0].Header = headersOf(rng, "run-2", "life", 3, true)[1]
+	all.items[6].Header = headersOf(rng, "run-2", "life", 3, true)[2]
 	all.items[2].Header = []byte("not JSON")
 	all.items[1].Header = nil
 	all.items[3].Meta, all.items[4].Meta = nil, []byte("a longer one")

@@ -14,7 +14,9 @@ const (
 	opNumber = 2   // a number that differs by a zigzag varint
 	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 24, and those in the tail
 	opDigest = 4   // a digest: 32 bytes in the tail
-	opAdd    = 4   // up to 127: a number that is larger by the operation minus opAdd
+	opLater  = 5   // a time after the latest of the headers before, by nanoseconds: 3 bytes in the tail
+	opAgain  = 6   // the time that an operation made first in this header
+	opAdd    = 6   // up to 127: a number that is larger by the operation minus opAdd
 	opKnown  = 128 // up to 255: a known text, by its number from 0
 )
 
@@ -44,6 +46,18 @@ type form struct {
 	ops    []byte  // by row
 }
 
+// times are the times that operations opTime and opLater made, for those that refer
+// to them.
+type times struct {
+	latest int64 // of the headers before, at least 1970, in nanoseconds
+	newest int64 // of all
+}
+
+// begin says that a header begins.
+func (t *times) begin() { t.latest = t.newest }
+
+func (t *times) made(nanos int64) { t.newest = max(t.newest, nanos) }
+
 // headerWriter writes headers as forms and what their values are.
 type headerWriter struct {
 	forms  []*form
@@ -54,6 +68,8 @@ type headerWriter struct {
 	firsts []byte // the first header of each form
 	rest   []byte // what the operations need
 	tail   []byte
+	times  times
+	first  []byte // the time made first in the header at hand
 }
 
 // appendHeaders writes the headers of all entries: those behind the first of a form
@@ -97,7 +113,7 @@ func (w *headerWriter) form(h []byte, full bool) int {
 	if k, ok := w.byKey[string(w.key)]; ok && !full {
 		return k
 	}
-	w.first(h)
+	w.whole(h)
 	w.forms = append(w.forms, &form{last: h, places: slices.Clone(w.spans)})
 	w.byKey[string(w.key)] = len(w.forms)
 	return 0
@@ -106,6 +122,8 @@ func (w *headerWriter) form(h []byte, full bool) int {
 // next writes a header as what differs from the one before of its form.
 func (w *headerWriter) next(f *form, h []byte) {
 	w.spans = values(h, w.spans[:0])
+	w.first = nil
+	w.times.begin()
 	for v, p := range w.spans {
 		was := f.places[v]
 		f.ops = append(f.ops, w.op(f.last[was.off:was.end], h[p.off:p.end]))
@@ -115,8 +133,8 @@ func (w *headerWriter) next(f *form, h []byte) {
 	copy(f.places, w.spans)
 }
 
-// first writes a header in full but for its digests, which go to the tail.
-func (w *headerWriter) first(h []byte) {
+// whole writes a header in full but for its digests, which go to the tail.
+func (w *headerWriter) whole(h []byte) {
 	var marks, text []byte
 	digests, from, v := 0, 0, 0
 	for k, p := range w.spans {
@@ -162,10 +180,7 @@ func (w *headerWriter) op(was, is []byte) byte {
 	}
 	if a, ok := parseTime(was); ok {
 		if n, ok := parseTime(is); ok && bytes.Equal(appendTime(b[:0], n), is) {
-			u := zigzag(n - a)
-			w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16))
-			w.rest = binary.AppendUvarint(w.rest, u>>24)
-			return opTime
+			return w.time(a, n, is)
 		}
 	}
 	if k, ok := w.texts[string(is)]; ok {
@@ -175,6 +190,25 @@ func (w *headerWriter) op(was, is []byte) byte {
 	w.rest = binary.AppendUvarint(w.rest, uint64(len(is)))
 	w.rest = append(w.rest, is...)
 	return opText
+}
+
+// time chooses an operation that makes the time n, whose text is given, of a.
+func (w *headerWriter) time(a, n int64, text []byte) byte {
+	if bytes.Equal(w.first, text) {
+		return opAgain
+	}
+	if w.first == nil {
+		w.first = text
+	}
+	op, u := byte(opTime), zigzag(n-a)
+	if later := uint64(n - w.times.latest); later < 1<<24 {
+		op, u = opLater, later
+	} else {
+		w.rest = binary.AppendUvarint(w.rest, u>>24)
+	}
+	w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16))
+	w.times.made(n)
+	return op
 }
 
 func (w *headerWriter) known(text []byte) {

@@ -33,17 +33,18 @@ func (x *Index) Depth(seq uint64) int {
 	return int(x.depth[seq-x.info.First])
 }
 
-// share divides what is stored among the entries: the index by the headers'
-// lengths, each block by the payloads'.
+// share divides what is stored among the entries: the index by the lengths of header,
+// meta and digest, each block by the payloads'.
 func (x *Index) share(index int64) {
-	var headers, sum int64
+	length := func(e *Entry) int64 { return int64(len(e.Header) + len(e.Meta) + digestLen) }
+	var all, sum int64
 	for i := range x.entries {
-		headers += int64(len(x.entries[i].Header)) + 1
+		all += length(&x.entries[i])
 	}
 	for i := range x.entries {
 		e := &x.entries[i]
-		n := int64(len(e.Header)) + 1
-		e.Stored = part(index, sum, n, headers)
+		n := length(e)
+		e.Stored = part(index, sum, n, all)
 		sum += n
 		if s := x.spans[i]; s.block >= 0 {
 			b := x.blocks[s.block]

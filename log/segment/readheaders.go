@@ -15,6 +15,8 @@ type headerReader struct {
 	most    int    // bytes of it
 	forms   []readForm
 	texts   [][]byte
+	times   times
+	made    place // in out, of the time made first in the header at hand
 }
 
 // readForm is a form as far as it has been read. Its last header and the places of
@@ -180,6 +182,8 @@ func (r *headerReader) next(f *readForm) (place, error) {
 	off := int32(len(r.out))
 	from := f.off        // of what is still to be copied
 	shift := off - f.off // from there to here
+	r.made = place{}
+	r.times.begin()
 	for v := range f.places {
 		p := &f.places[v]
 		op := f.ops[v*f.rows+f.row]
@@ -230,6 +234,17 @@ func (r *headerReader) value(op byte, was []byte) error {
 		return r.digest()
 	case op == opTime:
 		return r.time(was)
+	case op == opLater:
+		low, err := r.low()
+		if err != nil {
+			return err
+		}
+		return r.putTime(r.times.latest + low)
+	case op == opAgain:
+		if r.made.end == 0 {
+			return corrupt("table: times before it in the header", r.t.pos, 0, 1)
+		}
+		return r.put(r.out[r.made.off:r.made.end])
 	}
 	return r.digits(op, was)
 }
@@ -272,13 +287,34 @@ func (r *headerReader) time(was []byte) error {
 	if err != nil {
 		return err
 	}
-	low, err := r.tail.bytes("time", 3)
+	low, err := r.low()
 	if err != nil {
 		return err
 	}
-	u := high<<24 | uint64(low[2])<<16 | uint64(low[1])<<8 | uint64(low[0])
+	return r.putTime(n + unzigzag(high<<24|uint64(low)))
+}
+
+// low reads the low bits of a time.
+func (r *headerReader) low() (int64, error) {
+	b, err := r.tail.bytes("time", 3)
+	if err != nil {
+		return 0, err
+	}
+	return int64(b[2])<<16 | int64(b[1])<<8 | int64(b[0]), nil
+}
+
+// putTime appends a time that an operation made.
+func (r *headerReader) putTime(nanos int64) error {
 	var b [64]byte
-	return r.put(appendTime(b[:0], n+unzigzag(u)))
+	off := len(r.out)
+	if err := r.put(appendTime(b[:0], nanos)); err != nil {
+		return err
+	}
+	if r.made.end == 0 {
+		r.made = place{int32(off), int32(len(r.out))}
+	}
+	r.times.made(nanos)
+	return nil
 }
 
 func (r *headerReader) known(text []byte) {

@@ -69,9 +69,9 @@ type Entry struct {
 	Meta []byte
 	// Len is the payload's length in bytes. A Writer takes it from the payload.
 	Len int64
-	// Stored is what header and payload take as they are stored, in bytes: their
-	// share of the index and of the block, rounded so that a segment's entries
-	// add up to it. It is computed when an index is read, and so is what follows.
+	// Stored is what the entry takes as it is stored, in bytes: its share of the index
+	// and of the payload's block, rounded so that a segment's entries add up to it. It
+	// is computed when an index is read, and so is what follows.
 	Stored int64
 	// StoredPayload is the payload's part of Stored; Shared says that it is a share
 	// of a block that holds other payloads, too.

@@ -2,8 +2,13 @@ package segment_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/log/segment"
 )
@@ -12,21 +17,23 @@ import (
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
-	for _, n := range []int{1, 20, 256} {
-		const runs = 10
-		index, data, plain := 0, 0, 0
-		for k := range runs {
-			rng := rand.New(rand.NewPCG(uint64(k), 4))
-			id := fmt.Sprintf("run-%06d", k)
-			r := run{info: infoOf(rng, id, 1, n)}
-			for i, h := range headers(rng, id, r.info.Life, n) {
-				r.items = append(r.items, item{Entry: segment.Entry{Seq: uint64(i + 1), Header: h}})
-				plain += len(h)
+	for _, enveloped := range []bool{false, true} {
+		for _, n := range []int{1, 20, 256} {
+			const runs = 10
+			index, plain := 0, 0
+			for k := range runs {
+				rng := rand.New(rand.NewPCG(uint64(k), 4))
+				id := fmt.Sprintf("run-%06d", k)
+				r := run{info: infoOf(rng, id, 1, n)}
+				for i, h := range headersOf(rng, id, r.info.Life, n, enveloped) {
+					r.items = append(r.items, item{Entry: segment.Entry{Seq: uint64(i + 1), Header: h, Digest: digest(rng), Meta: line(i)}})
+					plain += len(h)
+				}
+				x, _ := mustWrite(t, c, r)
+				index += len(x)
 			}
-			x, d := mustWrite(t, c, r)
-			index, data = index+len(x), data+len(d)
+			t.Logf("%3d events, envelopes %-5v: %.1f bytes an event in the index, of headers of %d", n, enveloped, float64(index)/float64(n*runs), plain/(n*runs))
 		}
-		t.Logf("%3d events without payloads: %.1f bytes an event, of headers of %d", n, float64(index+data)/float64(n*runs), plain/(n*runs))
 	}
 	r := transcript(200, 1)
 	index, data := mustWrite(t, c, r)
@@ -38,4 +45,34 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	t.Logf("200 states of a transcript: payloads of %d bytes, %d of it deltas; index %d, data %d", logical, deltas, len(index), len(data))
+}
+
+// TestNextToNothing holds what an entry's meta and its further times cost.
+func TestNextToNothing(t *testing.T) {
+	t.Parallel()
+	c := newCodec(t, segment.Options{})
+	const n = 256
+	length := func(meta func(int) []byte, times string) int {
+		rng := rand.New(rand.NewPCG(6, 4))
+		r := run{info: infoOf(rng, "run", 1, n)}
+		at := time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)
+		for k := range n {
+			started := at.Add(time.Duration(50e3 + rng.Int64N(5e6)))
+			at = started.Add(time.Duration(1e8 * math.Pow(600, rng.Float64())))
+			h := strings.NewReplacer("C", at.Format(time.RFC3339Nano), "S", started.Format(time.RFC3339Nano)).Replace(times)
+			r.items = append(r.items, item{Entry: segment.Entry{Seq: uint64(k + 1), Header: []byte(h), Digest: digest(rng), Meta: meta(k)}})
+		}
+		index, data := mustWrite(t, c, r)
+		requireIs(t, c, r, index, data)
+		return len(index)
+	}
+	none := func(int) []byte { return nil }
+	same := func(int) []byte { return line(1 << 20) }
+	rare := func(k int) []byte { return line(k / 50 * 1000) }
+	bare := length(none, `{"c":"C"}`)
+	require.Less(t, length(same, `{"c":"C"}`), bare+32, "metas that are the same")
+	require.Less(t, length(line, `{"c":"C"}`), bare+40, "metas of which a number grows by 1")
+	require.Less(t, length(rare, `{"c":"C"}`), bare+70, "metas of which a number changes five times")
+	require.Less(t, length(none, `{"c":"C","d":"C"}`), bare+20, "a time again")
+	require.Less(t, length(none, `{"c":"C","s":"S"}`), bare+3*n+40, "a time after that of the header before")
 }
