@@ -10,7 +10,7 @@ import (
 // cacheBytes is how much a Reader keeps besides the block that was used last.
 const cacheBytes = 8 << 20
 
-// Reader gives out a segment's payloads. It is safe for concurrent use; one call
+// Reader gives out a segment's payloads. It is safe for concurrent use; one call of Payload
 // at a time decompresses.
 type Reader struct {
 	c    *Codec
