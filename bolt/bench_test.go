@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // BenchmarkAppend appends an event to each of some runs in one commit.
@@ -21,13 +21,13 @@ func BenchmarkAppend(b *testing.B) {
 				s, err := bolt.Open(path, bolt.Options{})
 				require.NoError(b, err)
 				defer s.Close()
-				changes := make([]log.Change, runs)
+				changes := make([]driver.Change, runs)
 				for i := range changes {
 					id := fmt.Sprint("run-", i)
-					changes[i] = log.Change{Run: id, Head: row(1), Append: records(id, 1, 1, size)}
+					changes[i] = driver.Change{Run: id, Head: row(1), Append: records(id, 1, 1, size)}
 				}
 				for n := 0; b.Loop(); n++ {
-					results, err := s.Apply(context.Background(), changes)
+					results, err := s.Apply(context.Background(), request(changes...))
 					require.NoError(b, err)
 					for i, res := range results {
 						require.NoError(b, res.Err)
@@ -51,21 +51,22 @@ func BenchmarkReclaim(b *testing.B) {
 			left := int64(0)
 			for b.Loop() {
 				b.StopTimer()
-				s, err := bolt.Open(filepath.Join(b.TempDir(), "x.db"), bolt.Options{Durability: bolt.Off})
+				s, err := bolt.Open(filepath.Join(b.TempDir(), "x.db"), bolt.Options{Durability: driver.Off})
 				require.NoError(b, err)
 				for i := range 20 {
 					id := fmt.Sprint("run-", i)
-					c := log.Change{Run: id, Head: row(1), Append: records(id, 1, uint64(10_000_000/size), size)}
-					results, err := s.Apply(ctx, []log.Change{c})
+					c := driver.Change{Run: id, Head: row(1), Append: records(id, 1, uint64(10_000_000/size), size)}
+					results, err := s.Apply(ctx, request(c))
 					require.NoError(b, err)
 					if i%2 == 0 {
-						_, err = s.Apply(ctx, []log.Change{{Run: id, Revision: results[0].Revision, Drop: true}})
+						_, err = s.Apply(ctx, request(driver.Change{Run: id, Revision: results[0].Revision, Drop: true}))
 						require.NoError(b, err)
 					}
 				}
 				for more := true; more; {
-					more, err = s.Purge(ctx)
+					res, err := s.Purge(ctx, driver.PurgeRequest{})
 					require.NoError(b, err)
+					more = res.More
 				}
 				b.StartTimer()
 				_, err = s.Reclaim(ctx, nil)

@@ -1,28 +1,29 @@
 // Package bolt is the driver that keeps runs in one bbolt file, through
 // go.etcd.io/bbolt: pure Go, one file, nothing beside it.
 //
-// One process at a time may have the file open, once; who comes second gets
-// [log.ErrLocked] after [Options.OpenTimeout]. Any number may have it open for
-// reading only, while nobody has it open to write. Within the process readers
-// wait for nobody, and writers for each other.
+// One process at a time may have the file open, once; a second one gets
+// [driver.ErrLocked] after [Options.OpenTimeout]. Any number may have it open read-only
+// while nobody has it open to write. Within the process readers wait for nobody, and
+// writers wait for each other.
 //
-// A commit is two syncs, one for the data and one for the page that puts it in
-// force, so a single small write takes longer than with package sqlite, and many
-// in one commit hardly do. A write that failed because the disk is full has
-// certainly not happened; after any other failure to write or sync nobody knows. A
-// large state waits in memory for its commit, and readers who are copying one hold
-// up a commit for which the file must be mapped anew, as it grows.
+// A commit is two syncs, one for the data and one for the page that puts it in force, so
+// a single small write takes longer than with package sqlite, and many in one commit
+// hardly do. A write that failed because the disk is full was certainly not made. After
+// any other failure to write or sync the outcome is unknown. A large state waits in memory
+// for its commit, and a reader that is copying one holds up a commit for which the file
+// must be mapped anew, as it grows.
 //
-// What the bytes of a file are worth is checked: bbolt has no checksums beyond
-// those of its two meta pages, so each value that is stored here carries a
-// CRC-32C, over the place where it belongs too. Damage is an error that satisfies
-// [log.ErrCorrupt]; a damaged value takes what it holds with it, and neither the
-// rest of its run nor another run.
+// What is read is checked. bbolt has no checksums beyond those of its two meta pages, so
+// each value that is stored here carries a CRC-32C, over the place where it belongs too.
+// Damage is an error that satisfies [driver.ErrCorrupt]; a damaged value costs what it
+// holds, and neither the rest of its run nor another run.
 //
-// The file is made with mode 0600. It grows by an eighth of its size at a time,
-// by at least 32 KiB and at most 16 MiB, and never shrinks by itself: what was
-// erased is used again, and [Backend.Reclaim] gives it back by copying what is
-// left into a new file. Until then its old bytes are still there.
+// Slots expire by a clock that does not jump while the file is open.
+//
+// The file is made with mode 0600. It grows by an eighth of its size at a time, by at
+// least 32 KiB and at most 16 MiB, and never shrinks by itself: space that was erased is
+// used again, and [Backend.Reclaim] gives it back by copying what is left into a new file.
+// Until then the old bytes are still in the file.
 package bolt
 
 import (
@@ -33,36 +34,25 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flowlog/checkpoint/log"
-)
-
-// Durability is what an acknowledged write survives.
-type Durability string
-
-// The durabilities.
-const (
-	// Full survives the loss of power. It is the default.
-	Full Durability = "FULL"
-	// Off survives the end of the process; the loss of power may damage the
-	// file.
-	Off Durability = "OFF"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // Options tune a Backend. The zero value is good.
 type Options struct {
-	// Durability is what an acknowledged write survives. Default Full.
-	Durability Durability
-	// OpenTimeout is how long Open waits for another process to close the
-	// file. Default 1 second.
+	// Durability is driver.Full, the default, or driver.Off. bbolt can't do
+	// driver.Normal: without a sync the order in which its pages reach the disk is open.
+	Durability driver.Durability
+	// OpenTimeout is how long Open waits for another process to close the file. Default
+	// 1 second.
 	OpenTimeout time.Duration
-	// ReadOnly opens an existing file for looking only, and does not change it.
-	// It keeps others from opening the file to write.
+	// ReadOnly opens an existing file for reading, and does not change it. It keeps others
+	// from opening the file to write.
 	ReadOnly bool
 }
 
 func (o Options) withDefaults() Options {
 	if o.Durability == "" {
-		o.Durability = Full
+		o.Durability = driver.Full
 	}
 	if o.OpenTimeout <= 0 {
 		o.OpenTimeout = time.Second
@@ -70,20 +60,20 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Backend implements [log.Backend], [log.Reclaimer], [log.Sizer] and [log.Versioner]
-// on a bbolt file.
+// Backend implements [driver.Backend], [driver.Reclaimer], [driver.Eraser],
+// [driver.Checker], [driver.Sizer] and [driver.Versioner] on a bbolt file.
 type Backend struct {
-	path string // absolute, without symbolic links
-	opts Options
+	path   string // absolute, without symbolic links
+	opts   Options
+	opened time.Time // what slots expire by, see now
 
-	// current is the file in use. Reclaim puts another in its place, with
-	// writing held.
+	// current is the file in use. Reclaim puts another in its place, with writing held.
 	current atomic.Pointer[handle]
 
 	version atomic.Int64 // counts the calls of Apply
 
-	// writing has room for one: who writes puts something in. A channel, so
-	// that whoever waits can be called off.
+	// writing has room for one: a writer puts something in. It is a channel, so that a
+	// context can end the wait.
 	writing chan struct{}
 	checked time.Time // when stillThere last looked; guarded by writing
 	failed  error     // why nothing may be written any more; guarded by writing
@@ -91,7 +81,7 @@ type Backend struct {
 	// step, if not nil, is called between the steps of Reclaim: for tests.
 	step func(done string)
 
-	// use is held for reading by calls under way and for writing by Close.
+	// use is held for reading by calls under way, and for writing by Close.
 	use     sync.RWMutex
 	closed  bool
 	closing atomic.Bool // Close waits: Reclaim ends early
@@ -105,12 +95,12 @@ func (b *Backend) enter(ctx context.Context) (leave func(), err error) {
 	b.use.RLock()
 	if b.closed {
 		b.use.RUnlock()
-		return nil, log.ErrClosed
+		return nil, driver.ErrClosed
 	}
 	return b.use.RUnlock, nil
 }
 
-// enterWriting is enter for the one who writes.
+// enterWriting is enter for a writer. It waits for other writers.
 func (b *Backend) enterWriting(ctx context.Context) (leave func(), err error) {
 	stay, err := b.enter(ctx)
 	if err != nil {
@@ -118,7 +108,7 @@ func (b *Backend) enterWriting(ctx context.Context) (leave func(), err error) {
 	}
 	if b.opts.ReadOnly {
 		stay()
-		return nil, log.ErrReadOnly
+		return nil, driver.ErrReadOnly
 	}
 	select {
 	case b.writing <- struct{}{}:
@@ -130,7 +120,11 @@ func (b *Backend) enterWriting(ctx context.Context) (leave func(), err error) {
 		<-b.writing
 		stay()
 	}
-	if err := b.writable(); err != nil {
+	err = ctx.Err() // both may have been ready
+	if err == nil {
+		err = b.writable()
+	}
+	if err != nil {
 		leave()
 		return nil, err
 	}
@@ -145,8 +139,8 @@ func (b *Backend) writable() error {
 	return b.stillThere()
 }
 
-// Close implements [log.Backend]. A Reclaim under way ends with [log.ErrClosed] once
-// it has copied 8 MiB more, if it has not put the new file in place.
+// Close implements [driver.Backend]. A Reclaim under way ends with [driver.ErrClosed] once
+// it has copied 8 MiB more, unless it has put the new file in place.
 func (b *Backend) Close() error {
 	b.closing.Store(true)
 	b.use.Lock()
@@ -161,8 +155,7 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Space implements [log.Sizer]. Free is what a write may use before the file
-// grows.
+// Space implements [driver.Sizer]. Free is what a write may use before the file grows.
 func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -177,7 +170,8 @@ func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 	}
 }
 
-// Version implements [log.Versioner]. Nobody else can write the file.
+// Version implements [driver.Versioner]. Nobody else can write the file. Setting a slot is
+// no change.
 func (b *Backend) Version(ctx context.Context) (int64, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -187,15 +181,13 @@ func (b *Backend) Version(ctx context.Context) (int64, error) {
 	return b.version.Load(), nil
 }
 
-// checkEvery bounds how often the file is looked after, which a writer of small
-// events would feel. What is written in between, after somebody took the file
-// away, is lost.
+// checkEvery bounds how often the path is checked, which would slow a writer of small
+// events. What is written in between, after the file was taken away, is lost.
 const checkEvery = 5 * time.Millisecond
 
-// stillThere finds out whether the file was moved, removed or replaced since it
-// was opened: bbolt would not, and write into nothing.
-//
-// It looks at most every checkEvery, and wants writing held.
+// stillThere checks that the file was not moved, removed or replaced since it was opened:
+// bbolt would not notice, and write into nothing. It checks at most every checkEvery, and
+// wants writing held.
 func (b *Backend) stillThere() error {
 	if time.Since(b.checked) < checkEvery {
 		return nil
@@ -203,7 +195,7 @@ func (b *Backend) stillThere() error {
 	b.checked = time.Now()
 	h := b.current.Load()
 	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, h.info) || info.Size() == 0 {
-		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, log.ErrReadOnly)
+		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, driver.ErrReadOnly)
 	}
 	return nil
 }

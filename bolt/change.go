@@ -1,81 +1,102 @@
 package bolt
 
 import (
-	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
+// runState is where a run is before a change.
+type runState struct {
+	last    uint64 // the seq of the last event, which is a record or in a segment
+	record  bool   // it is a record
+	recency uint64 // of that record
+	end            // as stored
+}
+
 // change makes one change. A conflict is found before anything is written.
-func change(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
+func change(tx *bbolt.Tx, c *driver.Change, res *driver.Result) error {
 	r, err := find(tx, c.Run)
 	if err != nil {
 		return err
 	}
+	was, err := r.state()
+	if err != nil && !c.Drop {
+		return err
+	}
+	if r.conflicts(c, was) {
+		res.Err = driver.ErrConflict
+		if r != nil {
+			h := r.where(false)
+			res.Head = &h
+		}
+		return nil
+	}
+	if c.Drop {
+		return r.drop(tx)
+	}
+	isNew := r == nil
+	if isNew {
+		if r, err = create(tx, c); err != nil {
+			return err
+		}
+	}
+	if err := r.write(tx, c, res); err != nil {
+		return err
+	}
+	res.Revision = r.head.Revision
+	return r.settle(tx, c, was, isNew)
+}
+
+// state returns where a run is, the zero value for none. Beside an error it is what
+// readers take a damaged run for.
+func (r *run) state() (runState, error) {
+	if r == nil {
+		return runState{}, nil
+	}
+	last, e, err := r.last()
+	switch {
+	case err != nil:
+		return runState{last: r.salvageEnd(), end: e}, err
+	case last != nil:
+		return runState{last: last.rec.Seq, record: true, recency: last.rec.Recency, end: e}, r.damage
+	}
+	return runState{last: max(r.head.Tail, 1) - 1, end: e}, r.damage
+}
+
+// conflicts reports whether a change expects something else of a run, which may be nil.
+func (r *run) conflicts(c *driver.Change, was runState) bool {
 	var revision uint64
 	if r != nil {
 		revision = r.head.Revision
 	}
+	last := was.last
 	switch {
-	case revision != c.Revision, c.Drop && r == nil:
-		res.Err = log.ErrConflict
-		return nil
-	case c.Drop:
-		return drop(tx, r)
-	case r != nil && r.damage != nil:
-		return r.damage
-	}
-	end, indexed, err := r.end()
-	if err != nil {
-		return err
-	}
-	if c.Last != 0 && c.Last != end {
-		res.Err = log.ErrConflict
-		return nil
+	case revision != c.Revision, c.Drop && r == nil, c.Last != 0 && c.Last != last:
+		return true
+	case c.Drop || len(c.Append) == 0:
+		return false
 	}
 	if c.Head != nil { // the segments that it adds count, too
-		end = max(end, max(c.Head.Tail, 1)-1)
+		last = max(last, max(c.Head.Tail, 1)-1)
 	}
-	if len(c.Append) > 0 && c.Append[0].Seq != end+1 {
-		res.Err = log.ErrConflict
-		return nil
-	}
-	if r == nil {
-		if c.Head == nil {
-			return fmt.Errorf("%w change of run %q: a new run needs a head", log.ErrInvalid, c.Run)
-		}
-		if r, err = create(tx, c.Run); err != nil {
-			return err
-		}
-	}
-	if err := r.contents(tx, c, res); err != nil {
-		return err
-	}
-	res.Revision = r.head.Revision
-	return r.index(tx, indexed, revision == 0)
-}
-
-// end returns the seq of the run's last event, and its recency.
-func (r *run) end() (seq, recency uint64, err error) {
-	if r == nil {
-		return 0, 0, nil
-	}
-	last, err := r.last()
-	if err != nil || last == nil {
-		return max(r.head.Tail, 1) - 1, r.head.Recency, err
-	}
-	return last.seq, max(r.head.Recency, last.recency()), nil
+	return c.Append[0].Seq != last+1
 }
 
 // create makes a run without a row.
-func create(tx *bbolt.Tx, id string) (*run, error) {
+func create(tx *bbolt.Tx, c *driver.Change) (*run, error) {
+	if c.Head == nil {
+		return nil, fmt.Errorf("%w change of run %q: a new run needs a head", driver.ErrInvalid, c.Run)
+	}
 	n, err := getCounters(tx)
 	if err != nil {
 		return nil, err
+	}
+	if n.run == maxRuns {
+		return nil, fmt.Errorf("%w: the file has had %d runs, the most it can; begin another", driver.ErrTooLarge, n.run)
 	}
 	n.run++
 	if err := n.put(tx); err != nil {
@@ -85,39 +106,24 @@ func create(tx *bbolt.Tx, id string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := runs.CreateBucket(numberKey(n.run))
+	b, err := runs.CreateBucket(runKey(n.run))
 	if err != nil {
-		return nil, fmt.Errorf("make run %q: %w", id, err)
+		return nil, fmt.Errorf("make run %q: %w", c.Run, err)
 	}
-	if err := b.Put(endKey, encodeEnd(n.run, 0)); err != nil {
-		return nil, err
-	}
-	return &run{id: id, rk: n.run, head: log.Head{Revision: n.run << 32, Tail: 1}, bucket: b}, nil
+	return &run{id: c.Run, rk: n.run, head: driver.Head{Revision: n.run << 32, Tail: 1}, bucket: b}, nil
 }
 
-// contents writes all of a change but the index.
-func (r *run) contents(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
+// write writes all of a change but the end of the run's bucket and the run's place.
+func (r *run) write(tx *bbolt.Tx, c *driver.Change, res *driver.Result) (err error) {
 	r.bucket.FillPercent = 1
 	tail := r.head.Tail
 	if c.Head != nil {
-		revision := r.head.Revision + 1
-		r.head = *c.Head
-		r.head.Revision = revision
-		heads, err := bucket(tx, headsBucket)
-		if err != nil {
-			return err
-		}
-		if err := heads.Put([]byte(r.id), encodeHead(r.id, &r.head)); err != nil {
+		if err := r.putRow(tx, c.Head); err != nil {
 			return err
 		}
 	}
 	for i := range c.Append {
-		if err := r.put(&c.Append[i]); err != nil {
-			return err
-		}
-	}
-	if n := len(c.Append); n > 0 {
-		if err := r.bucket.Put(endKey, encodeEnd(r.rk, c.Append[n-1].Seq)); err != nil {
+		if err := r.putRecord(&c.Append[i]); err != nil {
 			return err
 		}
 	}
@@ -126,13 +132,16 @@ func (r *run) contents(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
 			return err
 		}
 	}
-	if err := r.add(tx, c.Add, res); err != nil {
+	if res.Added, err = r.add(tx, c.Add); err != nil {
 		return err
 	}
-	for _, id := range c.Retire {
-		if err := r.retire(tx, id); err != nil {
+	for i := range c.Retire {
+		if err := r.retire(tx, &c.Retire[i]); err != nil {
 			return err
 		}
+	}
+	if err := r.changeEntries(tx, c.Remove, c.Put); err != nil {
+		return err
 	}
 	if r.head.Tail > tail && c.Revision != 0 {
 		return bury(tx, deadTail(r.rk), r.head.Tail)
@@ -140,142 +149,63 @@ func (r *run) contents(tx *bbolt.Tx, c *log.Change, res *log.Result) error {
 	return nil
 }
 
-// put stores an event.
-func (r *run) put(rec *log.Record) error {
-	if err := r.bucket.Put(recordKey(rec.Seq), encodeRecord(r.rk, rec)); err != nil {
-		return err
-	}
-	if len(rec.State) <= inlineState {
-		return nil
-	}
-	own, err := r.bucket.CreateBucket(stateKey(rec.Seq))
-	if err != nil {
-		return err
-	}
-	return own.Put(firstKey, rec.State)
-}
-
-// rewrite stores an event of the tail anew.
-func (r *run) rewrite(rec *log.Record) error {
-	v := r.bucket.Get(recordKey(rec.Seq))
-	if rec.Seq < r.head.Tail || v == nil {
-		return nil
-	}
-	// Whatever it was, it goes, even if it is damaged.
-	if r.bucket.Bucket(stateKey(rec.Seq)) != nil {
-		if err := r.bucket.DeleteBucket(stateKey(rec.Seq)); err != nil {
-			return err
-		}
-	}
-	return r.put(rec)
-}
-
-// add puts segments in force.
-func (r *run) add(tx *bbolt.Tx, segments []log.Segment, res *log.Result) error {
-	if len(segments) == 0 {
-		return nil
-	}
-	n, err := getCounters(tx)
-	if err != nil {
-		return err
-	}
-	for i := range segments {
-		n.segment++
-		if err := r.bucket.Put(segmentKey(n.segment), encodeSegment(r.rk, n.segment, &segments[i])); err != nil {
-			return err
-		}
-		if err := r.addContents(tx, n.segment, &segments[i]); err != nil {
-			return err
-		}
-		res.Added = append(res.Added, n.segment)
-	}
-	return n.put(tx)
-}
-
-func (r *run) addContents(tx *bbolt.Tx, id uint64, s *log.Segment) error {
-	if len(s.Index)+len(s.Data) <= smallBlock {
-		blocks, err := bucket(tx, blocksBucket)
-		if err != nil {
-			return err
-		}
-		blocks.FillPercent = 1 // they mostly come in order
-		key := blockKey(r.rk, id)
-		if err := putPieces(blocks, append(key, firstKey...), s.Index); err != nil {
-			return err
-		}
-		return putPieces(blocks, append(key, secondKey...), s.Data)
-	}
-	b, err := r.bucket.CreateBucket(contentKey(id))
-	if err != nil {
-		return err
-	}
-	b.FillPercent = 1
-	if err := b.Put(firstKey, s.Index); err != nil {
-		return err
-	}
-	return b.Put(secondKey, s.Data)
-}
-
-// retire takes a segment out of force, if it is one of the run's.
-func (r *run) retire(tx *bbolt.Tx, id uint64) error {
-	if r.bucket.Get(segmentKey(id)) == nil {
-		return nil
-	}
-	if err := r.bucket.Delete(segmentKey(id)); err != nil {
-		return err
-	}
-	return bury(tx, deadSegment(r.rk, id), 0)
-}
-
-// index keeps the run where its last event belongs, which was indexed before.
-func (r *run) index(tx *bbolt.Tx, indexed uint64, anew bool) error {
-	_, recency, err := r.end()
-	if err != nil || minute(recency) == minute(indexed) && !anew {
-		return err
-	}
-	recent, err := bucket(tx, recentBucket)
-	if err != nil {
-		return err
-	}
-	if !anew {
-		if err := recent.Delete(recentKey(minute(indexed), r.id)); err != nil {
-			return err
-		}
-	}
-	k := recentKey(minute(recency), r.id)
-	return recent.Put(k, binary.LittleEndian.AppendUint32(nil, checksum(kindRecent, 0, 0, k)))
-}
-
-// drop takes a run out of all lists; its events are dead.
-func drop(tx *bbolt.Tx, r *run) error {
+// putRow replaces the run's row.
+func (r *run) putRow(tx *bbolt.Tx, h *driver.Head) error {
+	revision := r.head.Revision + 1
+	r.head = *h
+	r.head.Revision = revision
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return err
 	}
-	recent, err := bucket(tx, recentBucket)
+	return heads.Put([]byte(r.id), encodeRow(r.id, &r.head))
+}
+
+// settle writes the end of the run's bucket and moves the run to its place, if a change
+// has made another of them.
+func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) error {
+	is, recency := was.end, r.head.Recency
+	if n := len(c.Append); n > 0 {
+		is.seq, recency = c.Append[n-1].Seq, max(recency, c.Append[n-1].Recency)
+	} else if was.record && was.last >= r.head.Tail {
+		recency = max(recency, was.recency)
+	}
+	class := was.class
+	if c.Class != nil {
+		class = *c.Class
+	}
+	is.place = was.place.next(class, recency)
+	if is != was.end || isNew {
+		if err := r.bucket.Put(endKey, encodeEnd(r.rk, is)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case isNew:
+		return is.place.put(tx, r.id)
+	case is.place != was.place:
+		return errors.Join(was.place.remove(tx, r.id), is.place.put(tx, r.id))
+	}
+	return nil
+}
+
+// drop takes a run out of all lists. All that it has is dead.
+func (r *run) drop(tx *bbolt.Tx) error {
+	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return err
 	}
 	if err := heads.Delete([]byte(r.id)); err != nil {
 		return err
 	}
-	if err := recent.Delete(r.indexed(recent)); err != nil {
+	at, ok, err := r.placed(tx)
+	if err != nil {
 		return err
 	}
-	return bury(tx, deadRun(r.rk), 0)
-}
-
-// indexed returns the key that the run has in recent, which has to be looked for if
-// it is not known when its last event came.
-func (r *run) indexed(recent *bbolt.Bucket) []byte {
-	if _, recency, err := r.end(); err == nil && r.damage == nil {
-		return recentKey(minute(recency), r.id)
-	}
-	c := recent.Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.Next() {
-		if len(k) > 8 && string(k[8:]) == r.id {
-			return bytes.Clone(k)
+	if ok {
+		if err := at.remove(tx, r.id); err != nil {
+			return err
 		}
 	}
-	return nil // bbolt deletes nothing then
+	return bury(tx, deadRun(r.rk), 0)
 }

@@ -6,15 +6,15 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 var (
-	_ log.Checker = (*Backend)(nil)
-	_ log.Eraser  = (*Backend)(nil)
+	_ driver.Checker = (*Backend)(nil)
+	_ driver.Eraser  = (*Backend)(nil)
 )
 
-// Check implements [log.Checker]: it walks over all buckets and holds their keys to
+// Check implements [driver.Checker]: it walks over all buckets and holds their keys to
 // their order. Pages have no checksum, so that is what there is to see.
 func (b *Backend) Check(ctx context.Context) error {
 	return b.view(ctx, func(tx *bbolt.Tx) error { return inOrder(ctx, tx.Cursor(), tx.Bucket) })

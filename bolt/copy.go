@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // copier copies all buckets of a file into an empty one, in their order, in
@@ -19,7 +19,7 @@ type copier struct {
 	closing     *atomic.Bool // whoever closes the old file waits for the copy
 	to          *handle
 	done, total int64
-	progress    func(log.Reclaimed)
+	progress    func(driver.Reclaimed)
 
 	// next is where the copy goes on: the keys that lead to a bucket, and one in
 	// it. Empty at the beginning; while it copies, those that led to where it is.
@@ -34,7 +34,7 @@ func (c *copier) copy(from *bbolt.Tx) error {
 			return err
 		}
 		if c.closing.Load() {
-			return log.ErrClosed
+			return driver.ErrClosed
 		}
 		c.size = 0
 		_, err := c.to.update(func(to *bbolt.Tx) (err error) {
@@ -49,7 +49,7 @@ func (c *copier) copy(from *bbolt.Tx) error {
 		}
 		c.done += c.size
 		if c.progress != nil {
-			c.progress(log.Reclaimed{Done: min(c.done, c.total), Total: c.total})
+			c.progress(driver.Reclaimed{Done: min(c.done, c.total), Total: c.total})
 		}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 func init() { children["reclaimer"] = reclaimer }
@@ -44,7 +44,7 @@ func reclaimer(args []string) int {
 	})
 	go func() {
 		for {
-			if _, err := b.Records(ctx, log.RecordsRequest{Run: "run-18", From: 1, To: log.MaxSeq, Limit: 10}); err != nil {
+			if _, err := b.Records(ctx, driver.RecordsRequest{Run: "run-18", From: 1, To: driver.MaxSeq, Limit: 10}); err != nil {
 				fmt.Println("a reader:", err)
 			}
 		}
@@ -60,11 +60,11 @@ func TestKillReclaim(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	before := filepath.Join(dir, "before.db")
-	b, err := bolt.Open(before, bolt.Options{Durability: bolt.Off})
+	b, err := bolt.Open(before, bolt.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	revisions := someRuns(t, b, 20)
 	for i := range 18 {
-		apply(t, b, log.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
+		apply(t, b, driver.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
 	}
 	purge(t, b) // the steps before the copy are those of Purge
 	require.NoError(t, b.Close())
@@ -95,7 +95,7 @@ func TestKillReclaim(t *testing.T) {
 		} else {
 			require.FileExists(t, path+".compact")
 		}
-		b := open(t, path, bolt.Options{Durability: bolt.Off})
+		b := open(t, path, bolt.Options{Durability: driver.Off})
 		require.NoFileExists(t, path+".compact")
 		size, _, err := b.Space(t.Context())
 		require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // specimen makes a file with runs of all kinds, and returns its bytes and what
@@ -21,19 +21,15 @@ import (
 func specimen(t *testing.T) ([]byte, map[string]string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.db")
-	b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off})
+	b, err := bolt.Open(path, bolt.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	someRuns(t, b, 6)
 	for i := range 40 {
 		id := fmt.Sprint("tiny-", i)
-		apply(t, b, log.Change{Run: id, Head: row(1), Append: records(id, 1, 2, 30)})
+		apply(t, b, driver.Change{Run: id, Head: row(1), Append: records(id, 1, 2, 30)})
 	}
-	h, err := b.Head(t.Context(), "run-1")
-	require.NoError(t, err)
-	apply(t, b, log.Change{Run: "run-1", Revision: h.Revision, Head: row(11)})
-	h, err = b.Head(t.Context(), "run-2")
-	require.NoError(t, err)
-	apply(t, b, log.Change{Run: "run-2", Revision: h.Revision, Drop: true})
+	apply(t, b, driver.Change{Run: "run-1", Revision: headOf(t, b, "run-1").Revision, Head: row(11)})
+	apply(t, b, driver.Change{Run: "run-2", Revision: headOf(t, b, "run-2").Revision, Drop: true})
 	all := map[string]string{}
 	require.NoError(t, readAll(b, path, func(key, value string) { all[key] = value }))
 	require.NoError(t, b.Close())
@@ -47,8 +43,10 @@ func readAll(b *bolt.Backend, path string, tell func(key, value string)) error {
 	ctx := context.Background()
 	var errs []error
 	known := map[string]bool{}
-	for _, newest := range []bool{false, true} {
-		heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1000, Newest: newest})
+	class := uint8(0)
+	for _, req := range []driver.HeadsRequest{{}, {Newest: true}, {Newest: true, Class: &class}} {
+		req.Limit = 1000
+		heads, err := b.Heads(ctx, req)
 		errs = append(errs, err)
 		for _, h := range heads {
 			known[h.Run] = true
@@ -58,37 +56,52 @@ func readAll(b *bolt.Backend, path string, tell func(key, value string)) error {
 		known[fmt.Sprint("run-", i)] = true
 	}
 	for id := range known {
-		h, err := b.Head(ctx, id)
-		if errors.Is(err, log.ErrNotFound) {
+		h, err := b.Head(ctx, driver.HeadRequest{Run: id})
+		if errors.Is(err, driver.ErrNotFound) {
 			continue
 		}
 		if err == nil && (h.Sum != row(1).Sum || h.Last != nil && h.Last.Header == nil) {
-			err = fmt.Errorf("%s: %w: that is what the engine takes it for", path, log.ErrCorrupt)
+			err = fmt.Errorf("%s: %w: that is what the engine takes it for", path, driver.ErrCorrupt)
 		}
 		errs = append(errs, err)
 		if err == nil {
-			tell(id, fmt.Sprint(h.Revision, h.Recency, h.Tail, h.Sum, string(h.Data), h.Last))
+			tell(id, fmt.Sprint(h.Revision, h.Recency, h.Place, h.Class, h.Life, h.Suite, h.Tail, h.Sum, string(h.Data), h.Last))
 		}
 		for _, headers := range []bool{true, false} {
 			for from := uint64(1); from <= someEvents; from++ {
-				recs, err := b.Records(ctx, log.RecordsRequest{Run: id, From: from, To: from, HeadersOnly: headers, Limit: 10, Reverse: from%2 == 0})
+				recs, err := b.Records(ctx, driver.RecordsRequest{Run: id, From: from, To: from, HeadersOnly: headers, Limit: 10, Reverse: from%2 == 0})
 				errs = append(errs, err)
 				for _, r := range recs {
 					tell(fmt.Sprint(id, " ", r.Seq, headers), fmt.Sprint(r.Encoding, r.Hash, string(r.Header), string(r.State)))
 				}
 			}
 		}
-		segments, err := b.Segments(ctx, id)
+		segments, err := b.Segments(ctx, driver.SegmentsRequest{Run: id, To: driver.MaxSeq, Limit: 100})
 		errs = append(errs, err)
 		for _, s := range segments {
-			got, err := b.Segment(ctx, log.SegmentRequest{Run: id, ID: s.ID})
-			if errors.Is(err, log.ErrNotFound) {
+			got, err := b.Segment(ctx, driver.SegmentRequest{Run: id, Seq: s.First})
+			if errors.Is(err, driver.ErrNotFound) {
 				continue
 			}
 			errs = append(errs, err)
 			if err == nil {
-				tell(fmt.Sprint(id, " segment ", s.ID), fmt.Sprint(got.First, got.Last, string(got.Index), string(got.Data)))
+				tell(fmt.Sprint(id, " segment ", got.ID), fmt.Sprint(got.First, got.Last, string(got.Index), string(got.Data)))
 			}
+		}
+		for _, e := range someEntries {
+			in := driver.EntryRange{From: e.Key, To: append(bytes.Clone(e.Key), 0)}
+			got, err := b.Entries(ctx, driver.EntriesRequest{Run: id, EntryRange: in, Limit: 2})
+			errs = append(errs, err)
+			for _, e := range got {
+				tell(fmt.Sprint(id, " entry ", string(e.Key)), string(e.Value))
+			}
+		}
+		s, err := b.Slot(ctx, driver.SlotRequest{Run: id, Key: "slot"})
+		if !errors.Is(err, driver.ErrNotFound) {
+			errs = append(errs, err)
+		}
+		if err == nil {
+			tell(id+" slot", fmt.Sprint(s.Version, string(s.Value)))
 		}
 	}
 	return errors.Join(errs...)
@@ -98,9 +111,9 @@ func readAll(b *bolt.Backend, path string, tell func(key, value string)) error {
 // never written. It returns whether all that is known was there.
 func readDamaged(t *testing.T, path string, all map[string]string, write bool, what string) bool {
 	t.Helper()
-	b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off, ReadOnly: !write})
+	b, err := bolt.Open(path, bolt.Options{Durability: driver.Off, ReadOnly: !write})
 	if err != nil {
-		require.True(t, errors.Is(err, log.ErrCorrupt) || errors.Is(err, log.ErrInvalid), "%s: %v", what, err)
+		require.True(t, errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrInvalid), "%s: %v", what, err)
 		require.ErrorContains(t, err, path)
 		return false
 	}
@@ -112,29 +125,29 @@ func readDamaged(t *testing.T, path string, all map[string]string, write bool, w
 	})
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
-			require.ErrorIs(t, err, log.ErrCorrupt, what)
+			require.ErrorIs(t, err, driver.ErrCorrupt, what)
 			require.ErrorContains(t, err, path)
 		}
 	}
 	if write {
 		for _, id := range []string{"run-0", "run-1", "tiny-3", "new"} {
-			h, err := b.Head(t.Context(), id)
-			c := log.Change{Run: id, Head: row(1), Append: records(id, 1, 1, 10)}
+			h, err := b.Head(t.Context(), driver.HeadRequest{Run: id})
+			c := driver.Change{Run: id, Head: row(1), Append: records(id, 1, 1, 10)}
 			if err == nil && h.Last != nil {
 				c.Revision, c.Append, c.Head = h.Revision, records(id, h.Last.Seq+1, h.Last.Seq+1, 3000), nil
 			}
-			results, err := b.Apply(t.Context(), []log.Change{c})
+			results, err := b.Apply(t.Context(), request(c))
 			if err == nil {
 				err = results[0].Err
 			}
-			if err != nil && !errors.Is(err, log.ErrConflict) {
-				require.ErrorIs(t, err, log.ErrCorrupt, what)
+			if err != nil && !errors.Is(err, driver.ErrConflict) {
+				require.ErrorIs(t, err, driver.ErrCorrupt, what)
 			}
 		}
 		for range 5 {
-			if more, err := b.Purge(t.Context()); err != nil {
-				require.ErrorIs(t, err, log.ErrCorrupt, what)
-			} else if !more {
+			if res, err := b.Purge(t.Context(), driver.PurgeRequest{}); err != nil {
+				require.ErrorIs(t, err, driver.ErrCorrupt, what)
+			} else if !res.More {
 				break
 			}
 		}
@@ -193,7 +206,7 @@ func TestTruncatedUnderReader(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.Truncate(path, int64(size)))
 		if err := readAll(b, path, func(string, string) {}); err != nil {
-			require.ErrorIs(t, err, log.ErrCorrupt)
+			require.ErrorIs(t, err, driver.ErrCorrupt)
 			require.ErrorContains(t, err, path+": corrupt: ")
 		}
 		require.NoError(t, b.Close())

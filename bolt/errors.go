@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,26 +10,33 @@ import (
 
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// explain gives an error of bbolt or of the system the meaning that callers
-// branch on.
+// explain gives an error of bbolt or of the system the meaning that callers branch on.
 func (b *Backend) explain(err error) error {
 	switch {
-	case err == nil, errors.Is(err, log.ErrNotFound), strings.HasPrefix(err.Error(), b.path):
+	case err == nil, errors.Is(err, driver.ErrNotFound), errors.Is(err, driver.ErrConflict), errors.Is(err, errNothing),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), strings.HasPrefix(err.Error(), b.path):
 		return err
 	case full(err):
-		return fmt.Errorf("%s: %w: %w", b.path, log.ErrFull, err)
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrFull, err)
 	case errors.Is(err, bolterrors.ErrValueTooLarge), errors.Is(err, bolterrors.ErrKeyTooLarge):
-		return fmt.Errorf("%s: %w: %w", b.path, log.ErrTooLarge, err)
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrTooLarge, err)
 	}
 	return fmt.Errorf("%s: %w", b.path, err)
 }
 
-func corrupt(run string, seq uint64, reason string) error {
-	return &log.Error{Run: run, Seq: seq, Reason: reason, Err: log.ErrCorrupt}
+// causeOf returns why nothing was written, for methods whose contract has no
+// [driver.NotAppliedError].
+func causeOf(err error) error {
+	if none, ok := errors.AsType[*driver.NotAppliedError](err); ok {
+		return none.Err
+	}
+	return err
 }
+
+func corrupt(run string, seq uint64, reason string) error { return driver.Corrupt(run, seq, reason) }
 
 // full reports whether there was no room on the disk.
 func full(err error) bool {
@@ -38,8 +46,4 @@ func full(err error) bool {
 // unwritable reports whether a file may not be opened to write.
 func unwritable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
-}
-
-func corruptSegment(run string, id uint64, reason string) error {
-	return corrupt(run, 0, fmt.Sprintf("segment %d: %s", id, reason))
 }

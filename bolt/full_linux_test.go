@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // TestFullDisk holds that a write for which there is no room has not happened,
@@ -25,7 +25,7 @@ func TestFullDisk(t *testing.T) {
 	path := filepath.Join(dir, "x.db")
 	t.Cleanup(func() { check(t, path) })
 	b := open(t, path, bolt.Options{})
-	rev := apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 5, 3000)}).Revision
+	rev := apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 5, 3000)}).Revision
 	last := uint64(5)
 	for round := range 3 {
 		rest, err := os.Create(filepath.Join(dir, "rest"))
@@ -37,13 +37,13 @@ func TestFullDisk(t *testing.T) {
 		require.NoError(t, rest.Close())
 		for _, size := range []int{300_000, 60_000, 1_000_000} {
 			recs := records("a", last+1, last+1, size)
-			_, err = b.Apply(t.Context(), []log.Change{{Run: "a", Revision: rev, Append: recs}, {Run: "new", Head: row(1), Append: recs[:0]}})
-			_, notApplied := errors.AsType[*log.NotAppliedError](err)
+			_, err = b.Apply(t.Context(), request(driver.Change{Run: "a", Revision: rev, Append: recs}, driver.Change{Run: "new", Head: row(1), Append: recs[:0]}))
+			_, notApplied := errors.AsType[*driver.NotAppliedError](err)
 			require.True(t, notApplied, "round %d: %d bytes: %v", round, size, err)
 			require.ErrorContains(t, err, "nothing was written: "+path+": the disk is full")
 			wantRun(t, b, "a", last, 3000)
-			_, err = b.Head(t.Context(), "new")
-			require.ErrorIs(t, err, log.ErrNotFound)
+			_, err = b.Head(t.Context(), driver.HeadRequest{Run: "new"})
+			require.ErrorIs(t, err, driver.ErrNotFound)
 		}
 		_, err = b.Reclaim(t.Context(), nil)
 		if err != nil {
@@ -51,7 +51,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		require.NoFileExists(t, path+".compact")
 		require.NoError(t, os.Remove(rest.Name()))
-		apply(t, b, log.Change{Run: "a", Revision: rev, Append: records("a", last+1, last+3, 3000)})
+		apply(t, b, driver.Change{Run: "a", Revision: rev, Append: records("a", last+1, last+3, 3000)})
 		last += 3
 		wantRun(t, b, "a", last, 3000)
 	}

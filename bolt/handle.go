@@ -10,7 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // handle is a file that is open, with its lock.
@@ -31,10 +31,10 @@ type handle struct {
 type damage struct{ found any }
 
 func (d *damage) Error() string {
-	return fmt.Sprintf("%v: a page of the file is damaged (%v); `bbolt check` says more", log.ErrCorrupt, d.found)
+	return fmt.Sprintf("%v: a page of the file is damaged (%v); `bbolt check` says more", driver.ErrCorrupt, d.found)
 }
 
-func (d *damage) Is(target error) bool { return target == log.ErrCorrupt }
+func (d *damage) Is(target error) bool { return target == driver.ErrCorrupt }
 
 // guard calls f, and returns what it panics with as an error.
 func guard(f func() error) (err error) {

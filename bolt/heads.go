@@ -4,16 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// Heads implements [log.Backend].
-func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) (out []log.Head, err error) {
+// Heads implements [driver.Backend].
+func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) (out []driver.Head, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) (err error) {
 		heads, err := bucket(tx, headsBucket)
 		if err != nil {
@@ -22,88 +21,146 @@ func (b *Backend) Heads(ctx context.Context, req log.HeadsRequest) (out []log.He
 		if req.Newest {
 			out, err = newest(tx, heads, req)
 		} else {
-			out, err = byID(tx, heads, req)
+			out, err = byID(tx, heads, req), nil
 		}
 		return err
 	})
-	return out, err
-}
-
-func byID(tx *bbolt.Tx, heads *bbolt.Bucket, req log.HeadsRequest) ([]log.Head, error) {
-	var out []log.Head
-	c := heads.Cursor()
-	k, v := c.Seek([]byte(max(req.Prefix, req.After.Run)))
-	for ; k != nil && len(out) < req.Limit && strings.HasPrefix(string(k), req.Prefix); k, v = c.Next() {
-		if string(k) == req.After.Run {
-			continue
-		}
-		out = append(out, listed(tx, string(k), v))
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-var errIndex = corrupt("", 0, "the index of runs by their last event is damaged")
+func byID(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) []driver.Head {
+	var out []driver.Head
+	c := heads.Cursor()
+	k, v := c.Seek([]byte(max(req.Prefix, req.After.Run)))
+	for ; k != nil && len(out) < req.Limit && strings.HasPrefix(string(k), req.Prefix); k, v = c.Next() {
+		if string(k) != req.After.Run {
+			out = append(out, listed(tx, string(k), v))
+		}
+	}
+	return out
+}
 
-// newest goes back in the index minute by minute, and sorts within each.
-func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req log.HeadsRequest) ([]log.Head, error) {
-	recent, err := bucket(tx, recentBucket)
+// listed returns the head of a run that has a row. If it can't be read at all, its Sum is
+// wrong, so that the engine sees the damage.
+func listed(tx *bbolt.Tx, id string, row []byte) driver.Head {
+	r, err := load(tx, id, row)
+	if err != nil {
+		return driver.Head{Run: id, Sum: 1}
+	}
+	return r.where(false)
+}
+
+// walk is a cursor that goes down the order of one class.
+type walk struct {
+	c    *bbolt.Cursor
+	k, v []byte // nil at the end
+	place
+	id string
+}
+
+var errPlaces = corrupt("", 0, "the order of runs is damaged")
+
+// newest merges the classes, each of which is in order.
+func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]driver.Head, error) {
+	places, err := bucket(tx, placesBucket)
 	if err != nil {
 		return nil, err
 	}
-	c := recent.Cursor()
-	k, v := c.Last()
-	if req.After.Run != "" {
-		if k, _ = c.Seek(numberKey(minute(req.After.Recency) + 1)); k != nil {
-			k, v = c.Prev()
-		} else {
-			k, v = c.Last()
-		}
-	}
-	var out, group []log.Head
-	for at := uint64(0); ; k, v = c.Prev() {
-		if k != nil && len(k) <= 8 {
-			return nil, errIndex
-		}
-		if k == nil || binary.BigEndian.Uint64(k) != at {
-			slices.SortFunc(group, descending)
-			out = append(out, group[:min(len(group), req.Limit-len(out))]...)
-			if k == nil || len(out) == req.Limit {
-				return out, nil
-			}
-			group, at = group[:0], binary.BigEndian.Uint64(k)
-		}
-		id := string(k[8:])
-		if !strings.HasPrefix(id, req.Prefix) {
-			continue
-		}
-		row := heads.Get(k[8:])
-		if row == nil {
-			return nil, errIndex
-		}
-		h := listed(tx, id, row)
-		if minute(h.Recency) != at { // the run is damaged, or its place
-			if len(v) != 4 || binary.LittleEndian.Uint32(v) != checksum(kindRecent, 0, 0, k) {
-				return nil, errIndex
-			}
-			h.Recency = at * 60e9
-		}
-		if req.After.Run == "" || descending(req.After, h) < 0 {
-			group = append(group, h)
-		}
-	}
-}
-
-// listed returns the head of a run that has a row; if it can't be found out, one that
-// the engine sees to be damaged.
-func listed(tx *bbolt.Tx, id string, row []byte) log.Head {
-	r, err := load(tx, id, row)
+	walks, err := classes(places, req)
 	if err != nil {
-		return log.Head{Run: id, Sum: 1}
+		return nil, err
 	}
-	return r.where()
+	var out []driver.Head
+	for len(out) < req.Limit {
+		next := latest(walks)
+		if next == nil {
+			break
+		}
+		if strings.HasPrefix(next.id, req.Prefix) {
+			h, err := next.head(tx, heads)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, h)
+		}
+		if err := next.to(next.c.Prev()); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
-// descending orders heads newest first.
-func descending(x, y log.Head) int {
-	return cmp.Or(cmp.Compare(y.Recency, x.Recency), strings.Compare(y.Run, x.Run))
+// classes returns a walk for each class asked for that has runs, at the first run of the
+// page.
+func classes(places *bbolt.Bucket, req driver.HeadsRequest) ([]*walk, error) {
+	if req.Class != nil {
+		w, err := walkFrom(places, *req.Class, req.After)
+		return []*walk{w}, err
+	}
+	var walks []*walk
+	c := places.Cursor()
+	for k, _ := c.Last(); k != nil; k, _ = before(c, k[:1]) {
+		w, err := walkFrom(places, k[0], req.After)
+		if err != nil {
+			return nil, err
+		}
+		walks = append(walks, w)
+	}
+	return walks, nil
+}
+
+// walkFrom begins below a head, or with the newest run of the class for the zero Head.
+func walkFrom(places *bbolt.Bucket, class uint8, after driver.Head) (*walk, error) {
+	w := &walk{c: places.Cursor(), place: place{class: class}}
+	switch {
+	case after.Run != "":
+		return w, w.to(before(w.c, place{class, after.Place}.key(after.Run)))
+	case class == 255:
+		return w, w.to(w.c.Last())
+	}
+	return w, w.to(before(w.c, []byte{class + 1}))
+}
+
+// to takes what the cursor found.
+func (w *walk) to(k, v []byte) error {
+	if k == nil || k[0] != w.class {
+		w.k = nil
+		return nil
+	}
+	var ok bool
+	if w.place, w.id, ok = placeOf(k); !ok {
+		return errPlaces
+	}
+	w.k, w.v = k, v
+	return nil
+}
+
+// latest returns the walk that is at the newest run, nil if all are at their ends.
+func latest(walks []*walk) *walk {
+	var best *walk
+	for _, w := range walks {
+		if w.k != nil && (best == nil || cmp.Or(cmp.Compare(w.at, best.at), strings.Compare(w.id, best.id)) > 0) {
+			best = w
+		}
+	}
+	return best
+}
+
+// head returns the head of the run that the walk is at.
+func (w *walk) head(tx *bbolt.Tx, heads *bbolt.Bucket) (driver.Head, error) {
+	row := heads.Get([]byte(w.id))
+	if row == nil {
+		return driver.Head{}, errPlaces
+	}
+	h := listed(tx, w.id, row)
+	if h.Place != w.at || h.Class != w.class { // the run is damaged, or the order
+		if len(w.v) != 4 || binary.LittleEndian.Uint32(w.v) != checksum(kindPlace, 0, 0, w.k) {
+			return driver.Head{}, errPlaces
+		}
+		h.Place, h.Class, h.Recency = w.at, w.class, max(h.Recency, w.at)
+	}
+	return h, nil
 }

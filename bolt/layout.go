@@ -1,65 +1,67 @@
 package bolt
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"slices"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/flowlog/checkpoint/log"
 )
 
-// The layout. Each run has a key, rk, a number that is never used again, so that
-// what a dropped run leaves is never taken for that of its next life. Numbers in
-// keys are 8 bytes, big-endian, and in values little-endian.
+// The layout, format 2. Each run has a number, rk, that is never given again, so what a
+// dropped run leaves is never taken for that of its next life. Numbers in keys are
+// big-endian: rk and seqs 4 bytes, all others 8. In values they are little-endian.
 //
-//	flowlog            what says that the file is ours
-//	    format         magic, version, checksum
-//	    counters       the last rk and the last segment id that were given
-//	heads              id -> the run's row
-//	recent             minute of the last event, id -> nothing
+//	flowlog                  says that the file is ours
+//	    format               magic, version, checksum
+//	    counters             the last rk, segment id and slot version that were given
+//	heads                    id -> the run's row
+//	places                   class, place, id -> a checksum: the order of runs
 //	runs
-//	    rk             a bucket per run
-//	        g id       a segment in force: what is said of it
-//	        g id c     a bucket with its contents if they are large: 1 the index, 2 the data
-//	        r seq      an event: its header, and its state if that is small
-//	        r seq s    a bucket with its state if it is not: 1
-//	        z          the seq of the last event that was appended
-//	blocks             the contents of small segments of all runs
-//	    rk id 1 n      the index, in pieces
-//	    rk id 2 n      the data, in pieces
-//	dead               rk a, rk s id, rk t: what is to be erased, see purge.go
+//	    rk                   a bucket per run
+//	        g first id       a segment in force: its row
+//	        g first id c     a bucket with its contents if they are large: 1 the index, 2 the data
+//	        r seq            an event: its header, and its state if that is small
+//	        r seq s          a bucket with its state if that is large: 1
+//	        z                the seq of the last event that was appended; place and class
+//	blocks                   the contents of small segments of all runs
+//	    rk id 1 n            the index, in pieces
+//	    rk id 2 n            the data, in pieces
+//	entries                  rk, key -> an entry's value, or a bucket with it if it is large: 1
+//	slots                    rk, key -> a slot; rk 0 is the storage itself
+//	dead                     rk a, rk s first id, rk t: what is to be erased, see purge.go
 //
-// An append writes the last page of its run, and those on the way there, and is in
-// order, so pages are filled to the brim (FillPercent 1). What is large has a
-// bucket of its own: bbolt writes a page anew, with all that is on it, when a key
-// beside it changes, and puts at least two values on one; a bucket's pages are
-// left alone. So is a state when only headers are read: a state of at most
-// inlineState bytes shares the page of its header, which spares both a page.
+// An append writes the last page of its run and the pages that lead to it, and nothing
+// else. Records arrive in order, so pages are filled completely (FillPercent 1). A large
+// value has a bucket of its own: bbolt rewrites a page whole when any key on it changes,
+// and puts at least two values on a page, while the pages of another bucket stay as they
+// are and are not read with the headers. A state of at most inlineState bytes shares the
+// page of its header, which saves both a page.
 //
-// A bucket has pages of its own, so of many small runs, each sealed to a few
-// kilobytes, the contents lie side by side in one bucket, in pieces of which many
-// have room on a page: values of more than half a page leave the rest of it empty.
-// What is left of such a run is small enough for bbolt to keep it on the page of its
-// parent.
+// A bucket that is larger than a quarter of a page, or has a bucket in it, has pages of
+// its own. So the contents of many small segments, the entries of many small runs, and
+// all slots lie side by side in one bucket each. A small run that is sealed then has so
+// little in its own bucket that bbolt keeps it on the page of its parent. Contents are
+// cut into pieces of which many fit on a page: a value of more than half a page would
+// leave the rest of it empty.
 //
-// Pages have no checksum: one that says it holds fewer keys than it does would hide
-// the newest events, and the next would take their place. So each run's bucket ends
-// with a key that says which event must be before it; it is on the page that an
-// append writes anyway.
+// Pages have no checksum. A page that claims to hold fewer keys than it does would hide
+// the newest events, and the next append would reuse their seqs. So each run's bucket
+// ends with a key that names the event before it, on the page that an append writes
+// anyway. That key also has the run's place and class, so that they change with an
+// append and the row does not.
 //
-// Runs are listed by their last event, newest first. An index on that would be
-// two more pages to write with every event, so it is by the minute, which changes
-// rarely; within it runs are sorted when they are listed.
+// The order of runs has one key for a run, by class and then by place. A list of one
+// class is a walk with one cursor; a list of all classes merges a cursor for each class
+// that has runs, of at most 256.
 var (
-	oursBucket   = []byte("flowlog")
-	headsBucket  = []byte("heads")
-	recentBucket = []byte("recent")
-	runsBucket   = []byte("runs")
-	blocksBucket = []byte("blocks")
-	deadBucket   = []byte("dead")
+	oursBucket    = []byte("flowlog")
+	headsBucket   = []byte("heads")
+	placesBucket  = []byte("places")
+	runsBucket    = []byte("runs")
+	blocksBucket  = []byte("blocks")
+	entriesBucket = []byte("entries")
+	slotsBucket   = []byte("slots")
+	deadBucket    = []byte("dead")
 
 	formatKey   = []byte("format")
 	countersKey = []byte("counters")
@@ -68,41 +70,36 @@ var (
 	endKey      = []byte("z")
 )
 
+// everyBucket lists the buckets that each file has, but for oursBucket.
+var everyBucket = [][]byte{headsBucket, placesBucket, runsBucket, blocksBucket, entriesBucket, slotsBucket, deadBucket}
+
 const (
 	magic         = "flowlog/bolt\x00"
-	formatVersion = 1
-
-	// inlineState is the size in bytes up to which a state is stored beside its
-	// header.
-	inlineState = 2048
-
-	// smallBlock is the size in bytes up to which a segment's contents lie in
-	// blocks.
-	smallBlock = 16 << 10
-
-	// pieceSize is the size in bytes of the pieces. Eight fill a page of 4 KiB, with
-	// 34 bytes for each one's key and place.
-	pieceSize = (4096-16)/8 - 34
+	formatVersion = 2
 )
 
-// Every value has a checksum over what it is, the place where it belongs, and
-// itself: a page in the wrong place is not believed either.
+// Every value has a checksum over its kind, the place where it belongs, and itself: a
+// value, or a page, in another place is not believed.
 const (
 	kindFormat   = 'f'
 	kindCounters = 'c'
 	kindHead     = 'h'
-	kindRecent   = 'm'
+	kindPlace    = 'p'
 	kindRecord   = 'r'
 	kindState    = 's'
 	kindEnd      = 'z'
 	kindSegment  = 'g'
 	kindIndex    = 'i'
 	kindData     = 'd'
+	kindEntry    = 'e'
+	kindSlot     = 'l'
 	kindDead     = 'x'
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// checksum is a CRC-32C. Of its parts at most one has a length that neither n nor the
+// kind tells.
 func checksum(kind byte, rk, n uint64, parts ...[]byte) uint32 {
 	var place [17]byte
 	place[0] = kind
@@ -115,65 +112,45 @@ func checksum(kind byte, rk, n uint64, parts ...[]byte) uint32 {
 	return sum
 }
 
-func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+// runKey returns the key of a run's bucket in runs, and the beginning of its keys in
+// other buckets.
+func runKey(rk uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(rk)) }
 
-func recordKey(seq uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'r'}, seq) }
+// rkSize is the length of a run's key.
+const rkSize = 4
+
+func recordKey(seq uint64) []byte { return binary.BigEndian.AppendUint32([]byte{'r'}, uint32(seq)) }
 func stateKey(seq uint64) []byte  { return append(recordKey(seq), 's') }
-func segmentKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'g'}, id) }
-func contentKey(id uint64) []byte { return append(segmentKey(id), 'c') }
-
-// blockKey is what the keys of a segment's contents in blocks begin with; then comes
-// firstKey or secondKey, and the piece's number as a byte.
-func blockKey(rk, id uint64) []byte { return append(numberKey(rk), numberKey(id)...) }
-
-// putPieces stores a part of a segment in blocks.
-func putPieces(blocks *bbolt.Bucket, key, part []byte) error {
-	n := byte(0)
-	for piece := range slices.Chunk(part, pieceSize) {
-		if err := blocks.Put(append(key[:len(key):len(key)], n), piece); err != nil {
-			return err
-		}
-		n++
-	}
-	return nil
-}
-
-// getPieces returns what putPieces stored, or nil.
-func getPieces(blocks *bbolt.Bucket, key []byte) []byte {
-	var part []byte
-	c := blocks.Cursor()
-	for k, v := c.Seek(key); bytes.HasPrefix(k, key); k, v = c.Next() {
-		part = append(part, v...)
-	}
-	return part
-}
 
 // isRecord reports whether a key of a run's bucket is that of an event, and which.
-func isRecord(key []byte) (seq uint64, ok bool) { return isNumbered(key, 'r') }
-
-func isState(key []byte) bool { return len(key) == 10 && key[0] == 'r' && key[9] == 's' }
-
-func isSegment(key []byte) (id uint64, ok bool) { return isNumbered(key, 'g') }
-
-func isNumbered(key []byte, kind byte) (uint64, bool) {
-	if len(key) != 9 || key[0] != kind {
+func isRecord(key []byte) (seq uint64, ok bool) {
+	if len(key) != 5 || key[0] != 'r' {
 		return 0, false
 	}
-	return binary.BigEndian.Uint64(key[1:]), true
+	return uint64(binary.BigEndian.Uint32(key[1:])), true
 }
 
-// minute is what the index of recency is by.
-func minute(recency uint64) uint64 { return recency / 60e9 }
+func isState(key []byte) bool { return len(key) == 6 && key[0] == 'r' && key[5] == 's' }
 
-func recentKey(minute uint64, id string) []byte { return append(numberKey(minute), id...) }
+// before moves a cursor to the last key below a key, and returns it; nil if there is
+// none.
+func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
+	if k, _ := c.Seek(key); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
 
 // counters are the last numbers that were given.
-type counters struct{ run, segment uint64 }
+type counters struct{ run, segment, slot uint64 }
 
-func (c counters) put(tx *bbolt.Tx) error {
-	v := make([]byte, 4, 20)
-	v = binary.LittleEndian.AppendUint64(v, c.run)
-	v = binary.LittleEndian.AppendUint64(v, c.segment)
+const countersSize = 28
+
+func (n counters) put(tx *bbolt.Tx) error {
+	v := make([]byte, 4, countersSize)
+	v = binary.LittleEndian.AppendUint64(v, n.run)
+	v = binary.LittleEndian.AppendUint64(v, n.segment)
+	v = binary.LittleEndian.AppendUint64(v, n.slot)
 	binary.LittleEndian.PutUint32(v, checksum(kindCounters, 0, 0, v[4:]))
 	ours, err := bucket(tx, oursBucket)
 	if err != nil {
@@ -188,51 +165,18 @@ func getCounters(tx *bbolt.Tx) (counters, error) {
 		return counters{}, err
 	}
 	v := ours.Get(countersKey)
-	if len(v) != 20 || binary.LittleEndian.Uint32(v) != checksum(kindCounters, 0, 0, v[4:]) {
-		return counters{}, corrupt("", 0, "the last numbers given to runs and segments don't match their checksum")
+	if len(v) != countersSize || binary.LittleEndian.Uint32(v) != checksum(kindCounters, 0, 0, v[4:]) {
+		return counters{}, corrupt("", 0, "the counters of runs, segments and slots don't match their checksum")
 	}
-	return counters{run: binary.LittleEndian.Uint64(v[4:]), segment: binary.LittleEndian.Uint64(v[12:])}, nil
+	return counters{
+		run: binary.LittleEndian.Uint64(v[4:]), segment: binary.LittleEndian.Uint64(v[12:]), slot: binary.LittleEndian.Uint64(v[20:]),
+	}, nil
 }
 
-// bucket returns one of those that every file has.
+// bucket returns one of the buckets that every file has.
 func bucket(tx *bbolt.Tx, name []byte) (*bbolt.Bucket, error) {
 	if b := tx.Bucket(name); b != nil {
 		return b, nil
 	}
 	return nil, corrupt("", 0, "the file has no bucket "+string(name))
 }
-
-// Of a run's row, revision is rk<<32 and how often the row changed.
-//
-//	0       4       8          16        24     32
-//	+-------+-------+----------+---------+------+------+
-//	| CRC   | sum   | revision | recency | tail | data |
-//	+-------+-------+----------+---------+------+------+
-const headSize = 32
-
-func encodeHead(id string, h *log.Head) []byte {
-	v := make([]byte, headSize, headSize+len(h.Data))
-	order := binary.LittleEndian
-	order.PutUint32(v[4:], h.Sum)
-	order.PutUint64(v[8:], h.Revision)
-	order.PutUint64(v[16:], h.Recency)
-	order.PutUint64(v[24:], h.Tail)
-	v = append(v, h.Data...)
-	order.PutUint32(v, checksum(kindHead, uint64(len(id)), 0, []byte(id), v[4:]))
-	return v
-}
-
-// decodeHead returns a row whose data is still the page's.
-func decodeHead(id string, v []byte) (log.Head, error) {
-	order := binary.LittleEndian
-	if len(v) < headSize || order.Uint32(v) != checksum(kindHead, uint64(len(id)), 0, []byte(id), v[4:]) {
-		return log.Head{}, corrupt(id, 0, "the run's row doesn't match its checksum")
-	}
-	return log.Head{
-		Run: id, Sum: order.Uint32(v[4:]), Revision: order.Uint64(v[8:]),
-		Recency: order.Uint64(v[16:]), Tail: order.Uint64(v[24:]), Data: v[headSize:],
-	}, nil
-}
-
-// runKey returns the rk that is part of a revision.
-func runKey(revision uint64) uint64 { return revision >> 32 }

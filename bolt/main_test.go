@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // Some tests need other processes: the test binary starts itself again, as the
@@ -50,10 +50,14 @@ func open(t *testing.T, path string, opts bolt.Options) *bolt.Backend {
 	return b
 }
 
+func request(changes ...driver.Change) driver.ApplyRequest {
+	return driver.ApplyRequest{Changes: changes}
+}
+
 // apply makes one change that must succeed.
-func apply(t *testing.T, b *bolt.Backend, c log.Change) log.Result {
+func apply(t *testing.T, b *bolt.Backend, c driver.Change) driver.Result {
 	t.Helper()
-	results, err := b.Apply(context.Background(), []log.Change{c})
+	results, err := b.Apply(context.Background(), request(c))
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)
 	return results[0]
@@ -62,11 +66,31 @@ func apply(t *testing.T, b *bolt.Backend, c log.Change) log.Result {
 func purge(t *testing.T, b *bolt.Backend) (slices int) {
 	t.Helper()
 	for more := true; more; slices++ {
-		var err error
-		more, err = b.Purge(context.Background())
+		res, err := b.Purge(context.Background(), driver.PurgeRequest{})
 		require.NoError(t, err)
+		more = res.More
 	}
 	return slices
+}
+
+// headOf returns the head of a run that must be there.
+func headOf(t *testing.T, b *bolt.Backend, run string) driver.Head {
+	t.Helper()
+	h, err := b.Head(context.Background(), driver.HeadRequest{Run: run})
+	require.NoError(t, err)
+	return h
+}
+
+// segmentsOf returns all segments of a run with their contents.
+func segmentsOf(t *testing.T, b *bolt.Backend, run string) []driver.Segment {
+	t.Helper()
+	segments, err := b.Segments(context.Background(), driver.SegmentsRequest{Run: run, To: driver.MaxSeq, Limit: 1 << 20})
+	require.NoError(t, err)
+	for i, s := range segments {
+		segments[i], err = b.Segment(context.Background(), driver.SegmentRequest{Run: run, Seq: s.Last})
+		require.NoError(t, err)
+	}
+	return segments
 }
 
 // state is the state of an event: it says whose it is, and is noise.
@@ -78,20 +102,20 @@ func state(run string, seq uint64, size int) []byte {
 	return b
 }
 
-func records(run string, from, to uint64, size int) []log.Record {
-	var recs []log.Record
+func records(run string, from, to uint64, size int) []driver.Record {
+	var recs []driver.Record
 	for seq := from; seq <= to; seq++ {
-		recs = append(recs, log.Record{Seq: seq, Recency: seq, Encoding: log.Plain, Header: fmt.Appendf(nil, `{"node":"%s"}`, run), State: state(run, seq, size)})
+		recs = append(recs, driver.Record{Seq: seq, Recency: seq, Encoding: driver.Plain, Header: fmt.Appendf(nil, `{"node":"%s"}`, run), State: state(run, seq, size)})
 	}
 	return recs
 }
 
-func row(tail uint64) *log.Head { return &log.Head{Recency: 1, Tail: tail, Data: []byte(`{}`)} }
+func row(tail uint64) *driver.Head { return &driver.Head{Recency: 1, Tail: tail, Data: []byte(`{}`)} }
 
 // wantRun expects a run of n events as records makes them.
 func wantRun(t *testing.T, b *bolt.Backend, run string, n uint64, size int) {
 	t.Helper()
-	recs, err := b.Records(context.Background(), log.RecordsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: 1 << 20})
+	recs, err := b.Records(context.Background(), driver.RecordsRequest{Run: run, From: 1, To: driver.MaxSeq, Limit: 1 << 20})
 	require.NoError(t, err)
 	require.Len(t, recs, int(n))
 	for i, rec := range recs {

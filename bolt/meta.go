@@ -10,7 +10,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // meta is what a meta page of bbolt says. A file begins with two, written in
@@ -99,19 +99,19 @@ func peek(f *os.File, path string) error {
 	}
 	m, err := readMeta(f)
 	if errors.Is(err, errNotBolt) {
-		return fmt.Errorf("%w file %s: it is not a bbolt database but %s; it was not changed; give flowlog a path of its own", log.ErrInvalid, path, sniff(f))
+		return fmt.Errorf("%w file %s: it is not a bbolt database but %s; it was not changed; give flowlog a path of its own", driver.ErrInvalid, path, sniff(f))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w: neither of the two meta pages matches its checksum", path, log.ErrCorrupt)
+		return fmt.Errorf("%s: %w: neither of the two meta pages matches its checksum", path, driver.ErrCorrupt)
 	}
 	if m.freelist == noFreelist { // which ours never are
-		return fmt.Errorf("%w file %s: it is another program's bbolt database and was not changed; give flowlog a path of its own", log.ErrInvalid, path)
+		return fmt.Errorf("%w file %s: it is another program's bbolt database and was not changed; give flowlog a path of its own", driver.ErrInvalid, path)
 	}
 	if info, err = f.Stat(); err != nil { // another process may have made it grow
 		return err
 	}
 	if want := m.high * uint64(m.pageSize); uint64(info.Size()) < want || m.high > 1<<48 {
-		return fmt.Errorf("%s: %w: the file was cut off: it has %d bytes, must have %d", path, log.ErrCorrupt, info.Size(), want)
+		return fmt.Errorf("%s: %w: the file was cut off: it has %d bytes, must have %d", path, driver.ErrCorrupt, info.Size(), want)
 	}
 	return nil
 }

@@ -13,23 +13,23 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// Open opens a file, making it and its folder if they are missing. It removes
-// what a Reclaim that did not come to its end has left beside it, in a file of the
-// same name with .compact after it.
+// Open opens a file, making it and its folder if they are missing. It removes what an
+// unfinished Reclaim has left beside it, in a file of the same name with .compact after
+// it.
 //
-// Errors: [log.ErrInvalid] for a path that is a folder or a file that is not
-// ours; [log.ErrUnsupportedVersion] for a file of a newer format; [log.ErrLocked]
-// for one that is in use; [log.ErrReadOnly] for one that can't be written, unless
-// ReadOnly is set. A file that is refused is not changed.
+// Errors: [driver.ErrInvalid] for a path that is a folder or a file that is not ours;
+// [driver.ErrUnsupportedVersion] for a file of another format; [driver.ErrLocked] for one
+// that is in use; [driver.ErrReadOnly] for one that can't be written, unless ReadOnly is
+// set. A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), writing: make(chan struct{}, 1)}
+	b := &Backend{path: path, opts: opts.withDefaults(), opened: time.Now(), writing: make(chan struct{}, 1)}
 	switch b.opts.Durability {
-	case Full, Off:
+	case driver.Full, driver.Off:
 	default:
-		return nil, fmt.Errorf("%w durability %q: it is %s or %s", log.ErrInvalid, opts.Durability, Full, Off)
+		return nil, fmt.Errorf("%w durability %q: a bbolt file has %s or %s", driver.ErrInvalid, opts.Durability, driver.Full, driver.Off)
 	}
 	h, err := b.openCurrent()
 	if err != nil {
@@ -42,9 +42,8 @@ func Open(path string, opts Options) (*Backend, error) {
 	return b, nil
 }
 
-// openCurrent opens the file that is at the path, once it is locked. Another
-// process's Reclaim may put a new one there while this one waits for the lock of
-// the old.
+// openCurrent opens the file that is at the path, once it is locked. A Reclaim by another
+// process may put a new one there while this one waits for the lock of the old.
 func (b *Backend) openCurrent() (*handle, error) {
 	deadline := time.Now().Add(b.opts.OpenTimeout)
 	for {
@@ -70,19 +69,19 @@ func (b *Backend) openCurrent() (*handle, error) {
 	}
 }
 
-// openHandle opens a file with bbolt, which waits for its lock. The flags count
-// unless the Backend is ReadOnly.
+// openHandle opens a file with bbolt, which waits for its lock. The flags are used unless
+// the Backend is read-only.
 func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handle, error) {
 	h := &handle{}
 	opts := &bbolt.Options{
 		Timeout:         wait,
 		ReadOnly:        b.opts.ReadOnly,
-		NoSync:          b.opts.Durability == Off,
+		NoSync:          b.opts.Durability == driver.Off,
 		FreelistType:    bbolt.FreelistMapType,
 		PreLoadFreelist: true, // for Space
-		// The list of free pages is stored, though that is a page more to write:
-		// without it bbolt walks the whole file to open it, and a damaged page
-		// then ends the process.
+		// The list of free pages is stored, though that is one more page to write: without
+		// it bbolt walks the whole file to open it, and a damaged page then ends the
+		// process.
 		NoFreelistSync: false,
 		OpenFile: func(path string, _ int, mode os.FileMode) (*os.File, error) {
 			if b.opts.ReadOnly {
@@ -118,22 +117,22 @@ func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handl
 // checkPath makes the folder and the file if they are missing.
 func (b *Backend) checkPath() error {
 	if b.path == "" || strings.ContainsRune(b.path, 0) {
-		return fmt.Errorf("%w path %q: give the name of a file", log.ErrInvalid, b.path)
+		return fmt.Errorf("%w path %q: give the name of a file", driver.ErrInvalid, b.path)
 	}
 	info, err := os.Stat(b.path)
 	switch {
 	case err == nil && info.IsDir():
-		return fmt.Errorf("%w path %s: it is a folder; give the name of a file in it, such as %s", log.ErrInvalid, b.path, filepath.Join(b.path, "checkpoints.db"))
+		return fmt.Errorf("%w path %s: it is a folder; give the name of a file in it, such as %s", driver.ErrInvalid, b.path, filepath.Join(b.path, "checkpoints.db"))
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%w path %s: it is not a regular file", log.ErrInvalid, b.path)
+		return fmt.Errorf("%w path %s: it is not a regular file", driver.ErrInvalid, b.path)
 	case err == nil && info.Size() == 0 && b.opts.ReadOnly:
-		return fmt.Errorf("%w file %s: it is empty", log.ErrInvalid, b.path)
+		return fmt.Errorf("%w file %s: it is empty", driver.ErrInvalid, b.path)
 	case err == nil:
 		return nil
 	case b.opts.ReadOnly, !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(b.path), 0o755); err != nil {
+	if err := makeFolder(filepath.Dir(b.path)); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", b.path, err)
 	}
 	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -146,6 +145,20 @@ func (b *Backend) checkPath() error {
 	return f.Close()
 }
 
+// makeFolder makes a folder and those that it is in, durably, if they are missing.
+func makeFolder(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(path)
+}
+
 // adopt makes a new file ours, or checks that an old one is.
 func (b *Backend) adopt(h *handle) error {
 	made := false
@@ -156,8 +169,8 @@ func (b *Backend) adopt(h *handle) error {
 	if err != nil {
 		return b.refuse(err)
 	}
-	// The path may be relative, and the process may change its folder; and
-	// Reclaim must not put a file where there was a link to one.
+	// The path may be relative, and the process may change its folder. And Reclaim must
+	// not put a file where there was a link to one.
 	if b.path, err = filepath.EvalSymlinks(b.path); err == nil {
 		b.path, err = filepath.Abs(b.path)
 	}
@@ -166,7 +179,7 @@ func (b *Backend) adopt(h *handle) error {
 	}
 	switch {
 	case b.opts.ReadOnly && !made:
-		return fmt.Errorf("%w file %s: it is empty", log.ErrInvalid, b.path)
+		return fmt.Errorf("%w file %s: it is empty", driver.ErrInvalid, b.path)
 	case b.opts.ReadOnly:
 		return nil
 	case made:
@@ -183,7 +196,7 @@ func (b *Backend) adopt(h *handle) error {
 
 // initialize makes what every file has.
 func initialize(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{headsBucket, recentBucket, runsBucket, blocksBucket, deadBucket} {
+	for _, name := range everyBucket {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -198,7 +211,7 @@ func initialize(tx *bbolt.Tx) error {
 	return counters{}.put(tx)
 }
 
-// format is what says that a file is ours, and of which format.
+// format is the value that says that a file is ours, and of which format.
 func format(version uint32) []byte {
 	v := binary.LittleEndian.AppendUint32([]byte(magic), version)
 	return binary.LittleEndian.AppendUint32(v, checksum(kindFormat, 0, 0, v))
@@ -224,25 +237,34 @@ func (b *Backend) identify(tx *bbolt.Tx) (bool, error) {
 	case theirs == 0:
 		return false, nil
 	case len(format) < len(magic)+8 || string(format[:len(magic)]) != magic:
-		return false, fmt.Errorf("%w file %s: it is another program's bbolt database (%d buckets, %q first) and was not changed; give flowlog a path of its own", log.ErrInvalid, b.path, theirs, first)
+		return false, fmt.Errorf("%w file %s: it is another program's bbolt database (%d buckets, %q first) and was not changed; give flowlog a path of its own", driver.ErrInvalid, b.path, theirs, first)
 	case binary.LittleEndian.Uint32(format[len(magic)+4:]) != checksum(kindFormat, 0, 0, format[:len(magic)+4]):
 		return false, corrupt("", 0, "what says that the file is flowlog's doesn't match its checksum")
 	}
-	if version := binary.LittleEndian.Uint32(format[len(magic):]); version != formatVersion {
-		return false, fmt.Errorf("%s: %w: the file has format %d, this flowlog reads up to %d; update flowlog", b.path, log.ErrUnsupportedVersion, version, formatVersion)
+	return true, b.readable(binary.LittleEndian.Uint32(format[len(magic):]))
+}
+
+// readable refuses another format than ours.
+func (b *Backend) readable(version uint32) error {
+	advice := "update flowlog"
+	switch {
+	case version == formatVersion:
+		return nil
+	case version < formatVersion:
+		advice = "export its runs with the flowlog that wrote it (commit 65a31d3) and import them"
 	}
-	return true, nil
+	return fmt.Errorf("%s: %w: the file has format %d, this flowlog reads %d; %s", b.path, driver.ErrUnsupportedVersion, version, formatVersion, advice)
 }
 
 // refuse explains why a file can't be opened.
 func (b *Backend) refuse(err error) error {
 	switch {
-	case errors.Is(err, log.ErrInvalid), errors.Is(err, log.ErrUnsupportedVersion):
+	case errors.Is(err, driver.ErrInvalid), errors.Is(err, driver.ErrUnsupportedVersion):
 		return err
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("%s: %w: the file is in use by another process, or open in this one already (waited %v); bbolt allows one at a time", b.path, log.ErrLocked, b.opts.OpenTimeout)
+		return fmt.Errorf("%s: %w: the file is in use by another process, or open in this one already (waited %v); bbolt allows one at a time", b.path, driver.ErrLocked, b.opts.OpenTimeout)
 	case unwritable(err) && !b.opts.ReadOnly:
-		return fmt.Errorf("%s: %w: the file or its folder can't be written by this user; change its mode, or open it read-only", b.path, log.ErrReadOnly)
+		return fmt.Errorf("%s: %w: the file or its folder can't be written by this user; change its mode, or open it read-only", b.path, driver.ErrReadOnly)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s can't be opened: %w; check that this user may read the file", b.path, err)
 	}

@@ -2,8 +2,10 @@ package bolt_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"database/sql"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,7 +17,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // edit changes a file as any program with bbolt would.
@@ -38,6 +40,19 @@ func books(tx *bbolt.Tx) error {
 
 var jpeg = append([]byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"), bytes.Repeat([]byte{0x55}, 20_000)...)
 
+// gunzip returns what is in a file.
+func gunzip(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	all, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return all
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	write := func(b []byte) func(*testing.T, string) {
@@ -54,10 +69,10 @@ func TestOpenRefuses(t *testing.T) {
 		err  error
 		text []string
 	}{
-		"a JPEG":       {write(jpeg), log.ErrInvalid, []string{"checkpoints.db: it is not a bbolt database but image/jpeg", "it was not changed", "give flowlog a path of its own"}},
-		"a short text": {write([]byte("hello\n")), log.ErrInvalid, []string{"it is not a bbolt database but text/plain"}},
-		"one byte":     {write([]byte{0}), log.ErrInvalid, []string{"it is not a bbolt database but "}},
-		"a folder": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, log.ErrInvalid,
+		"a JPEG":       {write(jpeg), driver.ErrInvalid, []string{"checkpoints.db: it is not a bbolt database but image/jpeg", "it was not changed", "give flowlog a path of its own"}},
+		"a short text": {write([]byte("hello\n")), driver.ErrInvalid, []string{"it is not a bbolt database but text/plain"}},
+		"one byte":     {write([]byte{0}), driver.ErrInvalid, []string{"it is not a bbolt database but "}},
+		"a folder": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }, driver.ErrInvalid,
 			[]string{"it is a folder; give the name of a file in it, such as ", filepath.Join("checkpoints.db", "checkpoints.db")}},
 		"a SQLite database": {func(t *testing.T, path string) {
 			db, err := sql.Open("sqlite", path)
@@ -65,29 +80,32 @@ func TestOpenRefuses(t *testing.T) {
 			_, err = db.Exec(`CREATE TABLE books (title TEXT)`)
 			require.NoError(t, err)
 			require.NoError(t, db.Close())
-		}, log.ErrInvalid, []string{"it is not a bbolt database but a SQLite database"}},
-		"another program's": {func(t *testing.T, path string) { edit(t, path, nil, books) }, log.ErrInvalid,
+		}, driver.ErrInvalid, []string{"it is not a bbolt database but a SQLite database"}},
+		"another program's": {func(t *testing.T, path string) { edit(t, path, nil, books) }, driver.ErrInvalid,
 			[]string{`it is another program's bbolt database (2 buckets, "authors" first) and was not changed; give flowlog a path of its own`}},
 		"another program's, without a list of free pages": {func(t *testing.T, path string) {
 			edit(t, path, &bbolt.Options{NoFreelistSync: true}, books)
-		}, log.ErrInvalid, []string{`it is another program's bbolt database and was not changed; give flowlog a path of its own`}},
+		}, driver.ErrInvalid, []string{`it is another program's bbolt database and was not changed; give flowlog a path of its own`}},
 		"another program's of our name": {func(t *testing.T, path string) {
 			edit(t, path, nil, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("flowlog")); return err })
-		}, log.ErrInvalid, []string{`it is another program's bbolt database (1 buckets, "flowlog" first)`}},
+		}, driver.ErrInvalid, []string{`it is another program's bbolt database (1 buckets, "flowlog" first)`}},
 		"a newer format": {format(func(ours *bbolt.Bucket) error {
 			return ours.Put([]byte("format"), bolt.Formatted(99))
-		}), log.ErrUnsupportedVersion, []string{"the file has format 99, this flowlog reads up to 1; update flowlog"}},
+		}), driver.ErrUnsupportedVersion, []string{"the file has format 99, this flowlog reads 2; update flowlog"}},
+		"format 1": {func(t *testing.T, path string) {
+			require.NoError(t, os.WriteFile(path, gunzip(t, "testdata/format1.db.gz"), 0o600))
+		}, driver.ErrUnsupportedVersion, []string{"the file has format 1, this flowlog reads 2; export its runs with the flowlog that wrote it (commit 65a31d3) and import them"}},
 		"a damaged format": {format(func(ours *bbolt.Bucket) error {
 			v := bytes.Clone(ours.Get([]byte("format")))
 			v[len(v)-5] ^= 1
 			return ours.Put([]byte("format"), v)
-		}), log.ErrCorrupt, []string{"what says that the file is flowlog's doesn't match its checksum"}},
+		}), driver.ErrCorrupt, []string{"what says that the file is flowlog's doesn't match its checksum"}},
 		"a file cut off": {func(t *testing.T, path string) {
 			b := open(t, path, bolt.Options{})
-			apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 50, 3000)})
+			apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 50, 3000)})
 			require.NoError(t, b.Close())
 			require.NoError(t, os.Truncate(path, 100_000))
-		}, log.ErrCorrupt, []string{"the file was cut off: it has 100000 bytes, must have "}},
+		}, driver.ErrCorrupt, []string{"the file was cut off: it has 100000 bytes, must have "}},
 		"meta pages damaged": {func(t *testing.T, path string) {
 			require.NoError(t, open(t, path, bolt.Options{}).Close())
 			b, err := os.ReadFile(path)
@@ -95,7 +113,7 @@ func TestOpenRefuses(t *testing.T) {
 			b[70] ^= 1
 			b[os.Getpagesize()+70] ^= 1
 			require.NoError(t, os.WriteFile(path, b, 0o600))
-		}, log.ErrCorrupt, []string{"neither of the two meta pages matches its checksum"}},
+		}, driver.ErrCorrupt, []string{"neither of the two meta pages matches its checksum"}},
 	}
 	for name, test := range tests {
 		for _, readOnly := range []bool{false, true} {
@@ -112,7 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 					require.ErrorContains(t, err, text)
 				}
 				require.Equal(t, before, contents(t, dir), "what is refused is not changed")
-				if test.err == log.ErrInvalid && name != "a folder" { // nor is its lock kept
+				if test.err == driver.ErrInvalid && name != "a folder" { // nor is its lock kept
 					require.NoError(t, os.Remove(path))
 					require.NoError(t, open(t, path, bolt.Options{}).Close())
 				}
@@ -125,12 +143,15 @@ func TestOpenOddPaths(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"", "a\x00b"} {
 		_, err := bolt.Open(path, bolt.Options{})
-		require.ErrorIs(t, err, log.ErrInvalid)
+		require.ErrorIs(t, err, driver.ErrInvalid)
 		require.ErrorContains(t, err, fmt.Sprintf("path %q: give the name of a file", path))
 	}
-	_, err := bolt.Open(filepath.Join(t.TempDir(), "x.db"), bolt.Options{Durability: "HALF"})
-	require.ErrorIs(t, err, log.ErrInvalid)
-	_, err = bolt.Open(filepath.Join(t.TempDir(), "none.db"), bolt.Options{ReadOnly: true})
+	for _, d := range []driver.Durability{"HALF", driver.Normal} {
+		_, err := bolt.Open(filepath.Join(t.TempDir(), "x.db"), bolt.Options{Durability: d})
+		require.ErrorIs(t, err, driver.ErrInvalid)
+		require.ErrorContains(t, err, "a bbolt file has FULL or OFF")
+	}
+	_, err := bolt.Open(filepath.Join(t.TempDir(), "none.db"), bolt.Options{ReadOnly: true})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -157,7 +178,7 @@ func TestOpenAnEmptyFile(t *testing.T) {
 		require.NoError(t, prepare(path), name)
 		before := contents(t, filepath.Dir(path))
 		_, err := bolt.Open(path, bolt.Options{ReadOnly: true})
-		require.ErrorIs(t, err, log.ErrInvalid, name)
+		require.ErrorIs(t, err, driver.ErrInvalid, name)
 		require.ErrorContains(t, err, "it is empty", name)
 		require.Equal(t, before, contents(t, filepath.Dir(path)), name)
 		require.NoError(t, open(t, path, bolt.Options{}).Close()) // whoever writes makes it a store
@@ -170,10 +191,10 @@ func TestSmallFile(t *testing.T) {
 	t.Parallel()
 	for events, most := range map[uint64]int64{1: 64 << 10, 1000: 5 << 18} {
 		path := filepath.Join(t.TempDir(), "small.db")
-		b := open(t, path, bolt.Options{Durability: bolt.Off})
-		rev := apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 1, 500)}).Revision
+		b := open(t, path, bolt.Options{Durability: driver.Off})
+		rev := apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 1, 500)}).Revision
 		for seq := uint64(2); seq <= events; seq++ {
-			apply(t, b, log.Change{Run: "a", Revision: rev, Append: records("a", seq, seq, 500)})
+			apply(t, b, driver.Change{Run: "a", Revision: rev, Append: records("a", seq, seq, 500)})
 		}
 		info, err := os.Stat(path)
 		require.NoError(t, err)
@@ -197,17 +218,17 @@ func TestMovedFileIsNotWrittenInto(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.db")
 			require.NoError(t, os.WriteFile(path+".other", []byte("another file"), 0o600))
 			b := open(t, path, bolt.Options{})
-			apply(t, b, log.Change{Run: "before", Head: row(1), Append: records("a", 1, 1, 1)})
+			apply(t, b, driver.Change{Run: "before", Head: row(1), Append: records("a", 1, 1, 1)})
 			require.NoError(t, harm(path))
 			time.Sleep(6 * time.Millisecond) // it is not looked for at every write
-			_, err := b.Apply(t.Context(), []log.Change{{Run: "after", Head: row(1)}})
-			_, notApplied := err.(*log.NotAppliedError)
+			_, err := b.Apply(t.Context(), request(driver.Change{Run: "after", Head: row(1)}))
+			_, notApplied := err.(*driver.NotAppliedError)
 			require.True(t, notApplied, "%v", err)
-			require.ErrorIs(t, err, log.ErrReadOnly)
+			require.ErrorIs(t, err, driver.ErrReadOnly)
 			require.ErrorContains(t, err, "moved, removed or replaced since it was opened; put it back")
 			if name == "truncated" {
-				_, err = b.Head(t.Context(), "before")
-				require.ErrorIs(t, err, log.ErrCorrupt)
+				_, err = b.Head(t.Context(), driver.HeadRequest{Run: "before"})
+				require.ErrorIs(t, err, driver.ErrCorrupt)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 func init() {
@@ -43,22 +43,22 @@ func appender(args []string) int {
 		fmt.Println(err)
 		return 1
 	}
-	put := func(c log.Change) error {
-		if h, err := b.Head(ctx, c.Run); err == nil {
+	put := func(c driver.Change) error {
+		if h, err := b.Head(ctx, driver.HeadRequest{Run: c.Run}); err == nil {
 			c.Revision = h.Revision
 		} else if c.Drop {
 			return nil
 		} else {
 			c.Head = row(1)
 		}
-		results, err := b.Apply(ctx, []log.Change{c})
+		results, err := b.Apply(ctx, request(c))
 		if err == nil {
 			err = results[0].Err
 		}
 		return err
 	}
 	last := uint64(0)
-	if h, err := b.Head(ctx, "run"); err == nil {
+	if h, err := b.Head(ctx, driver.HeadRequest{Run: "run"}); err == nil {
 		last = h.Last.Seq
 	}
 	go func() {
@@ -71,9 +71,9 @@ func appender(args []string) int {
 	for {
 		last++
 		err := errors.Join(
-			put(log.Change{Run: "run", Append: records("run", last, last, 1500)}),
-			put(log.Change{Run: "large", Drop: true}),
-			put(log.Change{Run: "large", Append: records("large", 1, 8, 300_000)}))
+			put(driver.Change{Run: "run", Append: records("run", last, last, 1500)}),
+			put(driver.Change{Run: "large", Drop: true}),
+			put(driver.Change{Run: "large", Append: records("large", 1, 8, 300_000)}))
 		if err != nil {
 			fmt.Println(err)
 			return 1
@@ -112,7 +112,7 @@ func TestOneProcessAtATime(t *testing.T) {
 					require.NoError(t, b.Close())
 					continue
 				}
-				require.ErrorIs(t, err, log.ErrLocked)
+				require.ErrorIs(t, err, driver.ErrLocked)
 				require.ErrorContains(t, err, path+": locked: the file is in use by another process, or open in this one already (waited 150ms)")
 				require.Less(t, time.Since(start), time.Second)
 			}
@@ -143,7 +143,7 @@ func TestKill(t *testing.T) {
 		}
 		require.Error(t, cmd.Wait())
 		b := open(t, path, bolt.Options{ReadOnly: kill%2 == 1})
-		h, err := b.Head(t.Context(), "run")
+		h, err := b.Head(t.Context(), driver.HeadRequest{Run: "run"})
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, h.Last.Seq, told)
 		require.LessOrEqual(t, h.Last.Seq, told+1)

@@ -5,24 +5,25 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// What is to be erased is named in a bucket:
+// A bucket names what is to be erased:
 //
-//	rk a       a dropped run with all that it has
-//	rk s id    the contents of a retired segment
-//	rk t       the events of a run below the seq that is the value
+//	rk a            a dropped run with all that it has
+//	rk s first id   the contents of a retired segment
+//	rk t            the events of a run below the seq that is the value
 //
-// so that, of one run, the first makes the others needless. A value is a checksum
-// and a number.
-func deadRun(rk uint64) []byte         { return append(numberKey(rk), 'a') }
-func deadSegment(rk, id uint64) []byte { return append(append(numberKey(rk), 's'), numberKey(id)...) }
-func deadTail(rk uint64) []byte        { return append(numberKey(rk), 't') }
+// so that, of one run, the first makes the others needless. A value is a checksum and a
+// number.
+func deadRun(rk uint64) []byte  { return append(runKey(rk), 'a') }
+func deadTail(rk uint64) []byte { return append(runKey(rk), 't') }
+func deadSegment(rk, first, id uint64) []byte {
+	return append(append(runKey(rk), 's'), segmentKey(first, id)[1:]...)
+}
 
 // bury names something that is dead.
 func bury(tx *bbolt.Tx, key []byte, n uint64) error {
@@ -35,28 +36,27 @@ func bury(tx *bbolt.Tx, key []byte, n uint64) error {
 	return dead.Put(key, v)
 }
 
-// What one transaction of Purge erases, at most: keys, and bytes of states unless
-// one alone has more.
+// What one transaction of Purge erases, at most: keys, and bytes of states unless one
+// alone has more.
 const (
 	purgeKeys  = 512
 	purgeBytes = 4 << 20
 )
 
-// Purge implements [log.Backend].
-func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
+// Purge implements [driver.Backend].
+func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.PurgeResult, error) {
 	leave, err := b.enterWriting(ctx)
 	if err != nil {
-		return false, err
+		return driver.PurgeResult{}, err
 	}
 	defer leave()
-	return b.purgeSlice()
+	more, err := b.purgeSlice(ctx)
+	return driver.PurgeResult{More: more}, err
 }
 
 // purgeSlice wants writing held.
-func (b *Backend) purgeSlice() (more bool, err error) {
-	h := b.current.Load()
-	committing := false
-	txid, err := h.update(func(tx *bbolt.Tx) error {
+func (b *Backend) purgeSlice(ctx context.Context) (more bool, err error) {
+	err = b.commit(ctx, func(tx *bbolt.Tx) error {
 		dead, err := bucket(tx, deadBucket)
 		if err != nil {
 			return err
@@ -69,96 +69,103 @@ func (b *Backend) purgeSlice() (more bool, err error) {
 			return err
 		}
 		k, _ = dead.Cursor().First()
-		more, committing = k != nil, true
+		more = k != nil
 		return nil
 	})
 	switch {
 	case errors.Is(err, errNothing):
 		return false, nil
-	case err != nil && committing && unknown(h, txid, err):
-		// What is written from now on would lie on pages of which nobody knows
-		// whether they reached the disk.
-		b.failed = fmt.Errorf("%s: %w since a sync failed while something was erased (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, log.ErrReadOnly, err)
+	case err != nil:
+		return false, causeOf(err)
 	}
-	return more && err == nil, b.explain(err)
+	return more, nil
 }
 
 // purgeOne erases a slice of one thing that is dead, and its name with the last.
 func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
-	if len(k) < 9 || len(v) != 12 || binary.LittleEndian.Uint32(v) != checksum(kindDead, 0, 0, k, v[4:]) {
+	if len(k) <= rkSize || len(v) != 12 || binary.LittleEndian.Uint32(v) != checksum(kindDead, 0, 0, k, v[4:]) {
 		return corrupt("", 0, "the list of what is to be erased doesn't match its checksum")
 	}
 	runs, err := bucket(tx, runsBucket)
 	if err != nil {
 		return err
 	}
-	run := runs.Bucket(k[:8])
-	if run == nil {
+	own := runs.Bucket(k[:rkSize])
+	if own == nil {
 		return dead.Delete(k)
 	}
-	blocks, err := bucket(tx, blocksBucket)
-	if err != nil {
-		return err
-	}
-	run.FillPercent = 1
-	switch k[8] {
+	own.FillPercent = 1
+	more, rk := false, uint64(binary.BigEndian.Uint32(k))
+	switch k[rkSize] {
 	case 'a':
-		if more, err := erase(run, nil, nil); err != nil || more {
-			return err
-		}
-		rk := binary.BigEndian.Uint64(k)
-		if more, err := erase(blocks, numberKey(rk), numberKey(rk+1)); err != nil || more {
-			return err
-		}
-		if err := runs.DeleteBucket(k[:8]); err != nil {
-			return err
-		}
+		more, err = purgeRun(tx, runs, own, rk)
 	case 's':
-		rk, id := binary.BigEndian.Uint64(k), binary.BigEndian.Uint64(k[9:])
-		if more, err := erase(blocks, blockKey(rk, id), blockKey(rk, id+1)); err != nil || more {
-			return err
-		}
-		key := contentKey(id)
-		if run.Bucket(key) != nil {
-			if err := run.DeleteBucket(key); err != nil {
-				return err
-			}
-		}
+		first, id, _ := isSegment(append([]byte{'g'}, k[rkSize+1:]...))
+		more, err = purgeSegment(tx, own, rk, first, id)
 	case 't':
-		below := binary.LittleEndian.Uint64(v[4:])
-		if more, err := erase(run, []byte{'r'}, recordKey(below)); err != nil || more {
-			return err
+		below := []byte{'r' + 1}
+		if tail := binary.LittleEndian.Uint64(v[4:]); tail <= driver.MaxSeq {
+			below = recordKey(tail)
 		}
+		more, err = erase(own, []byte{'r'}, below)
+	}
+	if err != nil || more {
+		return err
 	}
 	return dead.Delete(k)
 }
 
-// erase deletes a slice of the keys of a run from from on and below below, which
-// is nil for all, and reports whether more are left.
-func erase(run *bbolt.Bucket, from, below []byte) (more bool, err error) {
+// purgeRun erases a slice of a run, and its bucket with the last.
+func purgeRun(tx *bbolt.Tx, runs, own *bbolt.Bucket, rk uint64) (more bool, err error) {
+	if more, err := erase(own, nil, nil); err != nil || more {
+		return more, err
+	}
+	for _, name := range [][]byte{blocksBucket, entriesBucket, slotsBucket} {
+		b, err := bucket(tx, name)
+		if err != nil {
+			return false, err
+		}
+		if more, err := erase(b, runKey(rk), runKey(rk+1)); err != nil || more {
+			return more, err
+		}
+	}
+	return false, runs.DeleteBucket(runKey(rk))
+}
+
+// purgeSegment erases the contents of a retired segment, or a slice of them.
+func purgeSegment(tx *bbolt.Tx, own *bbolt.Bucket, rk, first, id uint64) (more bool, err error) {
+	blocks, err := bucket(tx, blocksBucket)
+	if err != nil {
+		return false, err
+	}
+	if more, err := erase(blocks, blockKey(rk, id), blockKey(rk, id+1)); err != nil || more {
+		return more, err
+	}
+	if key := contentKey(first, id); own.Bucket(key) != nil {
+		return false, own.DeleteBucket(key)
+	}
+	return false, nil
+}
+
+// erase deletes a slice of the keys of a bucket from from on and below below, nil for all,
+// and reports whether more are left.
+func erase(b *bbolt.Bucket, from, below []byte) (more bool, err error) {
 	var keys [][]byte
-	nested := map[int]bool{}
 	size := 0
-	c := run.Cursor()
+	c := b.Cursor()
 	for k, v := c.Seek(from); k != nil && (below == nil || bytes.Compare(k, below) < 0); k, v = c.Next() {
 		if len(keys) >= purgeKeys || size >= purgeBytes {
 			more = true
 			break
 		}
 		if v == nil {
-			nested[len(keys)] = true
-			size += held(run.Bucket(k))
+			size += held(b.Bucket(k))
 		}
 		size += len(v)
 		keys = append(keys, bytes.Clone(k))
 	}
-	for i, k := range keys {
-		if nested[i] {
-			err = run.DeleteBucket(k)
-		} else {
-			err = run.Delete(k)
-		}
-		if err != nil {
+	for _, k := range keys {
+		if err := removeKey(b, k); err != nil {
 			return false, err
 		}
 	}

@@ -2,14 +2,12 @@ package bolt
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // view reads in a transaction on the file in use.
@@ -31,9 +29,9 @@ func (b *Backend) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 type run struct {
 	id     string
 	rk     uint64
-	head   log.Head
+	head   driver.Head // without place, class, last and tip
 	bucket *bbolt.Bucket
-	damage error // the row is damaged: head was salvaged
+	damage error // not nil if the row is damaged and head was salvaged
 }
 
 // find returns a run, nil if there is none. Its row may be damaged: see load.
@@ -55,14 +53,14 @@ func load(tx *bbolt.Tx, id string, row []byte) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, damage := decodeHead(id, row)
+	h, damage := decodeRow(id, row)
 	if damage != nil {
 		if h, err = salvageHead(tx, runs, id, row); err != nil {
 			return nil, errors.Join(damage, err)
 		}
 	}
-	r := &run{id: id, rk: runKey(h.Revision), head: h, damage: damage}
-	if r.bucket = runs.Bucket(numberKey(r.rk)); r.bucket == nil {
+	r := &run{id: id, rk: numberOf(h.Revision), head: h, damage: damage}
+	if r.bucket = runs.Bucket(runKey(r.rk)); r.bucket == nil {
 		return nil, corrupt(id, 0, "the run's events are missing")
 	}
 	if damage != nil {
@@ -71,65 +69,85 @@ func load(tx *bbolt.Tx, id string, row []byte) (*run, error) {
 	return r, nil
 }
 
-func (r *run) stored(seq uint64, v []byte) (*stored, error) {
-	s := &stored{run: r.id, rk: r.rk, seq: seq, value: v}
-	return s, s.check()
-}
-
-// last returns the newest record of the tail, nil if the tail is empty.
-func (r *run) last() (*stored, error) {
-	c := r.bucket.Cursor()
-	k, v := c.Last()
-	end, ok := decodeEnd(r.rk, v)
-	if !ok || !bytes.Equal(k, endKey) {
-		return nil, corrupt(r.id, 0, "the end of the run's events is missing")
+// last returns the newest record of the tail, nil if the tail is empty, and the end of the
+// run's bucket.
+func (r *run) last() (*stored, end, error) {
+	e, c, err := r.end()
+	if err != nil || e.seq == 0 || e.seq < r.head.Tail {
+		return nil, e, err
 	}
-	if end < r.head.Tail {
-		return nil, nil
-	}
-	if k, v = c.Prev(); isState(k) {
+	k, v := c.Prev()
+	if isState(k) {
 		k, v = c.Prev()
 	}
-	if seq, ok := isRecord(k); !ok || seq != end {
-		return nil, corrupt(r.id, end, "the run's last event is missing")
+	if seq, ok := isRecord(k); !ok || seq != e.seq {
+		return nil, e, corrupt(r.id, e.seq, "the run's last event is missing")
 	}
-	return r.stored(end, v)
+	last, err := decodeRecord(r.id, r.rk, e.seq, v)
+	return last, e, err
 }
 
-// where returns the run's head, with its newest record. If that is damaged, it has
-// a seq and nothing else, which the engine takes for what it is.
-func (r *run) where() log.Head {
+// where returns the run's head, with its newest record. A damaged record has a seq and
+// nothing else, which the engine recognises as damage.
+func (r *run) where(tip bool) driver.Head {
 	h := r.head
 	h.Data = bytes.Clone(h.Data)
-	last, err := r.last()
+	last, e, err := r.last()
+	h.Place, h.Class = e.at, e.class
 	switch {
 	case err != nil:
-		h.Last = &log.Record{Seq: r.salvageEnd()}
+		h.Last = &driver.Record{Seq: r.salvageEnd()}
 	case last != nil:
 		rec := last.record()
 		h.Last, h.Recency = &rec, max(h.Recency, rec.Recency)
+		if tip {
+			h.Tip = r.tip(last)
+		}
 	}
+	h.Recency = max(h.Recency, h.Place) // where the row or the record is damaged
 	return h
 }
 
-// Head implements [log.Backend].
-func (b *Backend) Head(ctx context.Context, id string) (h log.Head, err error) {
+// tip returns the record that the last one names, nil if it is not in the tail.
+func (r *run) tip(last *stored) *driver.Record {
+	seq := last.rec.Tip
+	if seq < r.head.Tail || seq > last.rec.Seq || seq == 0 {
+		return nil
+	}
+	var err error
+	if seq != last.rec.Seq {
+		last, err = decodeRecord(r.id, r.rk, seq, r.bucket.Get(recordKey(seq)))
+	}
+	if err == nil {
+		var rec driver.Record
+		if rec, err = last.whole(r.bucket); err == nil {
+			return &rec
+		}
+	}
+	return &driver.Record{Seq: seq}
+}
+
+// Head implements [driver.Backend].
+func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (h driver.Head, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		r, err := find(tx, id)
+		r, err := find(tx, req.Run)
 		if err != nil {
 			return err
 		}
 		if r == nil {
-			return log.ErrNotFound
+			return driver.ErrNotFound
 		}
-		h = r.where()
+		h = r.where(req.Tip)
 		return nil
 	})
-	return h, err
+	if err != nil {
+		return driver.Head{}, err
+	}
+	return h, nil
 }
 
-// Records implements [log.Backend].
-func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) (out []log.Record, err error) {
+// Records implements [driver.Backend].
+func (b *Backend) Records(ctx context.Context, req driver.RecordsRequest) (out []driver.Record, err error) {
 	err = b.view(ctx, func(tx *bbolt.Tx) error {
 		out = nil
 		r, err := find(tx, req.Run)
@@ -137,28 +155,26 @@ func (b *Backend) Records(ctx context.Context, req log.RecordsRequest) (out []lo
 			return err
 		}
 		var size int64
-		return r.each(max(req.From, r.head.Tail), req.To, req.Reverse, func(s *stored) (bool, error) {
-			size += int64(s.headerLen())
+		return r.each(max(req.From, r.head.Tail), min(req.To, driver.MaxSeq), req.Reverse, func(s *stored) (bool, error) {
+			size += int64(len(s.header))
 			if !req.HeadersOnly {
-				size += s.stateLen()
+				size += s.rec.StateLen
 			}
 			if req.MaxBytes > 0 && size > req.MaxBytes && len(out) > 0 {
 				return false, nil
 			}
-			rec := s.record()
-			if !req.HeadersOnly {
-				if rec.State, err = s.state(r.bucket); err != nil {
-					return false, err
-				}
+			rec, err := s.copy(r.bucket, !req.HeadersOnly)
+			if err != nil {
+				return false, err
 			}
 			out = append(out, rec)
 			return len(out) < req.Limit, nil
 		})
 	})
-	if err != nil && (len(out) == 0 || !errors.Is(err, log.ErrCorrupt)) {
+	if err != nil && (len(out) == 0 || !errors.Is(err, driver.ErrCorrupt)) {
 		return nil, err
 	}
-	return out, nil // what comes before the damage is there
+	return out, nil // the records before the damage are sound
 }
 
 // each calls f with the stored events of a range until it returns false.
@@ -167,27 +183,23 @@ func (r *run) each(from, to uint64, reverse bool, f func(*stored) (bool, error))
 		return nil
 	}
 	c := r.bucket.Cursor()
-	k, v := c.Seek(recordKey(from))
 	step := c.Next
+	k, v := c.Seek(recordKey(from))
 	if reverse {
 		step = c.Prev
-		if k, _ = c.Seek(recordKey(to + 1)); k != nil && to < log.MaxSeq {
-			k, v = c.Prev()
-		} else {
-			k, v = c.Last()
-		}
+		k, v = before(c, append(stateKey(to), 0)) // which is after all of that event's keys
 	}
 	for ; k != nil; k, v = step() {
 		seq, ok := isRecord(k)
 		switch {
-		case isState(k), reverse && bytes.Equal(k, endKey):
+		case isState(k):
 			continue
-		case bytes.Equal(k, endKey), len(k) > 0 && k[0] == 'g', ok && (seq < from || seq > to):
+		case k[0] != 'r', ok && (seq < from || seq > to):
 			return nil
 		case !ok:
-			return corrupt(r.id, 0, "there is a key among the run's events that is none")
+			return corrupt(r.id, 0, "unexpected key among the run's events")
 		}
-		s, err := r.stored(seq, v)
+		s, err := decodeRecord(r.id, r.rk, seq, v)
 		if err != nil {
 			return err
 		}
@@ -196,72 +208,4 @@ func (r *run) each(from, to uint64, reverse bool, f func(*stored) (bool, error))
 		}
 	}
 	return nil
-}
-
-// Segments implements [log.Backend].
-func (b *Backend) Segments(ctx context.Context, id string) (out []log.Segment, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		out = nil
-		r, err := find(tx, id)
-		if r == nil || err != nil {
-			return err
-		}
-		c := r.bucket.Cursor()
-		for k, v := c.First(); len(k) > 0 && k[0] == 'g'; k, v = c.Next() {
-			n, ok := isSegment(k)
-			if !ok {
-				continue
-			}
-			// A damaged one is listed with what it seems to hold, so that the others
-			// are read; its contents are not.
-			if s, err := decodeSegment(id, r.rk, n, v); err == nil || len(v) == segmentSize {
-				out = append(out, s)
-			}
-		}
-		slices.SortFunc(out, func(x, y log.Segment) int { return cmp.Compare(x.First, y.First) })
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// Segment implements [log.Backend].
-func (b *Backend) Segment(ctx context.Context, req log.SegmentRequest) (s log.Segment, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
-		r, err := find(tx, req.Run)
-		if err != nil {
-			return err
-		}
-		if r == nil {
-			return log.ErrNotFound
-		}
-		header := r.bucket.Get(segmentKey(req.ID))
-		if header == nil {
-			return log.ErrNotFound
-		}
-		if s, err = decodeSegment(req.Run, r.rk, req.ID, header); err != nil {
-			return err
-		}
-		var get func(part []byte) []byte
-		if b := r.bucket.Bucket(contentKey(req.ID)); b != nil {
-			get = b.Get
-		} else {
-			blocks, err := bucket(tx, blocksBucket)
-			if err != nil {
-				return err
-			}
-			get = func(part []byte) []byte { return getPieces(blocks, append(blockKey(r.rk, req.ID), part...)) }
-		}
-		if s.Index, err = segmentPart(req.Run, r.rk, req.ID, header, get(firstKey), kindIndex); err != nil || req.IndexOnly {
-			return err
-		}
-		s.Data, err = segmentPart(req.Run, r.rk, req.ID, header, get(secondKey), kindData)
-		return err
-	})
-	if err != nil {
-		return log.Segment{}, err
-	}
-	return s, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 func init() { children["nobody"] = openAsNobody }
@@ -29,13 +29,13 @@ func openAsNobody(args []string) int {
 		}
 	}
 	_, err := bolt.Open(args[0], bolt.Options{})
-	fmt.Println("to write:", errors.Is(err, log.ErrReadOnly), err)
+	fmt.Println("to write:", errors.Is(err, driver.ErrReadOnly), err)
 	b, err := bolt.Open(args[0], bolt.Options{ReadOnly: true})
 	if err != nil {
 		fmt.Println("to read:", err)
 		return 1
 	}
-	h, err := b.Head(context.Background(), "a")
+	h, err := b.Head(context.Background(), driver.HeadRequest{Run: "a"})
 	fmt.Println("last:", h.Last.Seq, err, b.Close())
 	return 0
 }
@@ -48,7 +48,7 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "checkpoints.db")
 			b := open(t, path, bolt.Options{})
-			apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 50, 10)})
+			apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 50, 10)})
 			require.NoError(t, b.Close())
 			before := contents(t, dir)
 			require.NoError(t, os.Chmod(path, 0o444))

@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // compactSuffix is what the file that Reclaim writes has after its name.
@@ -28,7 +28,7 @@ const (
 // after which progress is told.
 const copyBytes = 8 << 20
 
-// Reclaim implements [log.Reclaimer]: it erases what is dead, copies what is left
+// Reclaim implements [driver.Reclaimer]: it erases what is dead, copies what is left
 // into a new file beside the old one, and puts that in its place. The folder needs
 // room for both until then, and the new file keeps the mode and the owner of the
 // old. It does nothing unless at least 64 KiB and an eighth of the file are free, what
@@ -40,11 +40,11 @@ const copyBytes = 8 << 20
 //
 // A done ctx ends it with nothing but the erasure reached. A crash leaves the old
 // file or the new one, whole; what else it leaves the next Open removes.
-func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	return b.rewrite(ctx, false, progress)
 }
 
-// Erase implements [log.Eraser] as Reclaim does its work, but always: what was erased
+// Erase implements [driver.Eraser] as Reclaim does its work, but always: what was erased
 // from a bbolt file stays in its free pages until they are used again, and only in a
 // new file it is not. Readers who are on the old file are waited for.
 func (b *Backend) Erase(ctx context.Context) error {
@@ -54,12 +54,13 @@ func (b *Backend) Erase(ctx context.Context) error {
 
 // rewrite puts a copy of what is left in the place of the file, if that pays or
 // always.
-func (b *Backend) rewrite(ctx context.Context, always bool, progress func(log.Reclaimed)) (int64, error) {
+func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver.Reclaimed)) (int64, error) {
 	for more := true; more; {
-		var err error
-		if more, err = b.Purge(ctx); err != nil {
+		res, err := b.Purge(ctx, driver.PurgeRequest{})
+		if err != nil {
 			return 0, err
 		}
+		more = res.More
 	}
 	leave, err := b.enterWriting(ctx)
 	if err != nil {
@@ -67,7 +68,7 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(log.Re
 	}
 	defer leave()
 	for more := true; more; { // what came to be dead just now
-		if more, err = b.purgeSlice(); err != nil {
+		if more, err = b.purgeSlice(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -94,7 +95,7 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(log.Re
 }
 
 // compact returns a copy of what is in a file, open, locked and on the disk.
-func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(log.Reclaimed)) (*handle, error) {
+func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(driver.Reclaimed)) (*handle, error) {
 	if err := b.removeCompact(); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 		err = next.file.Sync()
 	}
 	b.did("sync")
-	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == Off, false
+	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == driver.Off, false
 	if err != nil {
 		return nil, errors.Join(err, next.close(), b.removeCompact())
 	}
@@ -138,7 +139,7 @@ func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	if err := syncFolder(b.path); err != nil {
 		// After a crash the name may lead to the old file again, without what is
 		// written from now on.
-		b.failed = fmt.Errorf("%s: %w: its folder could not be synced after Reclaim (%w); close the store and open it again", b.path, log.ErrReadOnly, err)
+		b.failed = fmt.Errorf("%s: %w: its folder could not be synced after Reclaim (%w); close the store and open it again", b.path, driver.ErrReadOnly, err)
 	}
 	b.did("sync the folder")
 	if err := old.close(); err != nil { // once its readers are done

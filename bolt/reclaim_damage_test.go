@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // TestReclaimOfADamagedFile damages pages, and expects that what can be read before
@@ -28,7 +28,7 @@ func TestReclaimOfADamagedFile(t *testing.T) {
 		found := map[string]string{}
 		b, err := bolt.Open(path, bolt.Options{ReadOnly: true})
 		if err != nil {
-			require.ErrorIs(t, err, log.ErrCorrupt)
+			require.ErrorIs(t, err, driver.ErrCorrupt)
 			return found
 		}
 		defer b.Close()
@@ -58,25 +58,27 @@ func TestReclaimOfADamagedFile(t *testing.T) {
 			damaged := bytes.Clone(file)
 			damages[how](r, damaged[n*size:(n+1)*size])
 			require.NoError(t, os.WriteFile(path, damaged, 0o600))
-			b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off})
+			b, err := bolt.Open(path, bolt.Options{Durability: driver.Off})
 			if err != nil {
-				require.ErrorIs(t, err, log.ErrCorrupt)
+				require.ErrorIs(t, err, driver.ErrCorrupt)
 				continue
 			}
 			for more := true; more && err == nil; { // so that only the copy makes a difference
-				more, err = b.Purge(t.Context())
+				var res driver.PurgeResult
+				res, err = b.Purge(t.Context(), driver.PurgeRequest{})
+				more = res.More
 			}
 			require.NoError(t, b.Close())
 			before := read()
-			b, err = bolt.Open(path, bolt.Options{Durability: bolt.Off})
+			b, err = bolt.Open(path, bolt.Options{Durability: driver.Off})
 			if err != nil {
-				require.ErrorIs(t, err, log.ErrCorrupt)
+				require.ErrorIs(t, err, driver.ErrCorrupt)
 				continue
 			}
 			_, err = b.Reclaim(t.Context(), nil)
 			require.NoError(t, b.Close())
 			if err != nil {
-				require.ErrorIs(t, err, log.ErrCorrupt)
+				require.ErrorIs(t, err, driver.ErrCorrupt)
 				refused++
 			} else {
 				copied++

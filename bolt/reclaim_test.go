@@ -15,13 +15,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 const (
 	someEvents = 20
 	someSize   = 20_000
 )
+
+// someEntries are the entries of a run of someRuns: some share a page, one does not.
+var someEntries = []driver.Entry{
+	{Key: []byte("a"), Value: []byte{}}, {Key: []byte("b"), Value: state("entry", 1, 25)},
+	{Key: []byte("large"), Value: state("entry", 2, 9000)}, {Key: []byte("z"), Value: state("entry", 3, 25)},
+}
 
 // someRuns makes runs, and returns their revisions.
 func someRuns(t *testing.T, b *bolt.Backend, n int) []uint64 {
@@ -33,9 +39,16 @@ func someRuns(t *testing.T, b *bolt.Backend, n int) []uint64 {
 		if i%2 == 1 {
 			size = 300 // these share a page
 		}
-		c := log.Change{Run: id, Head: row(1), Append: records(id, 1, someEvents, size)}
-		c.Add = []log.Segment{{First: 1, Last: 2, Index: state("index", uint64(i), 50), Data: state("data", uint64(i), size)}}
+		c := driver.Change{Run: id, Head: row(1), Append: records(id, 1, someEvents, size)}
+		c.Add = []driver.Segment{{First: 1, Last: 2, Index: state("index", uint64(i), 50), Data: state("data", uint64(i), size)}}
+		c.Put = someEntries
+		class := uint8(i % 3)
+		c.Class = &class
 		revisions[i] = apply(t, b, c).Revision
+		if i < 4 || i == 11 {
+			_, err := b.SetSlot(context.Background(), driver.SlotChange{Run: id, Key: "slot", Value: []byte(id), TTL: time.Hour})
+			require.NoError(t, err)
+		}
 	}
 	return revisions
 }
@@ -48,13 +61,21 @@ func wantSome(t *testing.T, b *bolt.Backend, i int) {
 	}
 	id := fmt.Sprint("run-", i)
 	wantRun(t, b, id, someEvents, size)
-	segments, err := b.Segments(context.Background(), id)
-	require.NoError(t, err)
+	segments := segmentsOf(t, b, id)
 	require.Len(t, segments, 1)
-	s, err := b.Segment(context.Background(), log.SegmentRequest{Run: id, ID: segments[0].ID})
+	require.Equal(t, state("index", uint64(i), 50), segments[0].Index)
+	require.True(t, string(state("data", uint64(i), size)) == string(segments[0].Data))
+	entries, err := b.Entries(context.Background(), driver.EntriesRequest{Run: id, Limit: 10})
 	require.NoError(t, err)
-	require.Equal(t, state("index", uint64(i), 50), s.Index)
-	require.True(t, string(state("data", uint64(i), size)) == string(s.Data))
+	require.Equal(t, someEntries, entries)
+	require.EqualValues(t, i%3, headOf(t, b, id).Class)
+	s, err := b.Slot(context.Background(), driver.SlotRequest{Run: id, Key: "slot"})
+	if i < 4 || i == 11 {
+		require.NoError(t, err)
+		require.Equal(t, id, string(s.Value))
+	} else {
+		require.ErrorIs(t, err, driver.ErrNotFound)
+	}
 }
 
 // TestReclaim drops nine runs of ten while others read the rest.
@@ -63,7 +84,7 @@ func TestReclaim(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "x.db")
 	t.Cleanup(func() { check(t, path) })
-	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	b := open(t, path, bolt.Options{Durability: driver.Off})
 	const runs = 200
 	revisions := someRuns(t, b, runs)
 	require.NoError(t, os.Chmod(path, 0o640))
@@ -71,7 +92,7 @@ func TestReclaim(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, free, before/4)
 
-	got, err := b.Reclaim(ctx, func(log.Reclaimed) { t.Error("there is nothing to reclaim") })
+	got, err := b.Reclaim(ctx, func(driver.Reclaimed) { t.Error("there is nothing to reclaim") })
 	require.NoError(t, err)
 	require.Zero(t, got)
 
@@ -88,11 +109,11 @@ func TestReclaim(t *testing.T) {
 	written := uint64(0)
 	wg.Go(func() {
 		for ; !stop.Load(); written++ {
-			c := log.Change{Run: "writer", Append: records("writer", written+1, written+1, 100)}
+			c := driver.Change{Run: "writer", Append: records("writer", written+1, written+1, 100)}
 			if written == 0 {
 				c.Head = row(1)
 			} else {
-				h, err := b.Head(ctx, "writer")
+				h, err := b.Head(ctx, driver.HeadRequest{Run: "writer"})
 				require.NoError(t, err)
 				c.Revision = h.Revision
 			}
@@ -101,11 +122,11 @@ func TestReclaim(t *testing.T) {
 	})
 	for i := range runs {
 		if i%11 != 0 {
-			apply(t, b, log.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
+			apply(t, b, driver.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
 		}
 	}
-	var told []log.Reclaimed
-	got, err = b.Reclaim(ctx, func(r log.Reclaimed) { told = append(told, r) })
+	var told []driver.Reclaimed
+	got, err = b.Reclaim(ctx, func(r driver.Reclaimed) { told = append(told, r) })
 	stop.Store(true)
 	wg.Wait()
 	require.NoError(t, err)
@@ -136,7 +157,7 @@ func TestReclaim(t *testing.T) {
 		wantRun(t, b, "writer", written, 100)
 	}
 	again(b)
-	apply(t, b, log.Change{Run: "later", Head: row(1), Append: records("later", 1, 3, 5000)})
+	apply(t, b, driver.Change{Run: "later", Head: row(1), Append: records("later", 1, 3, 5000)})
 	require.NoError(t, b.Close())
 	b = open(t, path, bolt.Options{})
 	again(b)
@@ -150,11 +171,11 @@ func TestReclaimOfShortRecords(t *testing.T) {
 	const runs, events = 20, 100
 	path := filepath.Join(t.TempDir(), "x.db")
 	t.Cleanup(func() { check(t, path) })
-	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	b := open(t, path, bolt.Options{Durability: driver.Off})
 	for i := range runs {
 		id := fmt.Sprint("run-", i)
-		c := log.Change{Run: id, Head: row(1), Append: records(id, 1, events, 1000)}
-		c = log.Change{Run: id, Head: row(1), Rewrite: records(id, 1, events, 100), Revision: apply(t, b, c).Revision}
+		c := driver.Change{Run: id, Head: row(1), Append: records(id, 1, events, 1000)}
+		c = driver.Change{Run: id, Head: row(1), Rewrite: records(id, 1, events, 100), Revision: apply(t, b, c).Revision}
 		apply(t, b, c)
 	}
 	_, free, err := b.Space(t.Context())
@@ -166,7 +187,7 @@ func TestReclaimOfShortRecords(t *testing.T) {
 		wantRun(t, b, fmt.Sprint("run-", i), events, 100)
 	}
 	// The copy has no slack.
-	got, err = b.Reclaim(t.Context(), func(log.Reclaimed) { t.Error("there is nothing to reclaim") })
+	got, err = b.Reclaim(t.Context(), func(driver.Reclaimed) { t.Error("there is nothing to reclaim") })
 	require.NoError(t, err)
 	require.Zero(t, got)
 }
@@ -177,22 +198,20 @@ func TestReclaimInSteps(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "x.db")
 	t.Cleanup(func() { check(t, path) })
-	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	b := open(t, path, bolt.Options{Durability: driver.Off})
 	const large = 150_000
 	for _, id := range []string{"a", "b", "c"} {
-		apply(t, b, log.Change{Run: id, Head: row(1), Append: records(id, 1, 100, large)})
-		apply(t, b, log.Change{Run: "small " + id, Head: row(1), Append: records(id, 1, 100, 100)})
+		apply(t, b, driver.Change{Run: id, Head: row(1), Append: records(id, 1, 100, large)})
+		apply(t, b, driver.Change{Run: "small " + id, Head: row(1), Append: records(id, 1, 100, 100)})
 	}
-	h, err := b.Head(ctx, "b")
-	require.NoError(t, err)
-	apply(t, b, log.Change{Run: "b", Revision: h.Revision, Drop: true})
+	apply(t, b, driver.Change{Run: "b", Revision: headOf(t, b, "b").Revision, Drop: true})
 	require.Greater(t, purge(t, b), 3)
 	steps := 0
 	ended, cancel := context.WithCancel(ctx)
-	_, err = b.Reclaim(ended, func(log.Reclaimed) { cancel() })
+	_, err := b.Reclaim(ended, func(driver.Reclaimed) { cancel() })
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoFileExists(t, path+".compact")
-	got, err := b.Reclaim(ctx, func(log.Reclaimed) { steps++ })
+	got, err := b.Reclaim(ctx, func(driver.Reclaimed) { steps++ })
 	require.NoError(t, err)
 	require.Greater(t, steps, 2)
 	require.Greater(t, got, int64(90*large))
@@ -206,16 +225,16 @@ func TestReclaimInSteps(t *testing.T) {
 func TestCloseDuringReclaim(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
-	b := open(t, path, bolt.Options{Durability: bolt.Off})
+	b := open(t, path, bolt.Options{Durability: driver.Off})
 	for _, id := range []string{"kept", "gone"} {
-		apply(t, b, log.Change{Run: id, Head: row(1), Append: records(id, 1, 40, 1<<20)})
+		apply(t, b, driver.Change{Run: id, Head: row(1), Append: records(id, 1, 40, 1<<20)})
 	}
-	h, err := b.Head(t.Context(), "gone")
+	h, err := b.Head(t.Context(), driver.HeadRequest{Run: "gone"})
 	require.NoError(t, err)
-	apply(t, b, log.Change{Run: "gone", Revision: h.Revision, Drop: true})
+	apply(t, b, driver.Change{Run: "gone", Revision: h.Revision, Drop: true})
 	closed := make(chan error, 1)
 	steps := 0
-	_, err = b.Reclaim(t.Context(), func(log.Reclaimed) {
+	_, err = b.Reclaim(t.Context(), func(driver.Reclaimed) {
 		if steps++; steps == 1 {
 			go func() { closed <- b.Close() }()
 			for !b.Closing() {
@@ -223,7 +242,7 @@ func TestCloseDuringReclaim(t *testing.T) {
 			}
 		}
 	})
-	require.ErrorIs(t, err, log.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
 	require.NoError(t, <-closed)
 	require.Equal(t, 1, steps)
 	require.NoFileExists(t, path+".compact")
@@ -240,11 +259,11 @@ func TestReclaimAndOpeners(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "x.db")
-	b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off})
+	b, err := bolt.Open(path, bolt.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	revisions := someRuns(t, b, 20)
 	for i := range 18 {
-		apply(t, b, log.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
+		apply(t, b, driver.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
 	}
 	type answer struct {
 		b   *bolt.Backend
@@ -254,18 +273,18 @@ func TestReclaimAndOpeners(t *testing.T) {
 	waiting := 4
 	for i := range waiting {
 		go func() {
-			b, err := bolt.Open(path, bolt.Options{Durability: bolt.Off, OpenTimeout: 10 * time.Second, ReadOnly: i%2 == 1})
+			b, err := bolt.Open(path, bolt.Options{Durability: driver.Off, OpenTimeout: 10 * time.Second, ReadOnly: i%2 == 1})
 			answers <- answer{b, err}
 		}()
 	}
 	_, err = bolt.Open(path, bolt.Options{OpenTimeout: 100 * time.Millisecond})
-	require.ErrorIs(t, err, log.ErrLocked)
+	require.ErrorIs(t, err, driver.ErrLocked)
 	got, err := b.Reclaim(ctx, nil)
 	require.NoError(t, err)
 	require.Positive(t, got)
 	_, err = bolt.Open(path, bolt.Options{OpenTimeout: 200 * time.Millisecond})
-	require.ErrorIs(t, err, log.ErrLocked)
-	apply(t, b, log.Change{Run: "after", Head: row(1), Append: records("after", 1, 1, 10)})
+	require.ErrorIs(t, err, driver.ErrLocked)
+	apply(t, b, driver.Change{Run: "after", Head: row(1), Append: records("after", 1, 1, 10)})
 	require.NoError(t, b.Close())
 	for range waiting {
 		a := <-answers
@@ -280,7 +299,7 @@ func TestReclaimLeftovers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, bolt.Options{})
-	apply(t, b, log.Change{Run: "a", Head: row(1), Append: records("a", 1, 3, 10)})
+	apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 3, 10)})
 	require.NoError(t, b.Close())
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -304,18 +323,18 @@ func TestReclaimReadOnly(t *testing.T) {
 	require.NoError(t, open(t, path, bolt.Options{}).Close())
 	b := open(t, path, bolt.Options{ReadOnly: true})
 	_, err := b.Reclaim(ctx, nil)
-	require.ErrorIs(t, err, log.ErrReadOnly)
-	_, err = b.Purge(ctx)
-	require.ErrorIs(t, err, log.ErrReadOnly)
-	_, err = b.Apply(ctx, []log.Change{{Run: "a", Head: row(1)}})
-	require.ErrorIs(t, err, log.ErrReadOnly)
-	_, notApplied := errors.AsType[*log.NotAppliedError](err)
+	require.ErrorIs(t, err, driver.ErrReadOnly)
+	_, err = b.Purge(ctx, driver.PurgeRequest{})
+	require.ErrorIs(t, err, driver.ErrReadOnly)
+	_, err = b.Apply(ctx, request(driver.Change{Run: "a", Head: row(1)}))
+	require.ErrorIs(t, err, driver.ErrReadOnly)
+	_, notApplied := errors.AsType[*driver.NotAppliedError](err)
 	require.True(t, notApplied)
 	_, _, err = b.Space(ctx)
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
 	_, err = b.Reclaim(ctx, nil)
-	require.ErrorIs(t, err, log.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
 	_, _, err = b.Space(ctx)
-	require.ErrorIs(t, err, log.ErrClosed)
+	require.ErrorIs(t, err, driver.ErrClosed)
 }

@@ -5,46 +5,54 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
+
+// inlineState is the size in bytes up to which a state is stored beside its header.
+const inlineState = 2048
 
 // An event is stored as
 //
-//	0       4       8         16         17    18  20      24     32      40
-//	+-------+-------+---------+----------+-----+---+-------+------+-------+
-//	| CRC   | CRC of| recency | encoding | own | 0 | links | base | bytes |
-//	| 4 to h| state |         |          |     |   |       |      |       |
-//	+-------+-------+---------+----------+-----+---+-------+------+-------+
-//	40       48    52       56        64     96       h
-//	+--------+-----+--------+---------+------+--------+-------+
-//	| stored | sum | length | length  | hash | header | state |
-//	|        |     | header | state   |      |        |       |
-//	+--------+-----+--------+---------+------+--------+-------+
+//	0     4              8         16         17      18     19    23     55           87
+//	+-----+--------------+---------+----------+-------+------+-----+------+------------+--
+//	| CRC | CRC of state | recency | encoding | flags | form | sum | hash | state hash |
+//	+-----+--------------+---------+----------+-------+------+-----+------+------------+--
+//	  87                                                                 h
+//	--+-------+------+-------+--------+-------------+-----+-------+------+--------+-------+
+//	  | links | base | bytes | stored | recoverable | tip | since | lengths | header | state |
+//	--+-------+------+-------+--------+-------------+-----+-------+---------+--------+-------+
 //
-// with the state there if own is 0, and in a bucket of its own if it is 1.
-const recordSize = 96
+// The first CRC covers all from byte 4 but the state. Form 0 has the state here, form 1
+// in a bucket of its own. From links on, the numbers are varints (encoding/binary's
+// Uvarint); base, recoverable and tip are distances back from the event's own seq, so
+// most take one byte. The lengths are those of the header and of the state.
+const recordFixed = 87
 
-func encodeRecord(rk uint64, r *log.Record) []byte {
+const (
+	formInline = 0
+	formApart  = 1
+)
+
+func encodeRecord(rk uint64, r *driver.Record) []byte {
 	state := r.State
+	form := byte(formInline)
 	if len(state) > inlineState {
-		state = nil
+		state, form = nil, formApart
 	}
-	v := make([]byte, recordSize, recordSize+len(r.Header)+len(state))
+	v := make([]byte, recordFixed, recordFixed+48+len(r.Header)+len(state))
 	order := binary.LittleEndian
 	order.PutUint32(v[4:], checksum(kindState, rk, r.Seq, r.State))
 	order.PutUint64(v[8:], r.Recency)
-	v[16] = byte(r.Encoding)
-	if len(r.State) > inlineState {
-		v[17] = 1
+	v[16], v[17], v[18] = byte(r.Encoding), byte(r.Flags), form
+	order.PutUint32(v[19:], r.Sum)
+	copy(v[23:], r.Hash[:])
+	copy(v[55:], r.StateHash[:])
+	for _, n := range [...]uint64{
+		uint64(r.Links), r.Seq - r.Base, uint64(r.Bytes), uint64(r.Stored),
+		r.Seq - r.Recoverable, r.Seq - r.Tip, r.Since, uint64(len(r.Header)), uint64(len(r.State)),
+	} {
+		v = binary.AppendUvarint(v, n)
 	}
-	order.PutUint32(v[20:], r.Links)
-	order.PutUint64(v[24:], r.Base)
-	order.PutUint64(v[32:], uint64(r.Bytes))
-	order.PutUint64(v[40:], uint64(r.Stored))
-	order.PutUint32(v[48:], r.Sum)
-	order.PutUint32(v[52:], uint32(len(r.Header)))
-	order.PutUint64(v[56:], uint64(len(r.State)))
-	copy(v[64:], r.Hash[:])
 	v = append(v, r.Header...)
 	order.PutUint32(v, checksum(kindRecord, rk, r.Seq, v[4:]))
 	return append(v, state...)
@@ -52,133 +60,121 @@ func encodeRecord(rk uint64, r *log.Record) []byte {
 
 // stored is an event as it is stored. Its bytes are the page's.
 type stored struct {
-	run     string
-	rk, seq uint64
-	value   []byte
+	run string
+	rk  uint64
+
+	rec      driver.Record // without header and state
+	header   []byte
+	inline   []byte // the state, unless it is apart
+	apart    bool
+	stateSum uint32
 }
 
-// check finds out whether all but the state is as it was written.
-func (s *stored) check() error {
-	v, order := s.value, binary.LittleEndian
-	if len(v) >= recordSize {
-		end, length := uint64(recordSize)+uint64(order.Uint32(v[52:])), order.Uint64(v[56:])
-		fits := end == uint64(len(v))
-		if v[17] == 0 {
-			fits = end <= uint64(len(v)) && uint64(len(v))-end == length
+// decodeRecord reads an event and checks all but its state.
+func decodeRecord(run string, rk, seq uint64, v []byte) (*stored, error) {
+	if s := parseRecord(seq, v); s != nil {
+		end := len(v) - len(s.inline)
+		if binary.LittleEndian.Uint32(v) == checksum(kindRecord, rk, seq, v[4:end]) {
+			s.run, s.rk = run, rk
+			return s, nil
 		}
-		if fits && order.Uint32(v) == checksum(kindRecord, s.rk, s.seq, v[4:end]) {
+	}
+	return nil, corrupt(run, seq, "the event doesn't match its checksum")
+}
+
+// parseRecord returns nil for what can't be an event.
+func parseRecord(seq uint64, v []byte) *stored {
+	if len(v) < recordFixed || v[18] > formApart {
+		return nil
+	}
+	var n [9]uint64
+	rest := v[recordFixed:]
+	for i := range n {
+		size := 0
+		if n[i], size = binary.Uvarint(rest); size <= 0 {
 			return nil
 		}
+		rest = rest[size:]
 	}
-	return corrupt(s.run, s.seq, "the event doesn't match its checksum")
+	headerLen, stateLen := n[7], n[8]
+	if headerLen > uint64(len(rest)) || stateLen > 1<<62 {
+		return nil
+	}
+	s := &stored{header: rest[:headerLen], inline: rest[headerLen:], apart: v[18] == formApart}
+	if s.apart && len(s.inline) > 0 || !s.apart && uint64(len(s.inline)) != stateLen {
+		return nil
+	}
+	order := binary.LittleEndian
+	s.stateSum = order.Uint32(v[4:])
+	s.rec = driver.Record{
+		Seq: seq, Recency: order.Uint64(v[8:]), Encoding: driver.Encoding(v[16]), Flags: driver.Flags(v[17]),
+		Sum: order.Uint32(v[19:]), Hash: driver.Digest(v[23:55]), StateHash: driver.Digest(v[55:87]),
+		Links: uint32(n[0]), Base: seq - n[1], Bytes: int64(n[2]), Stored: int64(n[3]),
+		Recoverable: seq - n[4], Tip: seq - n[5], Since: n[6], StateLen: int64(stateLen),
+	}
+	return s
 }
-
-// The methods below want check to have passed.
-
-func (s *stored) recency() uint64  { return binary.LittleEndian.Uint64(s.value[8:]) }
-func (s *stored) apart() bool      { return s.value[17] != 0 }
-func (s *stored) stateLen() int64  { return int64(binary.LittleEndian.Uint64(s.value[56:])) }
-func (s *stored) headerEnd() int   { return recordSize + s.headerLen() }
-func (s *stored) headerLen() int   { return int(binary.LittleEndian.Uint32(s.value[52:])) }
-func (s *stored) stateSum() uint32 { return binary.LittleEndian.Uint32(s.value[4:]) }
 
 // record returns a copy without the state.
-func (s *stored) record() log.Record {
-	v, order := s.value, binary.LittleEndian
-	r := log.Record{
-		Seq: s.seq, Recency: s.recency(), Encoding: log.Encoding(v[16]),
-		Links: order.Uint32(v[20:]), Base: order.Uint64(v[24:]),
-		Bytes: int64(order.Uint64(v[32:])), Stored: int64(order.Uint64(v[40:])), Sum: order.Uint32(v[48:]),
-		Header: append([]byte{}, v[recordSize:s.headerEnd()]...), StateLen: s.stateLen(),
-	}
-	copy(r.Hash[:], v[64:])
-	return r
+func (s *stored) record() driver.Record {
+	rec := s.rec
+	rec.Header = append([]byte{}, s.header...)
+	return rec
 }
 
-// state returns a copy of the state, never nil.
-func (s *stored) state(run *bbolt.Bucket) ([]byte, error) {
-	var state []byte
-	if s.apart() {
-		if own := run.Bucket(stateKey(s.seq)); own != nil {
+// copy returns a copy, with the state if wanted.
+func (s *stored) copy(run *bbolt.Bucket, state bool) (driver.Record, error) {
+	if state {
+		return s.whole(run)
+	}
+	return s.record(), nil
+}
+
+// whole returns a copy with the state.
+func (s *stored) whole(run *bbolt.Bucket) (driver.Record, error) {
+	state := s.inline
+	if s.apart {
+		if own := run.Bucket(stateKey(s.rec.Seq)); own != nil {
 			state = own.Get(firstKey)
 		}
-	} else {
-		state = s.value[s.headerEnd():]
 	}
-	if int64(len(state)) == s.stateLen() {
-		// What is checked is the copy: the file may change under the page.
+	if int64(len(state)) == s.rec.StateLen {
+		// The copy is checked, since the file may change under the page.
 		state = append([]byte{}, state...)
-		if checksum(kindState, s.rk, s.seq, state) == s.stateSum() {
-			return state, nil
+		if checksum(kindState, s.rk, s.rec.Seq, state) == s.stateSum {
+			rec := s.record()
+			rec.State = state
+			return rec, nil
 		}
 	}
-	return nil, corrupt(s.run, s.seq, "the state doesn't match its checksum")
+	return driver.Record{}, corrupt(s.run, s.rec.Seq, "the state doesn't match its checksum")
 }
 
-// The end of a run is a checksum and the seq of the last event.
-func encodeEnd(rk, seq uint64) []byte {
-	v := binary.LittleEndian.AppendUint64(make([]byte, 4, 12), seq)
-	binary.LittleEndian.PutUint32(v, checksum(kindEnd, rk, 0, v[4:]))
-	return v
-}
-
-func decodeEnd(rk uint64, v []byte) (seq uint64, ok bool) {
-	if len(v) != 12 || binary.LittleEndian.Uint32(v) != checksum(kindEnd, rk, 0, v[4:]) {
-		return 0, false
+// putRecord stores an event.
+func (r *run) putRecord(rec *driver.Record) error {
+	if err := r.bucket.Put(recordKey(rec.Seq), encodeRecord(r.rk, rec)); err != nil {
+		return err
 	}
-	return binary.LittleEndian.Uint64(v[4:]), true
+	if len(rec.State) <= inlineState {
+		return nil
+	}
+	own, err := r.bucket.CreateBucket(stateKey(rec.Seq))
+	if err != nil {
+		return err
+	}
+	return own.Put(firstKey, rec.State)
 }
 
-// What is said of a segment is stored as
-//
-//	0       4        8        12  16      24     32       40      48
-//	+-------+--------+--------+---+-------+------+--------+--------+
-//	| CRC   | CRC of | CRC of | 0 | first | last | length | length |
-//	|       | index  | data   |   |       |      | index  | data   |
-//	+-------+--------+--------+---+-------+------+--------+--------+
-const segmentSize = 48
-
-func encodeSegment(rk, id uint64, s *log.Segment) []byte {
-	v := make([]byte, segmentSize)
-	order := binary.LittleEndian
-	order.PutUint32(v[4:], checksum(kindIndex, rk, id, s.Index))
-	order.PutUint32(v[8:], checksum(kindData, rk, id, s.Data))
-	order.PutUint64(v[16:], s.First)
-	order.PutUint64(v[24:], s.Last)
-	order.PutUint64(v[32:], uint64(len(s.Index)))
-	order.PutUint64(v[40:], uint64(len(s.Data)))
-	order.PutUint32(v, checksum(kindSegment, rk, id, v[4:]))
-	return v
-}
-
-// decodeSegment returns also what a damaged value says, with the error.
-func decodeSegment(run string, rk, id uint64, v []byte) (s log.Segment, err error) {
-	order := binary.LittleEndian
-	if len(v) != segmentSize || order.Uint32(v) != checksum(kindSegment, rk, id, v[4:]) {
-		err = corruptSegment(run, id, "what is said of it doesn't match its checksum")
+// rewrite stores an event of the tail anew.
+func (r *run) rewrite(rec *driver.Record) error {
+	if rec.Seq < r.head.Tail || r.bucket.Get(recordKey(rec.Seq)) == nil {
+		return nil
 	}
-	if len(v) != segmentSize {
-		return log.Segment{}, err
-	}
-	return log.Segment{
-		ID: id, First: order.Uint64(v[16:]), Last: order.Uint64(v[24:]),
-		Size: int64(order.Uint64(v[32:]) + order.Uint64(v[40:])),
-	}, err
-}
-
-// segmentPart returns a copy of one part of a segment's contents.
-func segmentPart(run string, rk, id uint64, header, part []byte, kind byte) ([]byte, error) {
-	sum, length := binary.LittleEndian.Uint32(header[4:]), binary.LittleEndian.Uint64(header[32:])
-	what := "its index doesn't match its checksum"
-	if kind == kindData {
-		sum, length = binary.LittleEndian.Uint32(header[8:]), binary.LittleEndian.Uint64(header[40:])
-		what = "its data doesn't match its checksum"
-	}
-	if uint64(len(part)) == length {
-		part = append([]byte{}, part...)
-		if checksum(kind, rk, id, part) == sum {
-			return part, nil
+	// The old state goes even if it is damaged.
+	if r.bucket.Bucket(stateKey(rec.Seq)) != nil {
+		if err := r.bucket.DeleteBucket(stateKey(rec.Seq)); err != nil {
+			return err
 		}
 	}
-	return nil, corruptSegment(run, id, what)
+	return r.putRecord(rec)
 }

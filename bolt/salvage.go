@@ -6,34 +6,34 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// A damaged value takes what it holds with it and nothing else: not the rest of its
-// run, and no other run. What readers need of a run's row, and of the value that
-// says where its events end, is found a second time elsewhere. Only readers and
-// Drop go on without them: nothing is written to such a run.
+// A damaged value costs what it holds and nothing else: not the rest of its run, and no
+// other run. What readers need of a run's row, and of the value that its bucket ends with,
+// is found elsewhere. Only readers and Drop do without them: nothing else is written to
+// such a run.
 
-// salvageHead returns what is left of a damaged row. Its sum is changed, lest the
-// engine should take it for sound.
-func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (log.Head, error) {
-	h := log.Head{Run: id, Sum: 1}
-	if len(row) >= headSize {
-		order := binary.LittleEndian
-		h.Sum, h.Revision, h.Recency, h.Data = ^order.Uint32(row[4:]), order.Uint64(row[8:]), order.Uint64(row[16:]), row[headSize:]
+// salvageHead returns what is left of a damaged row. It changes the sum, so that the
+// engine sees the damage.
+func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (driver.Head, error) {
+	h := driver.Head{Run: id, Sum: 1}
+	if len(row) >= rowSize {
+		h = readRow(id, row)
+		h.Sum = ^h.Sum
 	}
 	if h.Recency > 1<<63-1 {
 		h.Recency = 0
 	}
 	rk, err := unclaimed(tx, runs)
 	if err != nil {
-		return log.Head{}, err
+		return driver.Head{}, err
 	}
 	h.Revision = rk<<32 | h.Revision&(1<<32-1)
 	return h, nil
 }
 
-// unclaimed returns the one run in runs that no sound row leads to, and that is
+// unclaimed returns the number of the one run in runs that no sound row names and that is
 // not dead.
 func unclaimed(tx *bbolt.Tx, runs *bbolt.Bucket) (uint64, error) {
 	heads, err := bucket(tx, headsBucket)
@@ -47,30 +47,30 @@ func unclaimed(tx *bbolt.Tx, runs *bbolt.Bucket) (uint64, error) {
 	claimed := map[uint64]bool{}
 	c := heads.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if h, err := decodeHead(string(k), v); err == nil {
-			claimed[runKey(h.Revision)] = true
+		if h, err := decodeRow(string(k), v); err == nil {
+			claimed[numberOf(h.Revision)] = true
 		}
 	}
 	var found []uint64
 	c = runs.Cursor()
-	for k, _ := c.First(); len(k) == 8; k, _ = c.Next() {
-		if rk := binary.BigEndian.Uint64(k); !claimed[rk] && dead.Get(deadRun(rk)) == nil {
+	for k, _ := c.First(); len(k) == rkSize; k, _ = c.Next() {
+		if rk := uint64(binary.BigEndian.Uint32(k)); !claimed[rk] && dead.Get(deadRun(rk)) == nil {
 			found = append(found, rk)
 		}
 	}
 	if len(found) != 1 {
-		return 0, corrupt("", 0, "the rows of several runs are damaged: whose events are whose can't be told")
+		return 0, corrupt("", 0, "the rows of several runs are damaged, so it is unknown whose events are whose")
 	}
 	return found[0], nil
 }
 
-// unsealed returns the seq behind the last segment.
+// unsealed returns the seq after the last segment.
 func (r *run) unsealed() uint64 {
 	tail := uint64(1)
 	c := r.bucket.Cursor()
 	for k, v := c.First(); len(k) > 0 && k[0] == 'g'; k, v = c.Next() {
-		if n, ok := isSegment(k); ok {
-			if s, err := decodeSegment(r.id, r.rk, n, v); err == nil {
+		if first, id, ok := isSegment(k); ok {
+			if s, err := decodeSegment(r.id, r.rk, first, id, v); err == nil {
 				tail = max(tail, s.Last+1)
 			}
 		}
@@ -78,18 +78,38 @@ func (r *run) unsealed() uint64 {
 	return tail
 }
 
-// salvageEnd returns the seq of the last event that is there or said to be there.
+// salvageEnd returns the seq of the last event that is there, or of which something says
+// that it was.
 func (r *run) salvageEnd() uint64 {
 	c := r.bucket.Cursor()
 	k, v := c.Last()
-	end, _ := decodeEnd(r.rk, v)
+	e, _ := decodeEnd(r.rk, v)
 	for ; k != nil; k, _ = c.Prev() {
 		if seq, ok := isRecord(k); ok {
-			return max(end, seq)
+			return max(e.seq, seq)
 		}
 		if !isState(k) && !bytes.Equal(k, endKey) {
 			break
 		}
 	}
-	return max(end, r.head.Tail, 1)
+	return max(e.seq, r.head.Tail, 1)
+}
+
+// placed returns where a run is in the order of runs. If the end of its bucket does not
+// say so, it looks through the order.
+func (r *run) placed(tx *bbolt.Tx) (at place, ok bool, err error) {
+	if e, _, err := r.end(); err == nil {
+		return e.place, true, nil
+	}
+	places, err := bucket(tx, placesBucket)
+	if err != nil {
+		return place{}, false, err
+	}
+	c := places.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		if at, id, ok := placeOf(k); ok && id == r.id {
+			return at, true, nil
+		}
+	}
+	return place{}, false, nil
 }

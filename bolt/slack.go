@@ -11,16 +11,22 @@ const (
 	pageKeys   = 2
 )
 
-// slack returns how much of a file is taken by pages of runs that a copy would not
-// need: bbolt leaves a page as it is when the values on it get shorter, as those of
-// events do that are pruned, until it is nearly empty. It reads keys and no values.
+// slack returns how much of a file is taken by pages of runs and of entries that a copy
+// would not need. bbolt leaves a page as it is when the values on it get shorter, as those
+// of events do that are pruned, or fewer, until it is nearly empty. It reads keys and no
+// values.
 func (h *handle) slack() (n int64, err error) {
 	err = h.view(func(tx *bbolt.Tx) error {
 		runs, err := bucket(tx, runsBucket)
 		if err != nil {
 			return err
 		}
+		entries, err := bucket(tx, entriesBucket)
+		if err != nil {
+			return err
+		}
 		page := h.db.Info().PageSize
+		n = slackOf(entries, page)
 		return runs.ForEachBucket(func(rk []byte) error {
 			n += slackOf(runs.Bucket(rk), page)
 			return nil
@@ -29,7 +35,7 @@ func (h *handle) slack() (n int64, err error) {
 	return n, err
 }
 
-// slackOf is the slack of one run.
+// slackOf is the slack of one bucket, without that of the buckets in it.
 func slackOf(b *bbolt.Bucket, page int) int64 {
 	taken := b.Stats().LeafAlloc
 	if taken <= page {

@@ -1,0 +1,108 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// A run's bucket ends with
+//
+//	0     4     12      20      21
+//	+-----+-----+-------+-------+
+//	| CRC | seq | place | class |
+//	+-----+-----+-------+-------+
+//
+// the seq of the last event that was appended, 0 if there was none, and where the run is
+// in the order of runs.
+const endSize = 21
+
+// end is what a run's bucket ends with.
+type end struct {
+	seq uint64
+	place
+}
+
+// place is where a run is in the order of runs: by class, and within it by place.
+type place struct {
+	class uint8
+	at    uint64
+}
+
+func encodeEnd(rk uint64, e end) []byte {
+	v := make([]byte, endSize)
+	binary.LittleEndian.PutUint64(v[4:], e.seq)
+	binary.LittleEndian.PutUint64(v[12:], e.at)
+	v[20] = e.class
+	binary.LittleEndian.PutUint32(v, checksum(kindEnd, rk, 0, v[4:]))
+	return v
+}
+
+func decodeEnd(rk uint64, v []byte) (end, bool) {
+	if len(v) != endSize || binary.LittleEndian.Uint32(v) != checksum(kindEnd, rk, 0, v[4:]) {
+		return end{}, false
+	}
+	return end{binary.LittleEndian.Uint64(v[4:]), place{v[20], binary.LittleEndian.Uint64(v[12:])}}, true
+}
+
+// end returns what the run's bucket ends with, and a cursor that is there.
+func (r *run) end() (end, *bbolt.Cursor, error) {
+	c := r.bucket.Cursor()
+	k, v := c.Last()
+	e, ok := decodeEnd(r.rk, v)
+	if !ok || !bytes.Equal(k, endKey) {
+		return end{}, nil, corrupt(r.id, 0, "the end of the run's events is missing")
+	}
+	return e, c, nil
+}
+
+// next returns the place of a run in that class whose last event has a recency. The run
+// keeps its place while that is less than [driver.Lag] behind.
+func (p place) next(class uint8, recency uint64) place {
+	if p.class == class && p.at <= recency && recency-p.at < driver.Lag {
+		return p
+	}
+	return place{class, recency}
+}
+
+// placeKeySize is the length of a key in places without the id.
+const placeKeySize = 9
+
+func (p place) key(id string) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{p.class}, p.at), id...)
+}
+
+// placeOf returns what a key in places says.
+func placeOf(k []byte) (p place, id string, ok bool) {
+	if len(k) <= placeKeySize {
+		return place{}, "", false
+	}
+	return place{k[0], binary.BigEndian.Uint64(k[1:])}, string(k[placeKeySize:]), true
+}
+
+// placeFill is how full bbolt leaves a page of places that it splits. Runs are placed at
+// the end of their class.
+const placeFill = 0.9
+
+// put adds a run to the order.
+func (p place) put(tx *bbolt.Tx, id string) error {
+	places, err := bucket(tx, placesBucket)
+	if err != nil {
+		return err
+	}
+	places.FillPercent = placeFill
+	k := p.key(id)
+	return places.Put(k, binary.LittleEndian.AppendUint32(nil, checksum(kindPlace, 0, 0, k)))
+}
+
+// remove takes a run out of the order.
+func (p place) remove(tx *bbolt.Tx, id string) error {
+	places, err := bucket(tx, placesBucket)
+	if err != nil {
+		return err
+	}
+	return places.Delete(p.key(id))
+}
