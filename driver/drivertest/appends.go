@@ -73,7 +73,7 @@ func ends(t *tester) []misfit {
 		}
 		for _, seq := range end.seqs {
 			for _, n := range []uint64{1, 3} {
-				c := driver.Change{Run: end.id, Revision: revision, Append: records(seq, seq+n-1, "misfit")}
+				c := driver.Change{Run: end.id, Revision: revision, Append: records(seq, seq+n-1, "misfit"), Class: class(8), Put: []driver.Entry{entry("misfit", "")}, Remove: []driver.EntryRange{{}}}
 				what := fmt.Sprintf("an append of seq %d to %d to run %s", seq, seq+n-1, quote(end.id))
 				if revision != 0 {
 					out = append(out, misfit{what, c})

@@ -13,6 +13,8 @@ func changeCases() []Case {
 		{Name: "apply/conflict", Rule: "a change that expects another revision than the run's is ErrConflict", run: applyConflict},
 		{Name: "apply/conflict-nothing", Rule: "of a change that met a conflict nothing is done", run: applyConflictNothing},
 		{Name: "apply/independent", Rule: "a conflict does not keep the other changes of the same Apply from being made", run: applyIndependent},
+		{Name: "apply/conflict-head", Rule: "the head beside ErrConflict is the run's, with Last and without Tip, and nil if there is no such run", run: applyConflictHead},
+		{Name: "apply/twice", Rule: "a change that was made is ErrConflict the second time, and does nothing", run: applyTwice},
 		{Name: "apply/order", Rule: "Apply returns a result for each change, in the same order", run: applyOrder},
 		{Name: "apply/revision", Rule: "every change with a Head gives the run a new revision, which is the result's", run: applyRevision},
 		{Name: "apply/append-revision", Rule: "an append leaves the revision and the row as they are", run: appendRevision},
@@ -46,7 +48,7 @@ func crowd(t *tester) []runState {
 	for _, id := range []string{"a", "a\x00notes", "b", "c"} {
 		revision := t.create(id, 6)
 		sealed := []driver.Segment{segment(1, 2, id), segment(3, 4, id)}
-		t.apply(driver.Change{Run: id, Revision: revision, Head: head(5, 6), Add: sealed})
+		t.apply(driver.Change{Run: id, Revision: revision, Head: head(5, 6), Add: sealed, Put: []driver.Entry{entry("key", id)}})
 	}
 	return t.dump()
 }
@@ -68,16 +70,48 @@ func wrongs(r runState, revision uint64) []driver.Change {
 	id, h := r.head.Run, head(5, 7)
 	var out []driver.Change
 	if revision != 0 { // a new run has a Head
-		out = append(out, driver.Change{Run: id, Revision: revision, Append: records(7, 7, "wrong")})
+		out = append(out, driver.Change{Run: id, Revision: revision, Append: records(7, 7, "wrong"), Class: class(8), Put: []driver.Entry{entry("wrong", "wrong")}})
 	}
 	return append(out, []driver.Change{
 		{Run: id, Revision: revision, Head: h},
-		{Run: id, Revision: revision, Head: h, Append: records(7, 7, "wrong")},
+		{Run: id, Revision: revision, Head: h, Append: records(7, 7, "wrong"), Class: class(8)},
+		{Run: id, Revision: revision, Head: h, Put: []driver.Entry{entry("wrong", "wrong")}, Remove: []driver.EntryRange{{}}},
 		{Run: id, Revision: revision, Head: h, Rewrite: records(5, 6, "wrong")},
 		{Run: id, Revision: revision, Head: h, Add: []driver.Segment{segment(5, 5, "wrong")}},
 		{Run: id, Revision: revision, Head: h, Retire: retiring(r.segments[0])},
 		{Run: id, Revision: revision, Drop: true},
 	}...)
+}
+
+func applyConflictHead(t *tester) {
+	rich(t, "a")
+	revision := t.revision("a")
+	t.apply(driver.Change{Run: "a", Revision: revision, Class: class(7), Append: []driver.Record{tipped(7, 7, "a"), tipped(8, 7, "a")}})
+	t.apply(driver.Change{Run: "sealed", Head: head(3, 2), Add: []driver.Segment{segment(1, 2, "sealed")}})
+	for _, c := range []driver.Change{
+		{Run: "a", Head: head(1, 1), Append: records(1, 1, "wrong")},
+		{Run: "a", Revision: revision + 1, Append: records(9, 9, "wrong")},
+		{Run: "a", Revision: revision, Append: records(8, 8, "wrong")},
+		{Run: "a", Revision: revision, Append: records(10, 10, "wrong")},
+		{Run: "a", Revision: revision, Last: 6, Head: head(5, 6)},
+		{Run: "a", Revision: revision, Last: 6, Drop: true},
+		{Run: "a", Drop: true},
+		{Run: "sealed", Head: head(1, 0)},
+		{Run: "sealed", Revision: t.revision("sealed"), Append: records(2, 2, "wrong")},
+		{Run: "no such run", Revision: 7, Head: head(1, 0)},
+		{Run: "no such run", Revision: 7, Append: records(1, 1, "wrong")},
+		{Run: "no such run", Revision: 7, Drop: true},
+	} {
+		res := t.applyAll(c)[0]
+		t.wantConflict("a change of run "+quote(c.Run), res)
+		switch {
+		case res.Head == nil: // a backend may leave it out
+		case res.Head.Run != c.Run:
+			t.errorf("the head beside the conflict of run %s is of run %s", quote(c.Run), quote(res.Head.Run))
+		case c.Run == "no such run":
+			t.errorf("there is a head beside the conflict of a run that doesn't exist")
+		}
+	}
 }
 
 func applyConflict(t *tester) {

@@ -18,6 +18,9 @@ func concurrencyCases() []Case {
 		{Name: "concurrency/whole-changes", Rule: "readers see a change whole or not at all", run: func(t *tester) { wholeChanges(t, t.b, t.b) }},
 		{Name: "concurrency/whole-merges", Rule: "readers see segments replaced all at once: the list never has a gap or an overlap", run: func(t *tester) { wholeMerges(t, t.b, t.b) }},
 		{Name: "concurrency/whole-lists", Rule: "a page of heads has every run once, however their recencies change meanwhile", run: func(t *tester) { wholeLists(t, t.b, t.b) }},
+		{Name: "concurrency/whole-entries", Rule: "readers see the entries of a change together, and when they see its records", run: func(t *tester) { wholeEntries(t, t.b, t.b) }},
+		{Name: "concurrency/whole-tips", Rule: "a head has the tip that its newest record names, whatever is appended and sealed meanwhile", run: func(t *tester) { wholeTips(t, t.b, t.b) }},
+		{Name: "concurrency/one-slot", Rule: "of several changes of a slot that expect the same version exactly one is made", run: func(t *tester) { oneSlot(t, t.b) }},
 	}
 }
 

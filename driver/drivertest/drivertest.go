@@ -20,6 +20,11 @@ type Driver struct {
 	// Reopen, if not nil, closes the given handle, which may be closed already,
 	// and opens the same storage again.
 	Reopen func(driver.Backend) (driver.Backend, error)
+	// Lossy, if not nil, returns a further handle on the storage of the given one that
+	// loses answers: next is called for each Apply and says what becomes of it. It is
+	// for drivers that return [driver.LostError], and breaks their connection below
+	// them. Without it, [Lossy] loses the answers above the driver.
+	Lossy func(b driver.Backend, next func() Loss) (driver.Backend, error)
 }
 
 // Case is one rule of the contract and how to prove it.
@@ -36,8 +41,8 @@ type Case struct {
 // Cases returns the cases for a driver, in the order in which it is best to make
 // them pass. Those that need Another or Reopen are left out if d has none.
 func Cases(d Driver) []Case {
-	cases := slices.Concat(headCases(), listCases(), recordCases(), pageCases(), changeCases(), dropCases(),
-		segmentCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), eraseCases(), versionCases())
+	cases := slices.Concat(headCases(), tipCases(), listCases(), classCases(), placeCases(), recordCases(), pageCases(), changeCases(), dropCases(),
+		segmentCases(), entryCases(), slotCases(), expiryCases(), lostCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), eraseCases(), versionCases())
 	if d.Another != nil {
 		cases = append(append(cases, handleCases()...), sealingHandleCases()...)
 	}

@@ -11,6 +11,7 @@ func dropCases() []Case {
 	return []Case{
 		{Name: "drop/all", Rule: "Drop removes the run with all its records, segments, entries and slots", run: dropAll},
 		{Name: "drop/others", Rule: "Drop leaves all other runs as they are", run: dropOthers},
+		{Name: "drop/last", Rule: "a Drop that expects another last event than the run's is ErrConflict, and drops nothing", run: dropLast},
 		{Name: "drop/ignores", Rule: "with Drop, all fields of a change but Run, Revision and Last are ignored", run: dropIgnores},
 		{Name: "drop/new-life", Rule: "a run made anew sees nothing of its earlier life", run: dropNewLife},
 		{Name: "drop/revision", Rule: "a revision never comes back, not even after the run was dropped and made anew", run: dropRevision},
@@ -21,15 +22,18 @@ func dropCases() []Case {
 
 // rich gives a run a tail, dead records, segments in force and retired, entries and a
 // slot.
-func rich(t *tester, id string) {
-	revision := t.create(id, 6)
-	sealed := []driver.Segment{segment(1, 1, id), segment(2, 2, id), segment(3, 4, id)}
+func rich(t *tester, id string) { richAs(t, id, id) }
+
+// richAs is rich for a run whose contents don't name it.
+func richAs(t *tester, id, tag string) {
+	revision := t.apply(driver.Change{Run: id, Head: head(1, 6), Append: records(1, 6, tag)}).Revision
+	sealed := []driver.Segment{segment(1, 1, tag), segment(2, 2, tag), segment(3, 4, tag)}
 	res := t.apply(driver.Change{Run: id, Revision: revision, Head: head(5, 6), Add: sealed})
 	t.apply(driver.Change{
-		Run: id, Revision: res.Revision, Head: head(5, 6), Add: []driver.Segment{segment(1, 2, id)}, Retire: retiring(numbered(sealed, res.Added)[:2]...),
-		Put: []driver.Entry{entry("key", "value of "+id), entry("other", "")},
+		Run: id, Revision: res.Revision, Head: head(5, 6), Add: []driver.Segment{segment(1, 2, tag)}, Retire: retiring(numbered(sealed, res.Added)[:2]...),
+		Put: []driver.Entry{entry("key", "value of "+tag), entry("other", "")},
 	})
-	t.setSlot(driver.SlotChange{Run: id, Key: slotKey, Value: []byte("slot of " + id)})
+	t.setSlot(driver.SlotChange{Run: id, Key: slotKey, Value: []byte("slot of " + tag)})
 }
 
 func dropAll(t *tester) {
@@ -56,6 +60,29 @@ func dropOthers(t *tester) {
 		t.purge()
 		t.wantDump(all, "after another run was dropped and erased")
 	}
+}
+
+func dropLast(t *tester) {
+	rich(t, "a")
+	all := t.dump()
+	drop := driver.Change{Run: "a", Revision: t.revision("a"), Drop: true}
+	for _, drop.Last = range []uint64{1, 4, 5, 7, driver.MaxSeq} {
+		t.wantConflict(fmt.Sprintf("a drop that expects the last event %d, while it is 6,", drop.Last), t.applyAll(drop)[0])
+		t.wantDump(all, "after a conflict")
+	}
+	t.extend("a", drop.Revision, 7, 7)
+	drop.Last = 6
+	t.wantConflict("a drop that was planned before an append", t.applyAll(drop)[0])
+	drop.Last = 7
+	t.apply(drop)
+	t.wantNoRun("a")
+	// The last event may be in a segment.
+	t.apply(driver.Change{Run: "b", Head: head(5, 4), Add: []driver.Segment{segment(1, 4, "b")}})
+	drop = driver.Change{Run: "b", Revision: t.revision("b"), Drop: true, Last: 3}
+	t.wantConflict("a drop that expects the last event 3, while it is 4 and sealed,", t.applyAll(drop)[0])
+	drop.Last = 4
+	t.apply(drop)
+	t.wantNoRun("b")
 }
 
 func dropIgnores(t *tester) {

@@ -182,6 +182,12 @@ func (t *tester) wantNoRun(id string) {
 	}
 }
 
+func (t *tester) wantNotFound(what string, err error) {
+	if !errors.Is(err, driver.ErrNotFound) {
+		t.errorf("%s must be ErrNotFound, got error %v", what, err)
+	}
+}
+
 // wantConflict expects a conflict. The head beside it, if there is one, must be the
 // run's.
 func (t *tester) wantConflict(what string, res driver.Result) {

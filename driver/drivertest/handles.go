@@ -34,6 +34,16 @@ func handleCases() []Case {
 		{Name: "handles/whole-lists", Rule: "a page of heads has every run once, however another handle changes their recencies", run: func(t *tester) {
 			wholeLists(t, t.b, t.another().b)
 		}},
+		{Name: "handles/whole-entries", Rule: "a handle sees the entries of another's change together, and when it sees its records", run: func(t *tester) {
+			wholeEntries(t, t.b, t.another().b)
+		}},
+		{Name: "handles/whole-tips", Rule: "a head has the tip that its newest record names, whatever another handle appends and seals", run: func(t *tester) {
+			wholeTips(t, t.b, t.another().b)
+		}},
+		{Name: "handles/slots", Rule: "a slot that one handle set every other sees, and sets only at its version", run: handlesSlots},
+		{Name: "handles/one-slot", Rule: "of several changes of a slot that expect the same version exactly one is made, through whatever handles", run: func(t *tester) {
+			oneSlot(t, t.b, t.another().b, t.another().b)
+		}},
 	}
 }
 
@@ -47,15 +57,18 @@ func handlesSee(t *tester) {
 		there.wantDump(here.dump(), "after another handle made and changed a run")
 		h := there.head("a")
 		given := []driver.Segment{segment(5, 5, "a")}
+		put := []driver.Entry{entry("key", "there"), entry("new", "there")}
 		res := there.apply(driver.Change{
 			Run: "a", Revision: h.Revision, Head: head(6, 8), Append: records(7, 8, "there"), Rewrite: records(6, 6, "there"),
-			Add: given, Retire: retiring(there.segments("a")[0]),
+			Add: given, Retire: retiring(there.segments("a")[0]), Class: class(2), Put: put,
 		})
-		here.wantHead("a", res.Revision, head(6, 8), records(6, 8, "there"))
+		here.wantClass("a", 2)
+		here.wantEntries("a", put[0], put[1], entry("other", ""))
 		here.wantTail("a", records(6, 8, "there"))
 		here.wantDump(there.dump(), "after another handle changed a run")
-		here.extend("a", res.Revision, 9, 9)
+		here.apply(driver.Change{Run: "a", Revision: res.Revision, Class: class(0), Append: records(9, 9, "a"), Remove: []driver.EntryRange{{}}})
 		there.wantHead("a", res.Revision, head(6, 8), records(9, 9, "a"))
+		there.wantEntries("a")
 		there.wantDump(here.dump(), "after another handle appended")
 		there.drop("a")
 		here.wantNoRun("a")
@@ -151,4 +164,35 @@ func handlesClose(t *tester) {
 	there.wantDump(want, "after the first handle was closed")
 	there.create("b", 2)
 	there.wantTail("b", records(1, 2, "b"))
+}
+
+// handlesSlots lets two handles take turns with a slot.
+func handlesSlots(t *tester) {
+	here, there := t, t.another()
+	here.create("a", 1)
+	for _, id := range []string{"a", ""} {
+		set := here.setSlot(driver.SlotChange{Run: id, Key: "k", Value: []byte("0")})
+		for i := range 6 {
+			there.wantSlot(id, "k", set)
+			there.wantSlotConflict("which another handle set", driver.SlotChange{Run: id, Key: "k", Value: []byte("wrong")})
+			before := set
+			set = there.setSlot(driver.SlotChange{Run: id, Key: "k", Version: set.Version, Value: fmt.Append(nil, i)})
+			here.wantSlotConflict("which another handle set anew", driver.SlotChange{Run: id, Key: "k", Version: before.Version, Value: []byte("wrong")})
+			here, there = there, here
+		}
+		there.setSlot(driver.SlotChange{Run: id, Key: "k", Version: set.Version})
+		here.wantNoSlot(id, "k")
+		short := here.setSlot(driver.SlotChange{Run: id, Key: "k", Value: []byte("short"), TTL: shortTTL})
+		here.lapse()
+		there.wantNoSlot(id, "k")
+		again := there.setSlot(driver.SlotChange{Run: id, Key: "k", Value: []byte("again")})
+		if again.Version == short.Version || again.Version == set.Version {
+			t.errorf("slot %s of run %s has version %d again", quote("k"), quote(id), again.Version)
+		}
+		here.wantSlot(id, "k", again)
+	}
+	set := here.setSlot(driver.SlotChange{Run: "a", Key: "gone", Value: []byte("v")})
+	there.wantSlot("a", "gone", set)
+	there.drop("a")
+	here.wantNoSlot("a", "gone")
 }

@@ -12,6 +12,7 @@ func reopenCases() []Case {
 		{Name: "reopen/dead", Rule: "what was dropped, retired or below the tail stays away after the storage was opened again", run: reopenDead},
 		{Name: "reopen/revision", Rule: "a revision never comes back, not even after the storage was opened again", run: reopenRevision},
 		{Name: "reopen/segment-ids", Rule: "the id of a segment is never given to another, not even after the storage was opened again", run: reopenIDs},
+		{Name: "reopen/slots", Rule: "a slot is there after the storage was opened again, for no longer than its time to live, and no version comes back", run: reopenSlots},
 	}
 }
 
@@ -84,5 +85,42 @@ func reopenIDs(t *tester) {
 			t.purge()
 		}
 		t = t.reopen()
+	}
+}
+
+func reopenSlots(t *tester) {
+	seen := map[string]bool{}
+	t.create("a", 1)
+	for range 3 {
+		slots := map[string]driver.Slot{}
+		for _, id := range []string{"a", ""} {
+			for _, key := range []string{"kept", "removed", "expired"} {
+				c := driver.SlotChange{Run: id, Key: key, Value: []byte(key)}
+				if s, ok := t.slot(id, key); ok {
+					c.Version = s.Version
+				}
+				if key == "expired" {
+					c.TTL = shortTTL
+				}
+				s := t.setSlot(c)
+				if name := fmt.Sprintf("slot %s of run %s has version %d", quote(key), quote(id), s.Version); seen[name] {
+					t.errorf("%s again", name)
+				} else {
+					seen[name] = true
+				}
+				slots[id+"/"+key] = s
+			}
+			t.setSlot(driver.SlotChange{Run: id, Key: "removed", Version: slots[id+"/removed"].Version})
+		}
+		t = t.reopen()
+		t.lapse()
+		for _, id := range []string{"a", ""} {
+			t.wantSlot(id, "kept", slots[id+"/kept"])
+			t.wantNoSlot(id, "removed")
+			t.wantNoSlot(id, "expired")
+			for _, key := range []string{"removed", "expired"} {
+				t.wantSlotConflict("after it was gone", driver.SlotChange{Run: id, Key: key, Version: slots[id+"/"+key].Version, Value: []byte("wrong")})
+			}
+		}
 	}
 }

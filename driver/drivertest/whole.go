@@ -160,3 +160,100 @@ func wholeLists(t *tester, writer, reader driver.Backend) {
 		return nil
 	})
 }
+
+// wholeEntries appends a record by each change, and sets two entries to its seq, while
+// others read through another handle.
+func wholeEntries(t *tester, writer, reader driver.Backend) {
+	const changes = 40
+	revision, last := t.create("a", 0), uint64(0)
+	write := func(int) error {
+		last++
+		value := fmt.Sprint(last)
+		c := driver.Change{Run: "a", Revision: revision, Append: records(last, last, "a"), Put: []driver.Entry{entry("x", value), entry("y", value)}}
+		if last%4 == 0 {
+			c.Head, c.Remove = head(1, last), []driver.EntryRange{{}}
+		}
+		res, err := applyOne(t, writer, c)
+		revision = res.Revision
+		return err
+	}
+	t.watch(changes, write, func() error {
+		before, err := reader.Head(t.ctx, driver.HeadRequest{Run: "a"})
+		if err != nil {
+			return failed("Head", err)
+		}
+		entries, err := reader.Entries(t.ctx, allEntries("a"))
+		if err != nil {
+			return failed("Entries", err)
+		}
+		after, err := reader.Head(t.ctx, driver.HeadRequest{Run: "a"})
+		if err != nil {
+			return failed("Head", err)
+		}
+		return fitting(lastOf(before), entries, lastOf(after))
+	})
+}
+
+// fitting expects the entries of one change, which was made when a head said that the
+// run had come to before, or later, and had been made when another said after.
+func fitting(before uint64, entries []driver.Entry, after uint64) error {
+	if len(entries) == 0 && before == 0 {
+		return nil
+	}
+	if len(entries) != 2 || string(entries[0].Value) != string(entries[1].Value) {
+		return fmt.Errorf("there were %s, which are not those of one change", keys(entries))
+	}
+	var seq uint64
+	if _, err := fmt.Sscan(string(entries[0].Value), &seq); err != nil {
+		return fmt.Errorf("an entry has the value %q", entries[0].Value)
+	}
+	if seq < before || seq > after {
+		return fmt.Errorf("the head said that the last seq is %d, then there were the entries of seq %d, then the last seq was %d", before, seq, after)
+	}
+	return nil
+}
+
+// wholeTips appends records, of which some name themselves as the tip and others an
+// earlier one, and now and then seals, while others read through another handle.
+func wholeTips(t *tester, writer, reader driver.Backend) {
+	const changes = 60
+	revision, last, tip, tail := t.create("a", 0), uint64(0), uint64(0), uint64(1)
+	write := func(i int) error {
+		c := driver.Change{Run: "a", Revision: revision}
+		if i%6 == 5 {
+			c.Head, c.Add = head(last, last), []driver.Segment{segment(tail, last-1, "a")}
+			tail = last
+		} else {
+			for range 2 {
+				if last++; last%3 != 0 {
+					tip = last
+				}
+				c.Append = append(c.Append, tipped(last, tip, "a"))
+			}
+		}
+		res, err := applyOne(t, writer, c)
+		revision = res.Revision
+		return err
+	}
+	t.watch(changes, write, func() error {
+		h, err := reader.Head(t.ctx, driver.HeadRequest{Run: "a", Tip: true})
+		switch {
+		case err != nil:
+			return failed("Head", err)
+		case h.Last == nil && h.Tip == nil:
+			return nil
+		case h.Last == nil:
+			return fmt.Errorf("a head without a newest record had the tip %d", h.Tip.Seq)
+		case h.Tip == nil && h.Last.Tip >= h.Tail:
+			return fmt.Errorf("a head whose tail begins at %d, and whose newest record names %d, had no tip", h.Tail, h.Last.Tip)
+		case h.Tip == nil:
+			return nil
+		case h.Tip.Seq != h.Last.Tip:
+			return fmt.Errorf("a head whose newest record names %d had the tip %d", h.Last.Tip, h.Tip.Seq)
+		}
+		if d := diffRecord(tipped(h.Tip.Seq, h.Tip.Tip, "a"), *h.Tip, false); d != "" {
+			return fmt.Errorf("tip, seq %d: %s", h.Tip.Seq, d)
+		}
+		return nil
+	})
+}
