@@ -11,22 +11,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
 // newRun is a change that makes a run with one event.
-func newRun(id, state string) log.Change {
-	return log.Change{
+func newRun(id, state string) driver.Change {
+	return driver.Change{
 		Run:    id,
-		Head:   &log.Head{Recency: 1, Tail: 1, Data: []byte("{}")},
-		Append: []log.Record{{Seq: 1, Recency: 1, Encoding: log.Plain, Header: []byte("{}"), State: []byte(state)}},
+		Head:   &driver.Head{Recency: 1, Tail: 1, Data: []byte("{}")},
+		Append: []driver.Record{{Seq: 1, Recency: 1, Encoding: driver.Plain, Header: []byte("{}"), State: []byte(state)}},
 	}
 }
 
-func apply(t *testing.T, b *sqlite.Backend, c log.Change) log.Result {
+func apply(t *testing.T, b *sqlite.Backend, c driver.Change) driver.Result {
 	t.Helper()
-	results, err := b.Apply(context.Background(), []log.Change{c})
+	results, err := b.Apply(context.Background(), driver.ApplyRequest{Changes: []driver.Change{c}})
 	require.NoError(t, err)
 	return results[0]
 }
@@ -53,11 +53,11 @@ func TestMovedFileIsNotWrittenInto(t *testing.T) {
 			// It is not looked for at every write, but at once for a person.
 			start := time.Now()
 			for i := 0; err == nil && time.Since(start) < 10*time.Second; i++ {
-				_, err = b.Apply(context.Background(), []log.Change{newRun(fmt.Sprint("after-", i), "2")})
+				_, err = b.Apply(context.Background(), driver.ApplyRequest{Changes: []driver.Change{newRun(fmt.Sprint("after-", i), "2")}})
 			}
-			var notApplied *log.NotAppliedError
+			var notApplied *driver.NotAppliedError
 			require.ErrorAs(t, err, &notApplied)
-			require.ErrorIs(t, err, log.ErrReadOnly)
+			require.ErrorIs(t, err, driver.ErrReadOnly)
 			require.ErrorContains(t, err, "moved, removed or replaced since it was opened; put it back")
 		})
 	}
@@ -77,7 +77,7 @@ func TestFileMissingBesideItsWAL(t *testing.T) {
 	require.NotEmpty(t, wal)
 	require.NoError(t, os.Rename(path, path+".bak"))
 	_, err = sqlite.Open(path, sqlite.Options{})
-	require.ErrorIs(t, err, log.ErrInvalid)
+	require.ErrorIs(t, err, driver.ErrInvalid)
 	require.ErrorContains(t, err, "it is missing, but its newest events are still in "+path+"-wal")
 	after, err := os.ReadFile(path + "-wal")
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestErasedBytesLeaveTheWAL(t *testing.T) {
 	rows, err := other.QueryContext(ctx, "SELECT run FROM runs")
 	require.NoError(t, err)
 	require.True(t, rows.Next())
-	require.NoError(t, apply(t, b, log.Change{Run: "run", Revision: rev, Drop: true}).Err)
+	require.NoError(t, apply(t, b, driver.Change{Run: "run", Revision: rev, Drop: true}).Err)
 	purge(t, b)
 	require.Contains(t, stored(t, path), secret, "a reader holds on to it")
 	require.NoError(t, rows.Close())
@@ -115,9 +115,9 @@ func TestErasedBytesLeaveTheWAL(t *testing.T) {
 func purge(t *testing.T, b *sqlite.Backend) {
 	t.Helper()
 	for more := true; more; {
-		var err error
-		more, err = b.Purge(context.Background())
+		res, err := b.Purge(context.Background(), driver.PurgeRequest{})
 		require.NoError(t, err)
+		more = res.More
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // What one transaction of Purge erases, at most: rows, and bytes that are written for
@@ -19,126 +19,124 @@ const (
 	purgeBytes = 192 << 10
 )
 
-// Purge implements [log.Backend].
-func (b *Backend) Purge(ctx context.Context) (more bool, err error) {
-	leave, err := b.enter(ctx)
+const (
+	deadSQL        = `SELECT id, rk, below, "all", segment FROM dead ORDER BY id LIMIT 1`
+	forgetDeadSQL  = `DELETE FROM dead WHERE id = ?`
+	eventsSliceSQL = `SELECT max(id) FROM (
+			SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
+				SELECT e.id, 1024 + iif(e.body, 8192 + ifnull(length(b.state), 0), ifnull(length(e.state), 0)) AS size
+				FROM events e LEFT JOIN bodies b ON b.n = e.body WHERE e.id >= ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?3)
+		) WHERE before < ?4`
+	purgeBodiesSQL  = `DELETE FROM bodies WHERE n IN (SELECT body FROM events WHERE id BETWEEN ? AND ?)`
+	purgeEventsSQL  = `DELETE FROM events WHERE id BETWEEN ? AND ?`
+	entriesSliceSQL = `SELECT max(key) FROM (
+			SELECT key, sum(size) OVER (ORDER BY key) - size AS before FROM (
+				SELECT key, 64 + length(value) AS size FROM entries WHERE rk = ?1 ORDER BY key LIMIT ?2)
+		) WHERE before < ?3`
+	purgeEntriesSQL = `DELETE FROM entries WHERE rk = ? AND key <= ?`
+	purgeSegmentSQL = `DELETE FROM segments WHERE id = ?`
+	aSegmentSQL     = `DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE rk = ? LIMIT 1)`
+)
+
+// Purge implements [driver.Backend].
+func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.PurgeResult, error) {
+	leave, err := b.enterWriting(ctx)
 	if err != nil {
-		return false, err
+		return driver.PurgeResult{}, err
 	}
 	defer leave()
-	if b.writers == nil {
-		return false, log.ErrReadOnly
+	if err := b.begin(ctx); err != nil {
+		return driver.PurgeResult{}, b.explain(err)
 	}
-	b.writing.Lock()
-	defer b.writing.Unlock()
-	if err := b.preparePurge(ctx); err != nil {
-		return false, b.explain(err)
-	}
-	if _, err := b.exec(ctx, beginSQL); err != nil {
-		return false, b.explain(err)
-	}
-	gone, more, err := b.purgeOne(ctx)
+	gone, more, err := b.purgeOne()
 	b.erased = b.erased || gone
 	if err == nil {
-		_, err = b.exec(ctx, commitSQL)
+		err = b.commit()
 	}
 	if err != nil {
-		b.exec(context.Background(), rollbackSQL)
-		return false, b.explain(err)
+		b.exec(rollbackSQL)
+		return driver.PurgeResult{}, b.explain(err)
 	}
 	if b.erased && !more {
 		b.erased = b.emptyWAL() != nil
 	}
-	return more, nil
+	return driver.PurgeResult{More: more}, nil
 }
 
-// purges are the prepared statements that find what is dead.
-type purges struct {
-	dead, slice *sql.Stmt
-}
-
-// preparePurge prepares the statements of Purge the first time, which takes longer
-// than what they do.
-func (b *Backend) preparePurge(ctx context.Context) (err error) {
-	if b.purges.slice != nil {
-		return nil
-	}
-	for _, text := range []string{purgeBodiesSQL, purgeEventsSQL} {
-		st, err := prepare(ctx, b.conn, text)
-		if err != nil {
-			return err
-		}
-		b.writes[text] = st
-	}
-	if b.purges.dead, err = b.conn.PrepareContext(ctx, deadSQL); err != nil {
-		return err
-	}
-	b.purges.slice, err = b.conn.PrepareContext(ctx, purgeSliceSQL)
-	return err
-}
-
-func (p *purges) Close() error {
-	var errs []error
-	for _, st := range []*sql.Stmt{p.dead, p.slice} {
-		if st != nil {
-			errs = append(errs, st.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// emptyWAL writes the WAL back and cuts it to nothing, so that what was erased
-// does not live on in it. It can't, which is errReaders, while others read what was
-// there before, for which it doesn't wait long since writers wait for it.
+// emptyWAL writes the WAL back and cuts it to nothing, so that what was erased does not
+// live on in it. It can't, which is errReaders, while others read what was there before,
+// for which it doesn't wait long since writers wait for it.
 func (b *Backend) emptyWAL() error {
-	ctx := context.Background() // the timeout must be put back whatever happens
-	b.exec(ctx, `PRAGMA busy_timeout = 10`)
-	defer b.exec(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, b.opts.BusyTimeout.Milliseconds()))
+	before := b.timeout
+	b.setBusyTimeout(10 * time.Millisecond)
+	defer b.setBusyTimeout(before)
 	var busy, pages, moved int
-	err := b.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
 	if err == nil && busy != 0 || code(err) == sqlite3.SQLITE_BUSY {
 		return errReaders
 	}
 	return b.explain(err)
 }
 
-// purgeOne erases a slice of the first thing that is dead. It reports whether what
-// it erased is to live on nowhere, and whether there was anything.
-func (b *Backend) purgeOne(ctx context.Context) (gone, found bool, err error) {
-	var id, rk, below, segment int64
-	var all bool
-	err = b.purges.dead.QueryRowContext(ctx).Scan(&id, &rk, &below, &all, &segment)
+// dead is something to be erased: a row of the table.
+type dead struct {
+	id, rk, below, segment int64
+	all                    bool
+}
+
+// purgeOne erases a slice of the first thing that is dead. It reports whether no copy of
+// what it erased may be left, and whether there was anything.
+func (b *Backend) purgeOne() (gone, found bool, err error) {
+	var d dead
+	err = b.ask(deadSQL).Scan(&d.id, &d.rk, &d.below, &d.all, &d.segment)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, false, nil
 	}
 	if err != nil {
 		return false, false, err
 	}
-	n, err := b.purgeEvents(ctx, rk<<32, rk<<32+below)
-	if err == nil && n == 0 && all {
-		n, err = b.affected(ctx, `DELETE FROM segments WHERE id IN (SELECT id FROM segments WHERE rk = ? LIMIT 1)`, rk)
+	n, err := b.purgeEvents(d.rk<<32, d.rk<<32+d.below)
+	if err == nil && n == 0 && d.all {
+		n, err = b.purgeRun(d.rk)
 	}
-	if err == nil && segment > 0 {
-		_, err = b.exec(ctx, `DELETE FROM segments WHERE id = ?`, segment)
+	if err == nil && d.segment > 0 {
+		_, err = b.exec(purgeSegmentSQL, d.segment)
 	}
 	if err == nil && n == 0 {
-		_, err = b.exec(ctx, `DELETE FROM dead WHERE id = ?`, id)
+		_, err = b.exec(forgetDeadSQL, d.id)
 	}
-	// Records that were sealed live on in their segment: nobody wants them out of
-	// the WAL, and emptying that makes writers wait.
-	return all || segment > 0, true, err
+	// Records that were sealed live on in their segment: copies of them in the WAL do no
+	// harm, and emptying it makes writers wait.
+	return d.all || d.segment > 0, true, err
 }
 
-// purgeEvents erases a slice of the events whose ids are from from to below, and
-// returns how many there were in it.
-func (b *Backend) purgeEvents(ctx context.Context, from, below int64) (int64, error) {
+// purgeEvents erases a slice of the events whose ids are from from to below, and returns
+// how many there were in it.
+func (b *Backend) purgeEvents(from, below int64) (int64, error) {
 	var last sql.NullInt64
-	err := b.purges.slice.QueryRowContext(ctx, from, below, purgeRows, purgeBytes).Scan(&last)
+	err := b.ask(eventsSliceSQL, from, below, purgeRows, purgeBytes).Scan(&last)
 	if err != nil || !last.Valid {
 		return 0, err
 	}
-	if _, err := b.exec(ctx, purgeBodiesSQL, from, last.Int64); err != nil {
+	if _, err := b.exec(purgeBodiesSQL, from, last.Int64); err != nil {
 		return 0, err
 	}
-	return b.affected(ctx, purgeEventsSQL, from, last.Int64)
+	return b.affected(purgeEventsSQL, from, last.Int64)
+}
+
+// purgeRun erases a slice of what else a dropped run had, and returns how many rows there
+// were in it. The few slots go with the last.
+func (b *Backend) purgeRun(rk int64) (int64, error) {
+	if n, err := b.affected(aSegmentSQL, rk); err != nil || n > 0 {
+		return n, err
+	}
+	var last []byte
+	if err := b.ask(entriesSliceSQL, rk, purgeRows, purgeBytes).Scan(&last); err != nil {
+		return 0, err
+	}
+	if last != nil {
+		return b.affected(purgeEntriesSQL, rk, last)
+	}
+	_, err := b.exec(dropSlotsSQL, rk)
+	return 0, err
 }

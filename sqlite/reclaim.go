@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // reclaimPages is how many pages one transaction of Reclaim gives back: 256 KiB. A
@@ -15,12 +15,12 @@ import (
 const reclaimPages = 64
 
 var (
-	_ log.Reclaimer = (*Backend)(nil)
-	_ log.Sizer     = (*Backend)(nil)
-	_ log.Checker   = (*Backend)(nil)
+	_ driver.Reclaimer = (*Backend)(nil)
+	_ driver.Sizer     = (*Backend)(nil)
+	_ driver.Checker   = (*Backend)(nil)
 )
 
-// Check implements [log.Checker] by SQLite's quick_check, which reads the whole
+// Check implements [driver.Checker] by SQLite's quick_check, which reads the whole
 // file.
 func (b *Backend) Check(ctx context.Context) error {
 	leave, err := b.enter(ctx)
@@ -34,14 +34,14 @@ func (b *Backend) Check(ctx context.Context) error {
 	}
 	if found != "ok" {
 		found = strings.ReplaceAll(strings.TrimPrefix(found, "*** in database main ***\n"), "\n", "; ")
-		return fmt.Errorf("%s: %w: %s; `sqlite3 %[1]s .recover` may save what is left", b.path, log.ErrCorrupt, found)
+		return fmt.Errorf("%s: %w: %s; `sqlite3 %[1]s .recover` may save what is left", b.path, driver.ErrCorrupt, found)
 	}
 	return nil
 }
 
-// Reclaim implements [log.Reclaimer] by SQLite's incremental vacuum. Others write
+// Reclaim implements [driver.Reclaimer] by SQLite's incremental vacuum. Others write
 // between its slices, each of which takes about as long as writing 256 KiB.
-func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
+func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	before, free, err := b.Space(ctx)
 	if err != nil || free == 0 {
 		return 0, err
@@ -57,7 +57,7 @@ func (b *Backend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (in
 	return max(0, before-after), err
 }
 
-func (b *Backend) reclaim(ctx context.Context, free int64, progress func(log.Reclaimed)) error {
+func (b *Backend) reclaim(ctx context.Context, free int64, progress func(driver.Reclaimed)) error {
 	total := free
 	for free > 0 {
 		if err := b.vacuum(ctx); err != nil {
@@ -69,7 +69,7 @@ func (b *Backend) reclaim(ctx context.Context, free int64, progress func(log.Rec
 			return err
 		}
 		if progress != nil {
-			progress(log.Reclaimed{Done: max(0, total-free), Total: total})
+			progress(driver.Reclaimed{Done: max(0, total-free), Total: total})
 		}
 		if free >= left { // others free pages as fast, or need them
 			break
@@ -80,25 +80,22 @@ func (b *Backend) reclaim(ctx context.Context, free int64, progress func(log.Rec
 
 // vacuum gives a slice of free pages back.
 func (b *Backend) vacuum(ctx context.Context) error {
-	leave, err := b.enter(ctx)
+	leave, err := b.enterWriting(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if b.writers == nil {
-		return log.ErrReadOnly
-	}
-	b.writing.Lock()
-	defer b.writing.Unlock()
-	// It gives back a page a step, so all its steps must be made.
-	rows, err := b.conn.QueryContext(ctx, fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, reclaimPages))
-	if err != nil {
-		return b.explain(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-	}
-	return b.explain(rows.Err())
+	return b.explain(b.lock(ctx, func() error {
+		// It gives back a page a step, so all its steps must be made.
+		rows, err := b.conn.QueryContext(context.Background(), fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, reclaimPages))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+		}
+		return rows.Err()
+	}))
 }
 
 // shrink writes the WAL back, which cuts the file to its new length. While others
@@ -111,19 +108,17 @@ func (b *Backend) shrink(ctx context.Context) error {
 }
 
 // errReaders says why the WAL can't be emptied.
-var errReaders = errors.New("somebody reads what was there before")
+var errReaders = errors.New("a reader holds what was there before")
 
-// drainWAL empties the WAL, for which it waits for readers. Writers go on meanwhile.
+// drainWAL empties the WAL, for which it waits for readers. Writers may write meanwhile.
 func (b *Backend) drainWAL(ctx context.Context, wait time.Duration) error {
 	deadline := time.Now().Add(wait)
 	for {
-		leave, err := b.enter(ctx)
+		leave, err := b.enterWriting(ctx)
 		if err != nil {
 			return err
 		}
-		b.writing.Lock()
 		err = b.emptyWAL()
-		b.writing.Unlock()
 		leave()
 		if !errors.Is(err, errReaders) || time.Now().After(deadline) {
 			return err
@@ -136,7 +131,7 @@ func (b *Backend) drainWAL(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// Space implements [log.Sizer], without the WAL.
+// Space implements [driver.Sizer], without the WAL.
 func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 	leave, err := b.enter(ctx)
 	if err != nil {

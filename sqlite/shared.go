@@ -1,10 +1,10 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
+	"strings"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // sharedCommit is the number of changes from which on the events of a commit go to
@@ -15,78 +15,61 @@ const sharedCommit = 4
 // written two or three of them, and settling writes at most one for each event.
 const maxRecent = 1024
 
+// manyRows is how many events the statements for many take.
+const manyRows = 16
+
+var (
+	bodyValues      = `(` + bodyParams + `)`
+	insertBodySQL   = `INSERT INTO bodies (` + bodyList + `) VALUES ` + bodyValues
+	insertBodiesSQL = insertBodySQL + strings.Repeat(`, `+bodyValues, manyRows-1)
+	placeManySQL    = placeSQL + strings.Repeat(`, `+placeValues, manyRows-1)
+)
+
+const (
+	// To place an event that is sure to fit.
+	placeSQL    = `INSERT INTO recent (id, body) VALUES ` + placeValues
+	placeValues = `(?, ?)`
+
+	// All of recent, and what it has of one run.
+	settleSQL     = `INSERT INTO events (id, body) SELECT id, body FROM recent`
+	settledSQL    = `DELETE FROM recent`
+	settleRunSQL  = settleSQL + ofRun
+	settledRunSQL = settledSQL + ofRun
+	ofRun         = ` WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 4294967295`
+)
+
 // settle moves all of recent to events.
-func (b *Backend) settle(ctx context.Context) error {
+func (b *Backend) settle() error {
 	b.recent = 0
-	if _, err := b.exec(ctx, settleSQL); err != nil {
+	if _, err := b.exec(settleSQL); err != nil {
 		return err
 	}
-	_, err := b.exec(ctx, settledSQL)
+	_, err := b.exec(settledSQL)
 	return err
 }
 
 // settleRun moves what recent has of a run.
-func (b *Backend) settleRun(ctx context.Context, rk int64) error {
-	if _, err := b.exec(ctx, settleRunSQL, rk); err != nil {
+func (b *Backend) settleRun(rk int64) error {
+	if _, err := b.exec(settleRunSQL, rk); err != nil {
 		return err
 	}
-	_, err := b.exec(ctx, settledRunSQL, rk)
+	_, err := b.exec(settledRunSQL, rk)
 	return err
 }
 
-// standing is how a run was left by the last append to it through this Backend.
-type standing struct {
-	revision, last uint64
-	minute         int64 // runs.minute, at least
-	version        int64 // Backend.seen then
-}
-
-// minuteOf returns the minute of a run that has a revision, 0 if it isn't known.
-func (s standing) minuteOf(revision uint64) int64 {
-	if s.revision>>32 != revision>>32 {
-		return 0 // another life of the run
-	}
-	return s.minute
-}
-
-// maxKnown bounds the runs of which it is known how they were left.
-const maxKnown = 1 << 16
-
-// learn notes that a change was appended.
-func (b *Backend) learn(c *log.Change, revision uint64) {
+// sure reports whether a change is an append that nothing can speak against, since the
+// run is as this Backend left it. The transaction holds the lock, and seen is of now.
+func (b *Backend) sure(c *driver.Change) bool {
 	s, ok := b.known[c.Run]
-	if !ok && len(b.known) >= maxKnown {
-		clear(b.known)
-	}
-	b.known[c.Run] = standing{revision, c.Append[len(c.Append)-1].Seq, s.minuteOf(revision), b.seen}
+	return ok && appends(c) && s.version == b.seen && s.upTo(c) && (c.Last == 0 || c.Last == s.last)
 }
 
-// touch keeps runs.minute that of the run's last event, which was just learned.
-func (b *Backend) touch(ctx context.Context, run string, recency uint64) error {
-	s, m := b.known[run], minute(recency)
-	if s.minute >= m {
-		return nil
-	}
-	s.minute = m
-	b.known[run] = s
-	_, err := b.exec(ctx, touchRunSQL, int64(s.revision>>32), m)
-	return err
-}
-
-// sure reports whether a change is an append that nothing can speak against,
-// since the run is as this Backend left it. The transaction holds the lock, and
-// seen is of now.
-func (b *Backend) sure(c *log.Change) bool {
-	s, ok := b.known[c.Run]
-	return ok && plain(c) && s.version == b.seen && s.revision == c.Revision && s.last+1 == c.Append[0].Seq
-}
-
-// changes makes changes within a transaction. The appends of a shared commit that
-// are sure to succeed are written many with one statement: that halves what their
-// statements take.
-func (b *Backend) changes(ctx context.Context, changes []log.Change, results []log.Result) error {
+// changes makes changes within a transaction. The appends of a shared commit that are
+// sure to succeed are written many with one statement: that halves what their statements
+// take.
+func (b *Backend) changes(changes []driver.Change, results []driver.Result) error {
 	if b.shared {
-		if err := b.version.QueryRowContext(ctx).Scan(&b.seen); err != nil {
+		if err := b.ask(versionSQL).Scan(&b.seen); err != nil {
 			return err
 		}
 	}
@@ -94,7 +77,7 @@ func (b *Backend) changes(ctx context.Context, changes []log.Change, results []l
 	for i := range changes {
 		c := &changes[i]
 		if !b.shared || !b.sure(c) {
-			if err := b.change(ctx, c, &results[i]); err != nil {
+			if err := b.change(c, &results[i]); err != nil {
 				return err
 			}
 			continue
@@ -104,17 +87,17 @@ func (b *Backend) changes(ctx context.Context, changes []log.Change, results []l
 			sure = append(sure, placed{eventID(int64(c.Revision>>32), c.Append[k].Seq), &c.Append[k]})
 		}
 		b.learn(c, c.Revision)
-		if err := b.touch(ctx, c.Run, c.Append[len(c.Append)-1].Recency); err != nil {
+		if err := b.afterAppend(c); err != nil {
 			return err
 		}
 	}
 	for ; len(sure) >= manyRows; sure = sure[manyRows:] {
-		if err := b.place(ctx, insertBodiesSQL, placeManySQL, sure[:manyRows]); err != nil {
+		if err := b.placeEvents(insertBodiesSQL, placeManySQL, sure[:manyRows]); err != nil {
 			return err
 		}
 	}
 	for i := range sure {
-		if err := b.place(ctx, insertBodySQL, placeSQL, sure[i:i+1]); err != nil {
+		if err := b.placeEvents(insertBodySQL, placeSQL, sure[i:i+1]); err != nil {
 			return err
 		}
 	}
@@ -124,16 +107,16 @@ func (b *Backend) changes(ctx context.Context, changes []log.Change, results []l
 // placed is an event and its id.
 type placed struct {
 	id int64
-	*log.Record
+	*driver.Record
 }
 
-// place writes as many events as the two statements take.
-func (b *Backend) place(ctx context.Context, bodies, places string, events []placed) error {
-	args := make([]driver.Value, 0, bodyColumns*manyRows)
+// placeEvents writes as many events as the two statements take.
+func (b *Backend) placeEvents(bodies, places string, events []placed) error {
+	args := make([]sqldriver.Value, 0, (len(bodyColumns)+1)*manyRows)
 	for _, e := range events {
 		args = appendBody(args, e.Record)
 	}
-	res, err := b.exec(ctx, bodies, args...)
+	res, err := b.exec(bodies, args...)
 	if err != nil {
 		return err
 	}
@@ -146,6 +129,6 @@ func (b *Backend) place(ctx context.Context, bodies, places string, events []pla
 		args = append(args, e.id, last-int64(len(events)-1-i)) // they were numbered one by one
 	}
 	b.recent += int64(len(events))
-	_, err = b.exec(ctx, places, args...)
+	_, err = b.exec(places, args...)
 	return err
 }

@@ -12,15 +12,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
 // together appends an event to each run in one commit, as its seq.
 func (b *bodies) together(seq uint64, runs ...string) {
-	var changes []log.Change
+	var changes []driver.Change
 	for _, id := range runs {
-		c := log.Change{Run: id, Append: events(seq, seq)}
+		c := driver.Change{Run: id, Append: events(seq, seq)}
 		if seq == 1 {
 			c.Head = row(1)
 		}
@@ -39,19 +39,19 @@ func (b *bodies) expect(from, to uint64, runs ...string) {
 	}
 }
 
-func expect(t *testing.T, b log.Backend, id string, from, to uint64) {
+func expect(t *testing.T, b driver.Backend, id string, from, to uint64) {
 	t.Helper()
-	h, err := b.Head(t.Context(), id)
+	h, err := b.Head(t.Context(), driver.HeadRequest{Run: id})
 	require.NoError(t, err)
 	require.NotNil(t, h.Last)
 	require.Equal(t, to, h.Last.Seq)
 	for _, newest := range []bool{false, true} {
-		heads, err := b.Heads(t.Context(), log.HeadsRequest{Prefix: id, Newest: newest, Limit: 1})
+		heads, err := b.Heads(t.Context(), driver.HeadsRequest{Prefix: id, Newest: newest, Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, []log.Head{h}, heads)
+		require.Equal(t, []driver.Head{h}, heads)
 	}
 	for i := range 4 {
-		req := log.RecordsRequest{Run: id, To: log.MaxSeq, Limit: 100_000, Reverse: i%2 == 1, HeadersOnly: i > 1}
+		req := driver.RecordsRequest{Run: id, To: driver.MaxSeq, Limit: 100_000, Reverse: i%2 == 1, HeadersOnly: i > 1}
 		recs, err := b.Records(t.Context(), req)
 		require.NoError(t, err)
 		require.Len(t, recs, int(to-from)+1)
@@ -139,11 +139,11 @@ func TestSettledByChanges(t *testing.T) {
 	b.together(2, abcd...)
 	b.together(3, abcd...)
 	require.Equal(t, 12, b.recent())
-	b.apply(log.Change{Run: "a", Head: row(1), Rewrite: events(2, 2)})
+	b.apply(driver.Change{Run: "a", Head: row(1), Rewrite: events(2, 2)})
 	require.Equal(t, 9, b.recent())
-	b.apply(log.Change{Run: "b", Head: row(3), Add: []log.Segment{{First: 1, Last: 2, Index: []byte("i"), Data: []byte("sealed")}}})
+	b.apply(driver.Change{Run: "b", Head: row(3), Add: []driver.Segment{{First: 1, Last: 2, Index: []byte("i"), Data: []byte("sealed")}}})
 	require.Equal(t, 6, b.recent())
-	b.apply(log.Change{Run: "c", Drop: true})
+	b.apply(driver.Change{Run: "c", Drop: true})
 	require.Equal(t, 3, b.recent())
 	b.expect(1, 3, "a", "d")
 	b.expect(3, 3, "b")
@@ -156,7 +156,7 @@ func TestDroppedWhileRecent(t *testing.T) {
 	for seq := uint64(1); seq <= 5; seq++ {
 		b.together(seq, abcd...)
 	}
-	b.apply(log.Change{Run: "a", Drop: true})
+	b.apply(driver.Change{Run: "a", Drop: true})
 	b.purge()
 	b.want(15, 15)
 	require.Zero(t, query[int](t, b.db, `SELECT count(*) FROM dead`))
@@ -193,9 +193,9 @@ func TestMixedWriters(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	runs := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-	var backends []log.Backend
+	var backends []driver.Backend
 	for range 2 {
-		b, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+		b, err := sqlite.Open(path, sqlite.Options{Durability: driver.Off})
 		require.NoError(t, err)
 		backends = append(backends, b)
 	}
@@ -233,7 +233,7 @@ func TestMixedWriters(t *testing.T) {
 	}
 	total := 0
 	for _, id := range runs {
-		h, err := backends[0].Head(t.Context(), id)
+		h, err := backends[0].Head(t.Context(), driver.HeadRequest{Run: id})
 		require.NoError(t, err)
 		total += int(h.Last.Seq)
 		expect(t, backends[1], id, 1, h.Last.Seq)
@@ -246,21 +246,21 @@ func TestMixedWriters(t *testing.T) {
 }
 
 // mixed appends an event to one or to many runs and returns to how many it could.
-func mixed(ctx context.Context, b log.Backend, runs []string, r *rand.Rand) (n int, err error) {
-	var changes []log.Change
+func mixed(ctx context.Context, b driver.Backend, runs []string, r *rand.Rand) (n int, err error) {
+	var changes []driver.Change
 	for _, i := range r.Perm(len(runs))[:1+r.IntN(2)*(3+r.IntN(5))] {
-		h, err := b.Head(ctx, runs[i])
+		h, err := b.Head(ctx, driver.HeadRequest{Run: runs[i]})
 		if err != nil {
 			return 0, err
 		}
 		seq := h.Last.Seq + 1
-		changes = append(changes, log.Change{Run: h.Run, Revision: h.Revision, Append: events(seq, seq+r.Uint64N(3))})
+		changes = append(changes, driver.Change{Run: h.Run, Revision: h.Revision, Append: events(seq, seq+r.Uint64N(3))})
 	}
-	results, err := b.Apply(ctx, changes)
+	results, err := b.Apply(ctx, driver.ApplyRequest{Changes: changes})
 	for i, res := range results {
 		if res.Err == nil {
 			n += len(changes[i].Append)
-		} else if !errors.Is(res.Err, log.ErrConflict) {
+		} else if !errors.Is(res.Err, driver.ErrConflict) {
 			return n, res.Err
 		}
 	}
@@ -268,12 +268,12 @@ func mixed(ctx context.Context, b log.Backend, runs []string, r *rand.Rand) (n i
 }
 
 // noGaps reads a run and expects as many events as it had before, or more.
-func noGaps(ctx context.Context, b log.Backend, id string) error {
-	h, err := b.Head(ctx, id)
+func noGaps(ctx context.Context, b driver.Backend, id string) error {
+	h, err := b.Head(ctx, driver.HeadRequest{Run: id})
 	if err != nil {
 		return err
 	}
-	recs, err := b.Records(ctx, log.RecordsRequest{Run: id, To: log.MaxSeq, Limit: 100_000})
+	recs, err := b.Records(ctx, driver.RecordsRequest{Run: id, To: driver.MaxSeq, Limit: 100_000})
 	if err != nil {
 		return err
 	}

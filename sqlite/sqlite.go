@@ -1,70 +1,55 @@
 // Package sqlite is the driver that keeps runs in one SQLite file, through
 // modernc.org/sqlite: no C compiler is needed.
 //
-// Any number of processes may use one file at the same time; a writer waits for
-// another's transaction, at most [Options.BusyTimeout]. Readers wait for nobody.
-// The file must be on a local disk: SQLite's WAL needs shared memory.
+// Any number of processes may use one file at the same time. A writer waits for another
+// process's transaction, at most [Options.BusyTimeout] and only until its context is done.
+// Readers wait for nobody. The file must be on a local disk: SQLite's WAL needs shared
+// memory.
 //
-// The file is made with mode 0600, in WAL mode, with incremental vacuum, and what
-// is deleted is overwritten (secure_delete), but for copies that SQLite leaves within
-// pages: [Backend.Erase] takes those, too. The view history shows its events to
-// anyone with a SQLite shell:
+// The file is made with mode 0600, in WAL mode, with incremental vacuum. Deleted bytes are
+// overwritten (secure_delete), except for copies that SQLite leaves within pages:
+// [Backend.Erase] removes those, too. The view history shows the events to anyone with a
+// SQLite shell:
 //
 //	sqlite3 checkpoints.db 'SELECT run, seq, node, time, state FROM history'
 //
-// Never open the database file by other means than SQLite in a process that has
-// it open here: closing it would drop SQLite's locks
+// Never open the database file by other means than SQLite in a process that has it open
+// here: closing it would drop SQLite's locks
 // (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 package sqlite
 
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	driver "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
-	"github.com/flowlog/checkpoint/log"
-)
-
-// Durability is what an acknowledged write survives: SQLite's synchronous.
-type Durability string
-
-// The durabilities.
-const (
-	// Full survives the loss of power. It is the default.
-	Full Durability = "FULL"
-	// Normal survives the end of the process; the loss of power may take the
-	// newest events, and nothing else.
-	Normal Durability = "NORMAL"
-	// Off survives the end of the process; the loss of power may damage the
-	// file.
-	Off Durability = "OFF"
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // Options tune a Backend. The zero value is good.
 type Options struct {
-	// Durability is what an acknowledged write survives. Default Full.
-	Durability Durability
+	// Durability is what an acknowledged write survives: [driver.Full], [driver.Normal]
+	// or [driver.Off], which are SQLite's synchronous of the same name. Default Full.
+	Durability driver.Durability
 	// BusyTimeout is how long a call waits for another process's transaction.
 	// Default 30 seconds.
 	BusyTimeout time.Duration
-	// ReadOnly opens an existing file for looking only, also while another
-	// process writes it. The file is not changed; SQLite may make a -shm and an
-	// empty -wal beside it. Where it may not, because the folder can't be
-	// written, and there is no WAL, the file is taken for frozen: open it again
-	// to see what came later.
+	// ReadOnly opens an existing file for reading only, also while another process
+	// writes it. The file is not changed; SQLite may make a -shm and an empty -wal
+	// beside it. If it can't, because the folder can't be written, and there is no WAL,
+	// the file is taken for frozen: open it again to see what came later.
 	ReadOnly bool
 }
 
 func (o Options) withDefaults() Options {
 	if o.Durability == "" {
-		o.Durability = Full
+		o.Durability = driver.Full
 	}
 	if o.BusyTimeout <= 0 {
 		o.BusyTimeout = 30 * time.Second
@@ -75,40 +60,48 @@ func (o Options) withDefaults() Options {
 // maxReaders bounds the connections that read.
 const maxReaders = 4
 
-// Backend implements [log.Backend], [log.Reclaimer], [log.Eraser], [log.Sizer] and
-// [log.Versioner] on a SQLite file.
+var (
+	_ driver.Backend   = (*Backend)(nil)
+	_ driver.Versioner = (*Backend)(nil)
+)
+
+// Backend implements [driver.Backend], [driver.Reclaimer], [driver.Eraser],
+// [driver.Checker], [driver.Sizer] and [driver.Versioner] on a SQLite file.
 type Backend struct {
 	path string
 	opts Options
 	file os.FileInfo // the file that was opened; nil in memory and when ReadOnly
 
 	readers *sql.DB
-	reads   reads
+	reads   prepared // of readers
 
-	// writing guards the one connection that writes, and its statements.
-	writing sync.Mutex
-	writers *sql.DB // at most one connection; nil when ReadOnly
-	conn    *sql.Conn
-	writes  map[string]*statement
-	version *sql.Stmt // versionSQL
-	purges  purges
-	seen    int64               // what it said last
-	known   map[string]standing // by run: a cache
-	shared  bool                // the events of the transaction go to bodies
-	recent  int64               // rows of recent, at least if no other process settles them
-	erased  bool                // what was erased may still be in the WAL
-	checked time.Time           // when stillThere last looked
+	// writing has room for one: the writer puts something in. It is a channel, so that
+	// a caller whose context ends can stop waiting. It guards the fields below.
+	writing  chan struct{}
+	writers  *sql.DB // at most one connection; nil when ReadOnly
+	conn     *sql.Conn
+	writes   map[string]*statement // of conn, by text
+	asks     prepared              // of conn: the statements that return rows
+	timeout  time.Duration         // conn's busy_timeout
+	failed   error                 // why nothing may be written any more
+	seen     int64                 // conn's data_version when it was last read
+	known    map[string]standing   // by run: a cache
+	shared   bool                  // the transaction's events go to bodies
+	recent   int64                 // rows of recent, at least if no other process settles them
+	erased   bool                  // the WAL may still hold what was erased
+	checked  time.Time             // when stillThere last looked
+	commits  int                   // transactions that were made or tried: see lengthen
+	eventRow []sqldriver.Value     // the columns of the event at hand, to be used again
 
-	transactions int // that were made or tried: see lengthen
-
-	// watching guards a connection of its own for Version, made at its first call.
+	// watching guards a connection for Version alone, made by its first call.
 	watching sync.Mutex
 	watch    *sql.Conn
 	watched  *sql.Stmt // versionSQL
 
 	// use is held for reading by calls under way and for writing by Close.
-	use    sync.RWMutex
-	closed bool
+	use     sync.RWMutex
+	closed  bool
+	closing atomic.Bool // Close was called: new calls needn't wait to find out
 }
 
 // enter keeps the Backend open until the returned function is called.
@@ -116,17 +109,76 @@ func (b *Backend) enter(ctx context.Context) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if b.closing.Load() {
+		return nil, driver.ErrClosed
+	}
 	b.use.RLock()
 	if b.closed {
 		b.use.RUnlock()
-		return nil, log.ErrClosed
+		return nil, driver.ErrClosed
 	}
 	return b.use.RUnlock, nil
 }
 
-// Close implements [log.Backend]. The last process to close a file writes its WAL
+// enterWriting is enter for a writer: it also takes writing, and checks that the file can
+// be written.
+func (b *Backend) enterWriting(ctx context.Context) (leave func(), err error) {
+	stay, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.writers == nil {
+		stay()
+		return nil, driver.ErrReadOnly
+	}
+	select {
+	case b.writing <- struct{}{}:
+	case <-ctx.Done():
+		stay()
+		return nil, ctx.Err()
+	}
+	leave = func() {
+		<-b.writing
+		stay()
+	}
+	if err := b.writable(); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// writable returns why nothing can be written. It wants writing held.
+func (b *Backend) writable() error {
+	if b.failed != nil {
+		return b.failed
+	}
+	return b.stillThere()
+}
+
+// checkEvery bounds how often stillThere looks at the file, which would slow a writer of
+// small events. If the file is taken away, what is written until the next look is lost.
+const checkEvery = 5 * time.Millisecond
+
+// stillThere finds out whether the file was moved, removed or replaced since it was
+// opened: SQLite would not, and write into nothing.
+//
+// It looks at most every checkEvery, and wants writing held.
+func (b *Backend) stillThere() error {
+	if b.file == nil || time.Since(b.checked) < checkEvery {
+		return nil
+	}
+	b.checked = time.Now()
+	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, b.file) || info.Size() == 0 {
+		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, driver.ErrReadOnly)
+	}
+	return nil
+}
+
+// Close implements [driver.Backend]. The last process to close a file writes its WAL
 // back into it.
 func (b *Backend) Close() error {
+	b.closing.Store(true)
 	b.use.Lock()
 	defer b.use.Unlock()
 	if b.closed {
@@ -141,11 +193,7 @@ func (b *Backend) release() error {
 	if b.watch != nil {
 		errs = append(errs, b.watched.Close(), b.watch.Close())
 	}
-	errs = append(errs, b.reads.Close())
-	if b.version != nil {
-		errs = append(errs, b.version.Close())
-	}
-	errs = append(errs, b.purges.Close())
+	errs = append(errs, b.reads.Close(), b.asks.Close())
 	for _, st := range b.writes {
 		errs = append(errs, st.Close())
 	}
@@ -160,55 +208,6 @@ func (b *Backend) release() error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close %s: %w", b.path, err)
-	}
-	return nil
-}
-
-// checkEvery bounds how often the file is looked after, which a writer of small
-// events would feel. What is written in between, after somebody took the file
-// away, is lost.
-const checkEvery = 5 * time.Millisecond
-
-// stillThere finds out whether the file was moved, removed or replaced since it
-// was opened: SQLite would not, and write into nothing.
-//
-// It looks at most every checkEvery, and is called with writing held.
-func (b *Backend) stillThere() error {
-	if b.file == nil || time.Since(b.checked) < checkEvery {
-		return nil
-	}
-	b.checked = time.Now()
-	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, b.file) || info.Size() == 0 {
-		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, log.ErrReadOnly)
-	}
-	return nil
-}
-
-// code returns SQLite's primary result code, 0 if err is not SQLite's.
-func code(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
-
-// explain gives an error of SQLite the meaning that callers branch on.
-func (b *Backend) explain(err error) error {
-	switch code(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, log.ErrCorrupt, err, b.path)
-	case sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("%s: %w: %w", b.path, log.ErrReadOnly, err)
-	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%s: %w: %w", b.path, log.ErrFull, err)
-	case sqlite3.SQLITE_TOOBIG:
-		return fmt.Errorf("%s: %w: %w", b.path, log.ErrTooLarge, err)
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return fmt.Errorf("%s: %w: another process held its lock for more than %v: %w", b.path, log.ErrLocked, b.opts.BusyTimeout, err)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", b.path, err)
 	}
 	return nil
 }

@@ -3,33 +3,35 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
 )
 
-// statement is a prepared statement of the one connection that writes. It is used
-// without database/sql in between, whose locks and conversions are a tenth of what
-// a small save costs in all; whoever uses it holds Backend.writing.
+// statement is a prepared statement of the connection that writes. It is used without
+// database/sql in between, whose locks and conversions are a tenth of what a small save
+// costs in all. It wants Backend.writing held.
+//
+// It is run without a context: a statement that was interrupted may have been made.
 type statement struct {
-	st    driver.StmtExecContext
+	st    sqldriver.StmtExecContext
 	close func() error
-	args  []driver.NamedValue // the last call's, to be used again
+	args  []sqldriver.NamedValue // room for those of the call at hand
 }
 
-func prepare(ctx context.Context, conn *sql.Conn, text string) (*statement, error) {
+func prepare(conn *sql.Conn, text string) (*statement, error) {
 	s := &statement{}
 	err := conn.Raw(func(c any) error {
-		p, ok := c.(driver.ConnPrepareContext)
+		p, ok := c.(sqldriver.ConnPrepareContext)
 		if !ok {
 			return fmt.Errorf("SQLite driver connection %T can't prepare", c)
 		}
-		st, err := p.PrepareContext(ctx, text)
+		st, err := p.PrepareContext(context.Background(), text)
 		if err != nil {
 			return err
 		}
-		exec, ok := st.(driver.StmtExecContext)
+		exec, ok := st.(sqldriver.StmtExecContext)
 		if !ok {
 			return fmt.Errorf("SQLite driver statement %T can't execute", st)
 		}
@@ -39,49 +41,122 @@ func prepare(ctx context.Context, conn *sql.Conn, text string) (*statement, erro
 	return s, err
 }
 
-// exec runs the statement. The arguments are of the types of [driver.Value].
-func (s *statement) exec(ctx context.Context, args []driver.Value) (driver.Result, error) {
-	s.args = s.args[:0]
+// exec runs the statement. The arguments are of the types of [sqldriver.Value]. They are
+// cleared, so that a large state does not stay reachable.
+func (s *statement) exec(args []sqldriver.Value) (sqldriver.Result, error) {
 	for i, v := range args {
-		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+		s.args = append(s.args, sqldriver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	return s.st.ExecContext(ctx, s.args)
+	res, err := s.st.ExecContext(context.Background(), s.args)
+	clear(args)
+	clear(s.args)
+	s.args = s.args[:0]
+	return res, err
 }
 
 // Close releases the statement.
 func (s *statement) Close() error { return s.close() }
 
-// reads are the prepared statements that read, by text. Most are prepared when they
-// are first wanted, since each takes a tenth of a millisecond, which is felt in
-// opening a store.
-type reads struct {
-	mu       sync.Mutex
-	prepared map[string]*sql.Stmt
+// exec runs a statement on the connection that writes. It is prepared the first time.
+func (b *Backend) exec(text string, args ...sqldriver.Value) (sqldriver.Result, error) {
+	st, ok := b.writes[text]
+	if !ok {
+		var err error
+		if st, err = prepare(b.conn, text); err != nil {
+			return nil, err
+		}
+		b.writes[text] = st
+	}
+	return st.exec(args)
 }
 
-// get returns a statement of the connections db.
-func (r *reads) get(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if st, ok := r.prepared[text]; ok {
+// pragma sets something of the connection that writes. A pragma does its work when it is
+// prepared, so it is not kept.
+func (b *Backend) pragma(text string) error {
+	_, err := b.conn.ExecContext(context.Background(), "PRAGMA "+text)
+	return err
+}
+
+// affected runs a statement and returns how many rows it changed.
+func (b *Backend) affected(text string, args ...sqldriver.Value) (int64, error) {
+	res, err := b.exec(text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// ask runs a statement that returns one row on the connection that writes.
+func (b *Backend) ask(text string, args ...any) *rowOrError {
+	return b.asks.queryRow(context.Background(), b.conn, text, args...)
+}
+
+// preparer is a *sql.DB or a *sql.Conn.
+type preparer interface {
+	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
+}
+
+// prepared are prepared statements that return rows, by text. Most are prepared when
+// they are first used: each takes a tenth of a millisecond, which is felt in opening a
+// store.
+type prepared struct {
+	mu     sync.Mutex
+	byText map[string]*sql.Stmt
+}
+
+// get returns a statement of db, which is the same in all calls.
+func (p *prepared) get(ctx context.Context, db preparer, text string) (*sql.Stmt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if st, ok := p.byText[text]; ok {
 		return st, nil
 	}
 	st, err := db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if r.prepared == nil {
-		r.prepared = map[string]*sql.Stmt{}
+	if p.byText == nil {
+		p.byText = map[string]*sql.Stmt{}
 	}
-	r.prepared[text] = st
+	p.byText[text] = st
 	return st, nil
 }
 
+func (p *prepared) query(ctx context.Context, db preparer, text string, args ...any) (*sql.Rows, error) {
+	st, err := p.get(ctx, db, text)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (p *prepared) queryRow(ctx context.Context, db preparer, text string, args ...any) *rowOrError {
+	st, err := p.get(ctx, db, text)
+	if err != nil {
+		return &rowOrError{err: err}
+	}
+	return &rowOrError{row: st.QueryRowContext(ctx, args...)}
+}
+
 // Close releases the statements.
-func (r *reads) Close() error {
+func (p *prepared) Close() error {
 	var errs []error
-	for _, st := range r.prepared {
+	for _, st := range p.byText {
 		errs = append(errs, st.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// rowOrError is a row, or why there is none, that Scan returns.
+type rowOrError struct {
+	row *sql.Row
+	err error
+}
+
+// Scan copies the row's columns.
+func (r *rowOrError) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.row.Scan(dest...)
 }

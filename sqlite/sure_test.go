@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
@@ -30,15 +30,15 @@ func TestSure(t *testing.T) {
 	other.revisions = one.revisions
 	stale := func(b *bodies, want ...string) {
 		t.Helper()
-		var changes []log.Change
+		var changes []driver.Change
 		for _, id := range runs {
-			changes = append(changes, log.Change{Run: id, Revision: b.revisions[id], Append: events(3, 3)})
+			changes = append(changes, driver.Change{Run: id, Revision: b.revisions[id], Append: events(3, 3)})
 		}
-		results, err := b.b.Apply(t.Context(), changes)
+		results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: changes})
 		require.NoError(t, err)
 		var conflicts []string
 		for i, res := range results {
-			if errors.Is(res.Err, log.ErrConflict) {
+			if errors.Is(res.Err, driver.ErrConflict) {
 				conflicts = append(conflicts, runs[i])
 			} else {
 				require.NoError(t, res.Err)
@@ -49,7 +49,7 @@ func TestSure(t *testing.T) {
 	// By the other: an append, an append together, a drop, and another life.
 	old := one.revisions["d"]
 	other.together(3, "a")
-	other.apply(log.Change{Run: "d", Drop: true})
+	other.apply(driver.Change{Run: "d", Drop: true})
 	delete(other.revisions, "d")
 	other.together(1, "d")
 	other.together(2, "d")
@@ -62,15 +62,15 @@ func TestSure(t *testing.T) {
 	one.revisions["d"] = other.revisions["d"]
 	one.together(4, runs...)
 	before := maps.Clone(one.revisions)
-	one.apply(log.Change{Run: "e", Head: row(1), Rewrite: events(4, 4)}, log.Change{Run: "f", Drop: true})
+	one.apply(driver.Change{Run: "e", Head: row(1), Rewrite: events(4, 4)}, driver.Change{Run: "f", Drop: true})
 	one.revisions = before
-	five := func(id string) log.Change {
-		return log.Change{Run: id, Revision: before[id], Append: events(5, 5)}
+	five := func(id string) driver.Change {
+		return driver.Change{Run: id, Revision: before[id], Append: events(5, 5)}
 	}
-	results, err := one.b.Apply(t.Context(), []log.Change{five("e"), five("f"), five("a"), five("b")})
+	results, err := one.b.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{five("e"), five("f"), five("a"), five("b")}})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[0].Err, log.ErrConflict)
-	require.ErrorIs(t, results[1].Err, log.ErrConflict)
+	require.ErrorIs(t, results[0].Err, driver.ErrConflict)
+	require.ErrorIs(t, results[1].Err, driver.ErrConflict)
 	require.NoError(t, results[2].Err)
 	require.NoError(t, results[3].Err)
 	check(t, path)
@@ -82,13 +82,13 @@ func TestWrongWhileSure(t *testing.T) {
 	b := newBodies(t)
 	b.together(1, abcd...)
 	b.together(2, abcd...)
-	change := func(id string, revision, seq uint64) log.Change {
-		return log.Change{Run: id, Revision: b.revisions[id] + revision, Append: events(seq, seq)}
+	change := func(id string, revision, seq uint64) driver.Change {
+		return driver.Change{Run: id, Revision: b.revisions[id] + revision, Append: events(seq, seq)}
 	}
-	results, err := b.b.Apply(t.Context(), []log.Change{change("a", 1, 3), change("b", 0, 4), change("c", 0, 3), change("d", 0, 3)})
+	results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{change("a", 1, 3), change("b", 0, 4), change("c", 0, 3), change("d", 0, 3)}})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[0].Err, log.ErrConflict)
-	require.ErrorIs(t, results[1].Err, log.ErrConflict)
+	require.ErrorIs(t, results[0].Err, driver.ErrConflict)
+	require.ErrorIs(t, results[1].Err, driver.ErrConflict)
 	require.NoError(t, results[2].Err)
 	require.NoError(t, results[3].Err)
 	b.expect(1, 2, "a", "b")
@@ -103,24 +103,24 @@ func TestMinuteIsKnownForCertain(t *testing.T) {
 	var path string
 	require.NoError(t, b.db.QueryRow(`SELECT file FROM pragma_database_list`).Scan(&path))
 	b.together(1, abcd...)
-	at := func(id string, seq, minute uint64) log.Change {
-		c := log.Change{Run: id, Revision: b.revisions[id], Append: events(seq, seq)}
+	at := func(id string, seq, minute uint64) driver.Change {
+		c := driver.Change{Run: id, Revision: b.revisions[id], Append: events(seq, seq)}
 		c.Append[0].Recency = minute * 60e9
 		return c
 	}
-	bad := log.Change{Run: "e", Head: row(1), Append: events(7, 7)}
-	results, err := b.b.Apply(t.Context(), []log.Change{at("a", 2, 5), at("b", 2, 5), at("c", 2, 5), at("d", 2, 5), bad})
+	bad := driver.Change{Run: "e", Head: row(1), Append: events(7, 7)}
+	results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{at("a", 2, 5), at("b", 2, 5), at("c", 2, 5), at("d", 2, 5), bad}})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[4].Err, log.ErrConflict)
+	require.ErrorIs(t, results[4].Err, driver.ErrConflict)
 	check(t, path)
 	b.apply(at("a", 3, 5))
 
 	other, err := sqlite.Open(path, sqlite.Options{})
 	require.NoError(t, err)
 	o := &bodies{T: t, b: other, db: b.db, revisions: b.revisions}
-	o.apply(log.Change{Run: "a", Drop: true})
+	o.apply(driver.Change{Run: "a", Drop: true})
 	delete(o.revisions, "a")
-	o.apply(log.Change{Run: "a", Head: row(1), Append: events(1, 1)})
+	o.apply(driver.Change{Run: "a", Head: row(1), Append: events(1, 1)})
 	b.apply(at("a", 2, 3))
 	require.NoError(t, other.Close())
 	check(t, path)

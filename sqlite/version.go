@@ -5,9 +5,12 @@ import (
 	"database/sql"
 )
 
-// Version implements [log.Versioner]: SQLite's data_version, which another connection's
-// commit changes, also that of another process. A call takes about 10 µs and
-// waits for nobody.
+// versionSQL returns a number that changes when another connection has written.
+const versionSQL = `PRAGMA data_version`
+
+// Version implements [driver.Versioner]: SQLite's data_version, which another connection's
+// commit changes, also that of another process. A call takes about 10 µs and waits for
+// nobody.
 func (b *Backend) Version(ctx context.Context) (int64, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -27,8 +30,8 @@ func (b *Backend) Version(ctx context.Context) (int64, error) {
 	return v, b.explain(err)
 }
 
-// watchOver takes a connection: two numbers can be compared only if they are of the
-// same one.
+// watchOver takes a connection: two numbers can be compared only if they are of the same
+// one.
 func (b *Backend) watchOver(ctx context.Context) error {
 	b.readers.SetMaxOpenConns(maxReaders + 1)
 	conn, err := b.readers.Conn(ctx)

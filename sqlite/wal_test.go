@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
@@ -17,13 +17,13 @@ import (
 func TestWALGrowsWithManyTransactions(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
-	backend, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+	backend, err := sqlite.Open(path, sqlite.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	defer backend.Close()
 	made := 0
 	upTo := func(transactions int) int64 {
 		for ; made < transactions; made++ {
-			_, err := backend.Apply(t.Context(), []log.Change{{Run: fmt.Sprint("run-", made), Head: &log.Head{Tail: 1, Data: []byte("{}")}}})
+			_, err := backend.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{{Run: fmt.Sprint("run-", made), Head: &driver.Head{Tail: 1, Data: []byte("{}")}}}})
 			require.NoError(t, err)
 		}
 		info, err := os.Stat(path + "-wal")

@@ -1,0 +1,210 @@
+package sqlite
+
+import (
+	sqldriver "database/sql/driver"
+	"math"
+	"strconv"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// One statement that is an append's compare-and-set: unless the run is as expected, body
+// is null, and OR IGNORE passes over a row with a null in a column that must not be null,
+// as it does over one whose id is taken. (INSERT … SELECT … WHERE would say it plainer,
+// and take 30 µs more for a temporary table.)
+//
+// Only the id has a number, and all that follows from it is computed: each further
+// parameter takes time, and one with a number is looked up by its name.
+var appendEventSQL = `INSERT OR IGNORE INTO events (id, ` + bodyList + `, body)
+	VALUES (?1, ` + bodyParams + `, (SELECT 0` + guard + `NOT EXISTS (SELECT 1 FROM recent WHERE id = ?1)))`
+
+// lag is driver.Lag in a statement.
+var lag = strconv.FormatUint(driver.Lag, 10)
+
+// The run is placed anew if its place is behind by driver.Lag or its class changes.
+var placeRunSQL = `UPDATE runs SET place = max(place, ?2), class = ifnull(?3, class)
+	WHERE rk = ?1 AND (place <= ?2 - ` + lag + ` OR class <> ?3)`
+
+const (
+	appendRecentSQL = `INSERT OR IGNORE INTO recent (id, body) VALUES (?1, (SELECT ?` + guard + `NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)))`
+	guard           = ` FROM runs WHERE rk = ?1 >> 32 AND changes = ? AND run = ? AND
+		(tail = ?1 & 4294967295 OR EXISTS (SELECT 1 FROM events WHERE id = ?1 - 1) OR EXISTS (SELECT 1 FROM recent WHERE id = ?1 - 1)) AND `
+
+	placedSQL = `SELECT place, class FROM runs WHERE rk = ?`
+)
+
+// standing is how a run was left by the last change to it through this Backend.
+type standing struct {
+	revision, last uint64
+	place          uint64 // runs.place, at least
+	class          int    // runs.class if the last event is still last; -1 if it isn't known
+	version        int64  // Backend.seen then
+}
+
+// of returns what s says of the run that has a revision: nothing if that is another life
+// of the run.
+func (s standing) of(revision uint64) standing {
+	if s.revision>>32 != revision>>32 {
+		return standing{class: -1}
+	}
+	return s
+}
+
+// upTo reports whether nobody has written to the run since s, if the change is made.
+func (s standing) upTo(c *driver.Change) bool {
+	return s.revision == c.Revision && s.last != 0 && s.last+1 == c.Append[0].Seq
+}
+
+// placed reports whether the run's row says, after the change's append to the run, what
+// it must.
+func (s standing) placed(c *driver.Change) bool {
+	return c.Append[len(c.Append)-1].Recency < s.place+driver.Lag && (c.Class == nil || s.class == int(*c.Class))
+}
+
+// maxKnown bounds the runs of which it is known how they were left.
+const maxKnown = 1 << 16
+
+func (b *Backend) remember(run string, s standing) {
+	if _, ok := b.known[run]; !ok && len(b.known) >= maxKnown {
+		clear(b.known)
+	}
+	b.known[run] = s
+}
+
+// appends reports whether a change appends records and changes nothing else but class
+// and entries, which nothing can speak against.
+func appends(c *driver.Change) bool {
+	return len(c.Append) > 0 && c.Head == nil && len(c.Rewrite)+len(c.Add)+len(c.Retire) == 0 && !c.Drop
+}
+
+// single reports whether a change is one statement: it adds one event, and leaves the
+// run's row as it is.
+func (b *Backend) single(c *driver.Change) bool {
+	if len(c.Append) != 1 || !appends(c) || len(c.Put)+len(c.Remove) > 0 || c.Revision == 0 {
+		return false
+	}
+	s := b.known[c.Run].of(c.Revision)
+	if c.Class != nil && !s.upTo(c) {
+		return false
+	}
+	return s.placed(c)
+}
+
+// append makes a change that only appends records, but for what it does to the row and
+// to entries. It finds a conflict at the first record, and has then done nothing.
+func (b *Backend) append(c *driver.Change, res *driver.Result) error {
+	if c.Last != 0 && c.Last+1 != c.Append[0].Seq {
+		return b.conflict(c, res)
+	}
+	added, err := b.appendAll(c, c.Revision)
+	if err != nil {
+		return err
+	}
+	if !added {
+		return b.conflict(c, res)
+	}
+	res.Revision = c.Revision
+	return nil
+}
+
+// appendAlone makes a change that only appends.
+func (b *Backend) appendAlone(c *driver.Change, res *driver.Result) error {
+	if err := b.append(c, res); err != nil || res.Err != nil {
+		return err
+	}
+	return b.afterAppend(c)
+}
+
+// afterAppend writes what a change without a head has beside its records.
+func (b *Backend) afterAppend(c *driver.Change) error {
+	if err := b.place(c); err != nil {
+		return err
+	}
+	return b.changeEntries(int64(c.Revision>>32), c)
+}
+
+// appendAll adds the records of a change to the run of a revision. It returns false if
+// the first can't be added, and has then done nothing.
+func (b *Backend) appendAll(c *driver.Change, revision uint64) (bool, error) {
+	rk, changes := int64(revision>>32), int64(revision&math.MaxUint32)
+	for i := range c.Append {
+		n, err := b.appendOne(rk, changes, c.Run, &c.Append[i])
+		switch {
+		case err != nil:
+			return false, err
+		case n == 0 && i > 0:
+			return false, driver.Corrupt(c.Run, c.Append[i].Seq, "the event can't be appended though the one before it was")
+		case n == 0:
+			return false, nil
+		}
+	}
+	b.learn(c, revision)
+	return true, nil
+}
+
+// appendOne adds a record if nothing speaks against it, and returns how many it added.
+func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (int64, error) {
+	row := b.event(eventID(rk, r.Seq), r)
+	if !b.shared {
+		return b.affected(appendEventSQL, append(row, changes, run)...)
+	}
+	res, err := b.exec(insertBodySQL, row[1:]...)
+	if err != nil {
+		return 0, err
+	}
+	body, err := res.LastInsertId()
+	if err != nil {
+		return 0, err
+	}
+	n, err := b.affected(appendRecentSQL, row[0], body, changes, run)
+	b.recent += n
+	if err == nil && n == 0 {
+		_, err = b.exec(`DELETE FROM bodies WHERE n = ?`, body)
+	}
+	return n, err
+}
+
+// event returns an event's id and the columns of bodyList. They are valid until the next
+// call.
+func (b *Backend) event(id int64, r *driver.Record) []sqldriver.Value {
+	b.eventRow = appendBody(append(b.eventRow[:0], id), r)
+	return b.eventRow
+}
+
+// learn notes that a change's records were appended, at a revision.
+func (b *Backend) learn(c *driver.Change, revision uint64) {
+	s := b.known[c.Run].of(revision)
+	if s.last != 0 && !s.upTo(c) {
+		s.class = -1
+	}
+	s.revision, s.last, s.version = revision, c.Append[len(c.Append)-1].Seq, b.seen
+	b.remember(c.Run, s)
+}
+
+// place keeps the run's place and class what they must be after an append that was just
+// learned.
+func (b *Backend) place(c *driver.Change) error {
+	s := b.known[c.Run]
+	if s.placed(c) {
+		return nil
+	}
+	rk, at := int64(c.Revision>>32), c.Append[len(c.Append)-1].Recency
+	n, err := b.affected(placeRunSQL, rk, int64(at), classOf(c))
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		s.place = at
+		if c.Class != nil {
+			s.class = int(*c.Class)
+		}
+	} else { // another process placed it
+		var place, class number
+		if err := b.ask(placedSQL, rk).Scan(&place, &class); err != nil {
+			return err
+		}
+		s.place, s.class = uint64(place), int(class)
+	}
+	b.known[c.Run] = s
+	return nil
+}

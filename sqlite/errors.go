@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// code returns SQLite's primary result code, 0 if err is not SQLite's.
+func code(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+// explain gives an error of SQLite the meaning that callers branch on.
+func (b *Backend) explain(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, driver.ErrCorrupt, err, b.path)
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrReadOnly, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrFull, err)
+	case sqlite3.SQLITE_TOOBIG:
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrTooLarge, err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%s: %w: another process held its lock for more than %v: %w", b.path, driver.ErrLocked, b.opts.BusyTimeout, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.path, err)
+	}
+	return nil
+}
+
+// unread explains why a row could not be read: a column that is not of its type is
+// damaged.
+func (b *Backend) unread(ctx context.Context, err error) error {
+	if err != nil && code(err) == 0 && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrCorrupt, err)
+	}
+	return b.explain(err)
+}
+
+// undo rolls back after err and returns it as a [driver.NotAppliedError] if nothing was
+// certainly written. The error may have come from committing.
+func (b *Backend) undo(err error, committing bool) error {
+	clear(b.known)
+	// After some errors SQLite has already rolled back; then this one fails.
+	b.exec(rollbackSQL)
+	// A transaction can only begin if none is open: that is the confirmation.
+	_, check := b.exec(`BEGIN`)
+	if check == nil {
+		_, check = b.exec(rollbackSQL)
+	}
+	explained := b.explain(err)
+	if check != nil {
+		return fmt.Errorf("%w (and the rollback is not confirmed: %w)", explained, check)
+	}
+	var gaveUp *gaveUpError
+	if !committing || errors.As(err, &gaveUp) {
+		return &driver.NotAppliedError{Err: explained}
+	}
+	// When writing or syncing the WAL fails during a commit, SQLite reports the failure
+	// and hides the changes, but they may be on the disk and show up when the file is
+	// opened again. The following failures come before that.
+	switch code(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_TOOBIG,
+		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY:
+		return &driver.NotAppliedError{Err: explained}
+	}
+	return explained
+}

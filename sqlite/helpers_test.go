@@ -1,0 +1,113 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowlog/checkpoint/driver"
+	"github.com/flowlog/checkpoint/sqlite"
+)
+
+// look opens a file as a SQLite shell would.
+func look(t *testing.T, path string) *sql.DB {
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func query[T any](t *testing.T, db *sql.DB, text string) T {
+	var v T
+	require.NoError(t, db.QueryRow(text).Scan(&v), text)
+	return v
+}
+
+// check expects what must hold of a file after whatever was done to it.
+func check(t *testing.T, path string) {
+	db := look(t, path)
+	require.Equal(t, "ok", query[string](t, db, `PRAGMA integrity_check`))
+	for what, text := range map[string]string{
+		"bodies of no event":                                `SELECT count(*) FROM bodies WHERE n NOT IN (SELECT body FROM events UNION ALL SELECT body FROM recent)`,
+		"events whose body is missing":                      `SELECT count(*) FROM events WHERE body <> 0 AND body NOT IN (SELECT n FROM bodies)`,
+		"recent events whose body is missing":               `SELECT count(*) FROM recent WHERE body NOT IN (SELECT n FROM bodies)`,
+		"events that are recent and settled":                `SELECT count(*) FROM recent WHERE id IN (SELECT id FROM events)`,
+		"recent events of no run":                           `SELECT count(*) FROM recent WHERE id >> 32 NOT IN (SELECT rk FROM runs)`,
+		"events that share a body":                          `SELECT count(*) - count(DISTINCT body) FROM (SELECT body FROM events UNION ALL SELECT body FROM recent) WHERE body <> 0`,
+		"events that are in both places":                    `SELECT count(*) FROM events WHERE body <> 0 AND header IS NOT NULL`,
+		"events in no place":                                `SELECT count(*) FROM events WHERE body = 0 AND header IS NULL`,
+		"runs whose place is too far from their last event": places,
+		"entries of no run":                                 `SELECT count(*) FROM entries WHERE rk NOT IN (SELECT rk FROM runs UNION ALL SELECT rk FROM dead WHERE "all")`,
+		"slots of no run":                                   `SELECT count(*) FROM slots WHERE rk <> 0 AND rk NOT IN (SELECT rk FROM runs UNION ALL SELECT rk FROM dead WHERE "all")`,
+		"slots of a version that was not given yet":         `SELECT count(*) FROM slots, slot_version WHERE version > last`,
+	} {
+		require.Zero(t, query[int](t, db, text), what)
+	}
+}
+
+// places counts runs whose place is ahead of their last event, or too far behind.
+const places = `SELECT count(*) FROM (SELECT place, max(recency, ifnull((
+		SELECT ifnull(e.recency, b.recency) FROM (SELECT id, body, recency FROM events UNION ALL SELECT id, body, NULL FROM recent) e LEFT JOIN bodies b ON b.n = e.body
+		WHERE e.id BETWEEN (r.rk << 32) + r.tail AND (r.rk << 32) + 4294967295 ORDER BY e.id DESC LIMIT 1), 0)) AS recency FROM runs r)
+	WHERE place > recency OR place <= recency - 1000000000`
+
+// bodies is a file of which some runs were written together.
+type bodies struct {
+	*testing.T
+	b         driver.Backend
+	db        *sql.DB
+	revisions map[string]uint64
+}
+
+func newBodies(t *testing.T) *bodies {
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	b, err := sqlite.Open(path, sqlite.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, b.Close())
+		check(t, path)
+	})
+	return &bodies{T: t, b: b, db: look(t, path), revisions: map[string]uint64{}}
+}
+
+// apply makes changes at the revisions that the runs have.
+func (b *bodies) apply(changes ...driver.Change) {
+	for i := range changes {
+		changes[i].Revision = b.revisions[changes[i].Run]
+	}
+	results, err := b.b.Apply(b.Context(), driver.ApplyRequest{Changes: changes})
+	require.NoError(b, err)
+	for i, res := range results {
+		require.NoError(b, res.Err)
+		b.revisions[changes[i].Run] = res.Revision
+	}
+}
+
+// purge erases all and returns in how many slices.
+func (b *bodies) purge() int {
+	for n := 1; ; n++ {
+		res, err := b.b.Purge(b.Context(), driver.PurgeRequest{})
+		require.NoError(b, err)
+		if !res.More {
+			return n
+		}
+	}
+}
+
+func (b *bodies) want(bodies, events int) {
+	b.Helper()
+	require.Equal(b, bodies, query[int](b.T, b.db, `SELECT count(*) FROM bodies`), "bodies")
+	require.Equal(b, events, query[int](b.T, b.db, `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM recent)`), "events")
+}
+
+func row(tail uint64) *driver.Head { return &driver.Head{Recency: 1, Tail: tail, Data: []byte(`{}`)} }
+
+func events(from, to uint64) []driver.Record {
+	var recs []driver.Record
+	for seq := from; seq <= to; seq++ {
+		recs = append(recs, driver.Record{Seq: seq, Recency: seq, Encoding: driver.Plain, Header: []byte(`{}`), State: []byte("state")})
+	}
+	return recs
+}

@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// recordsSQL returns the statement for a page of records: events and recent, merged as
+// they are read.
+func recordsSQL(req driver.RecordsRequest) string {
+	const of = ` b ON b.n = e.body WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3`
+	settled, recent := settledColumns("e", "b"), recentColumns("b")
+	if !req.HeadersOnly {
+		settled, recent = settled+`, ifnull(e.state, b.state)`, recent+`, b.state`
+	}
+	order := ` ORDER BY 1 `
+	if req.Reverse {
+		order += `DESC `
+	}
+	return `SELECT e.id, ` + settled + ` FROM runs r CROSS JOIN events e LEFT JOIN bodies` + of +
+		` UNION ALL SELECT e.id, ` + recent + ` FROM runs r CROSS JOIN recent e CROSS JOIN bodies` + of + order + `LIMIT ?4`
+}
+
+// The four statements for records.
+var recordsTexts = func() (texts [2][2]string) {
+	for h := range texts {
+		for r := range texts[h] {
+			texts[h][r] = recordsSQL(driver.RecordsRequest{HeadersOnly: h == 1, Reverse: r == 1})
+		}
+	}
+	return texts
+}()
+
+// Records implements [driver.Backend].
+func (b *Backend) Records(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	out, err := b.records(ctx, req)
+	if len(out) > 0 && errors.Is(err, driver.ErrCorrupt) {
+		return out, nil // the page ends there
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (b *Backend) records(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
+	text := recordsTexts[index(req.HeadersOnly)][index(req.Reverse)]
+	rows, err := b.reads.query(ctx, b.readers, text, req.Run, seqParam(req.From), seqParam(req.To), req.Limit)
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer rows.Close()
+	var out []driver.Record
+	var size int64
+	for rows.Next() {
+		var n recordRow
+		var state []byte
+		dest := n.dest()
+		if !req.HeadersOnly {
+			dest = append(dest, &state)
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return out, b.unread(ctx, err)
+		}
+		r := n.record()
+		if !req.HeadersOnly {
+			r.State = blob(state)
+		}
+		size += int64(len(r.Header) + len(r.State))
+		if req.MaxBytes > 0 && size > req.MaxBytes && len(out) > 0 {
+			break
+		}
+		out = append(out, *r)
+	}
+	return out, b.explain(rows.Err())
+}
+
+func index(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// seqParam keeps a seq within what a rowid has room for.
+func seqParam(seq uint64) int64 { return int64(min(seq, driver.MaxSeq)) }
