@@ -8,63 +8,72 @@ import (
 	"time"
 )
 
-// Append is an event to be appended.
+// Append is an event to be appended. Without From, Root, Expect and Begin it continues
+// from the run's newest recoverable event, as the storage holds it, and begins a run that
+// doesn't exist.
 type Append struct {
-	// Header is what the caller says of the event. RunID, NodeID and Kind are
-	// needed; a zero CreatedAt becomes the time of the call; Seq, Parent, Size,
-	// SHA256 and Life are the log's and ignored.
+	// Header is what the caller says of the event. RunID, NodeID and Kind are needed; a
+	// zero CreatedAt becomes the time of the call; Seq, Parent, Size, SHA256, Visit,
+	// Writer and Life are the log's and ignored.
 	Header Header
 	// State is not kept or changed after Append returned.
 	State []byte
-	// Check, if not nil, says what is wrong with State. It may be called in
-	// another goroutine, while the state is being hashed and compared; if it
-	// returns an error, Append returns that and writes nothing.
+	// Check, if not nil, says what is wrong with State. It may be called in another
+	// goroutine, while the state is being hashed and compared; if it returns an error,
+	// Append returns that and writes nothing.
 	Check func() error
-	// Parent is the seq of the event that this one continues from; 0 for the
-	// newest that went through this Log, in either direction, or if none did
-	// while the last 65,536 runs were used, for the run's last.
-	Parent uint64
+	// From is the event that this one continues from. With a hash it must be that very
+	// event: one of another life of the run is refused. A zero Seq leaves it to Expect,
+	// or else to the run.
+	From Position
 	// Root makes an event that continues from none.
 	Root bool
-	// After is the seq that must be the run's last, if CheckAfter is set: 0 for
-	// a run that must not exist. It is then also the default for Parent.
-	After      uint64
-	CheckAfter bool
+	// Expect, if not nil, is what must be the run's newest event, with a seq of at least
+	// 1, and with a hash, if it has one. It is then also the default for From.
+	Expect *Position
+	// Begin says that the run must not exist. It is strict: the second of two equal
+	// first events is refused, too.
+	Begin bool
 }
 
-// Append appends an event to its run and returns it as it was stored, without
-// its state.
+// Appended is an event as it was appended, without its state.
+type Appended struct {
+	Event
+	// Repeated says that the event was there already, from an earlier try.
+	Repeated bool
+}
+
+// Append appends an event to its run and returns it as it was stored.
 //
-// Durability: a nil error means durable and visible. [ErrUnknownOutcome] means
-// that a sync failed. With any other error nothing was written.
+// Durability: a nil error means durable and visible. [ErrUnknownOutcome] means that a sync
+// failed, or that an answer was lost. With any other error nothing was written.
 //
-// Order: the event's seq is the run's last plus one, assigned under one lock,
-// also if another process appends to the same run meanwhile: the event keeps
-// its parent and takes the next seq.
+// Order: the event's seq is the run's last plus one, assigned under one lock, also if
+// another process appends to the same run meanwhile: the event keeps its parent and takes
+// the next seq.
 //
-// Errors: [ErrConflict] when CheckAfter is set and After is not the run's last
-// seq, unless the event after it is the very one that is being appended, which
-// makes a repetition answer like the first time; [ErrNotFound] for a Parent that
-// is not there; [ErrInvalid] and [ErrTooLarge] for what can't be stored;
-// [ErrReadOnly]; [ErrClosed]; ctx.Err() when ctx was done before the event's
-// turn came.
-func (l *Log) Append(ctx context.Context, a Append) (Event, error) {
+// Errors: [ErrConflict] for a position of another life of the run, when Expect is set and
+// is not the run's newest event, or when Begin is set and the run exists. With Expect a
+// repetition is recognised, because the event after it is the one that is being appended,
+// by the same writer or another: it answers as the first time, with Repeated.
+// [ErrNotFound] for a From that is not there; [ErrInvalid] and [ErrTooLarge] for what
+// can't be stored; [ErrReadOnly]; [ErrClosed]; [ErrLocked]; ctx.Err() when ctx was done
+// before the commit began.
+func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	if err := checkID("run id", a.Header.RunID); err != nil {
-		return Event{}, err
+		return Appended{}, err
 	}
-	return l.append(ctx, a)
-}
-
-// append is Append also for companion logs.
-func (l *Log) append(ctx context.Context, a Append) (Event, error) {
 	if err := checkHeader(&a.Header); err != nil {
-		return Event{}, err
+		return Appended{}, err
+	}
+	if a.Expect != nil && a.Expect.Seq == 0 {
+		return Appended{}, fmt.Errorf("%w expectation: seq 0 is no event; Begin says that the run must not exist", ErrInvalid)
 	}
 	if size := int64(len(a.State)); size > l.opts.MaxState {
-		return Event{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or keep large things elsewhere and their names in the state", size, l.opts.MaxState), Err: ErrTooLarge}
+		return Appended{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or keep large things elsewhere and their names in the state", size, l.opts.MaxState), Err: ErrTooLarge}
 	}
 	if err := l.writable(ctx); err != nil {
-		return Event{}, err
+		return Appended{}, err
 	}
 	p := &pending{Append: a, ctx: ctx, done: make(chan struct{})}
 	p.untimed = a.Header.CreatedAt.IsZero()
@@ -72,22 +81,25 @@ func (l *Log) append(ctx context.Context, a Append) (Event, error) {
 		p.Header.CreatedAt = time.Now()
 	}
 	p.Header.CreatedAt = p.Header.CreatedAt.Round(0).UTC()
-	p.Header.Size = int64(len(a.State))
+	if !p.Header.StartedAt.IsZero() {
+		p.Header.StartedAt = p.Header.StartedAt.Round(0).UTC()
+	}
+	p.Header.Size, p.Header.Writer = int64(len(a.State)), l.word
 	if err := l.digest(ctx, p); err != nil {
-		return Event{}, err
+		return Appended{}, err
 	}
 	l.enqueue(p)
 	l.await(ctx, p)
 	if p.err != nil {
-		return Event{}, p.err
+		return Appended{}, p.err
 	}
-	ev := p.made.event
-	ev.Header, ev.State = p.Header, nil // what made has is not for giving away
-	return ev, nil
+	out := Appended{Event: p.made.event, Repeated: p.repeated}
+	out.Header, out.State = p.Header, nil // what made has is not for giving away
+	return out, nil
 }
 
-// parallelMin is the size in bytes from which on a state is checked, hashed and
-// compared at the same time: below, starting goroutines costs more than it saves.
+// parallelMin is the size in bytes from which on a state is checked, hashed and compared
+// at the same time: below, starting goroutines costs more than it saves.
 const parallelMin = 32 << 10
 
 // digest does all that an append needs of its state before its turn comes.
@@ -120,8 +132,8 @@ func (l *Log) digestAtOnce(ctx context.Context, p *pending) error {
 
 func (p *pending) hash() { p.Header.SHA256 = sha256.Sum256(p.State) }
 
-// keep copies the state: the caller may change it later, and the next is compared
-// with it.
+// keep copies the state: the caller may change it later, and the next is compared with
+// it.
 func (p *pending) keep() { p.copied = append([]byte{}, p.State...) }
 
 func (p *pending) check() error {
@@ -141,21 +153,18 @@ func (l *Log) compare(ctx context.Context, p *pending) error {
 	return nil
 }
 
-// base returns the state that a new one is to be compared with: its parent's,
-// from memory or read back; nil if there is none or it can't be read, since any
-// state can also be stored whole.
+// base returns the state that a new one is to be compared with: its parent's, from memory
+// or read back; nil if there is none or it can't be read, since any state can also be
+// stored whole.
 func (l *Log) base(ctx context.Context, a *Append) (*snapshot, error) {
-	if a.Root || l.opts.AllPlain || len(a.State) <= l.opts.PlainMax {
+	if a.Root || a.Begin || l.opts.AllPlain || len(a.State) <= l.opts.PlainMax {
 		return nil, nil
 	}
-	parent := a.Parent
-	if parent == 0 && a.CheckAfter {
-		parent = a.After
+	parent := a.From.Seq
+	if parent == 0 && a.Expect != nil {
+		parent = a.Expect.Seq
 	}
 	lr, ok := l.live.get(a.Header.RunID)
-	if ok && parent == 0 {
-		parent = lr.seen
-	}
 	run, err := lr.run, error(nil)
 	if !ok || lr.stale { // it may have been sealed, and its newest state with it
 		if run, err = l.run(ctx, a.Header.RunID); err != nil {
@@ -163,7 +172,7 @@ func (l *Log) base(ctx context.Context, a *Append) (*snapshot, error) {
 		}
 	}
 	if parent == 0 {
-		parent = run.Last
+		parent = run.Tip
 	}
 	if lr.newest.of(&run) && lr.newest.event.Seq == parent {
 		return lr.newest, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
@@ -75,13 +76,13 @@ func chainCost(stored, raw int) int64 { return int64(max(stored, raw/8)) }
 // encode chooses how to store a state; base is the state it grew from, or nil.
 func (c *codec) encode(state []byte, base *snapshot) encoded {
 	if c.opts.AllPlain || len(state) <= c.opts.PlainMax || len(state) == 0 {
-		return encoded{encoding: Plain, bytes: state, chain: int64(len(state))}
+		return encoded{encoding: driver.Plain, bytes: state, chain: int64(len(state))}
 	}
 	if base != nil && base.links < maxLinks {
 		d := delta.Encode(nil, base.event.State, state)
-		e := encoded{encoding: Delta, base: base.event.Seq, bytes: d, from: base}
+		e := encoded{encoding: driver.Delta, base: base.event.Seq, bytes: d, from: base}
 		if z := c.enc.EncodeAll(d, nil); len(z) < len(d) {
-			e.encoding, e.bytes = DeltaZstd, z
+			e.encoding, e.bytes = driver.DeltaZstd, z
 		}
 		e.chain = base.chain + chainCost(len(e.bytes), len(d))
 		if len(d) <= len(state)/2 && e.chain <= chainFactor*int64(len(state))+chainSlack {
@@ -90,24 +91,24 @@ func (c *codec) encode(state []byte, base *snapshot) encoded {
 	}
 	z := c.enc.EncodeAll(state, nil)
 	if len(z) >= len(state) {
-		return encoded{encoding: Plain, bytes: state, chain: int64(len(state))}
+		return encoded{encoding: driver.Plain, bytes: state, chain: int64(len(state))}
 	}
-	return encoded{encoding: Zstd, bytes: z, chain: int64(len(z))}
+	return encoded{encoding: driver.Zstd, bytes: z, chain: int64(len(z))}
 }
 
 // whole returns a state that is stored without need of another, of at most max
 // bytes, and that the caller may keep.
-func (c *codec) whole(r *Record, max int64) ([]byte, error) {
-	if r.Encoding == Plain {
+func (c *codec) whole(r *record, max int64) ([]byte, error) {
+	if r.Encoding == driver.Plain {
 		return r.State, nil
 	}
 	return c.inflate(r.State, max)
 }
 
 // parse returns the delta that a record holds; max bounds its target.
-func (c *codec) parse(r *Record, max int64) (*delta.Delta, error) {
+func (c *codec) parse(r *record, max int64) (*delta.Delta, error) {
 	b := r.State
-	if r.Encoding == DeltaZstd {
+	if r.Encoding == driver.DeltaZstd {
 		var err error
 		if b, err = c.inflate(b, 2*max+1<<20); err != nil {
 			return nil, err
@@ -118,9 +119,9 @@ func (c *codec) parse(r *Record, max int64) (*delta.Delta, error) {
 
 // inflatedSize returns how many bytes a record's state takes when it is
 // decompressed, as its frame says; what it is made of is not looked at.
-func inflatedSize(r *Record) int64 {
+func inflatedSize(r *record) int64 {
 	var h zstd.Header
-	if r.Encoding != Zstd && r.Encoding != DeltaZstd || h.Decode(r.State) != nil || !h.HasFCS {
+	if r.Encoding != driver.Zstd && r.Encoding != driver.DeltaZstd || h.Decode(r.State) != nil || !h.HasFCS {
 		return int64(len(r.State))
 	}
 	return int64(min(h.FrameContentSize, math.MaxInt32))

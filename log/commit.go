@@ -8,19 +8,22 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// pending is an append on its way. Its caller owns it until it is queued, the
-// writer from then until done is closed, then its caller again.
+// pending is an append on its way. Its caller owns it until it is queued, the writer from
+// then until done is closed, then its caller again.
 type pending struct {
 	Append
 	encoded
-	ctx     context.Context
-	copied  []byte // the state, for the next to be compared with
-	untimed bool   // the caller gave no CreatedAt
-	done    chan struct{}
-	made    *snapshot // of the event as it was appended, or was there already
-	err     error
+	ctx      context.Context
+	copied   []byte // the state, for the next to be compared with
+	untimed  bool   // the caller gave no CreatedAt
+	repeated bool   // the event was there already
+	done     chan struct{}
+	made     *snapshot // of the event as it was appended, or was there already
+	err      error
 }
 
 // finish answers the caller, with p.made if err is nil.
@@ -44,9 +47,9 @@ func (l *Log) enqueue(p *pending) {
 	l.mu.Unlock()
 }
 
-// await waits until p is finished. Whoever finds the writer's slot free takes
-// all that is queued and commits it for everybody, so that appends which arrive
-// while a commit is under way share the next, and nobody waits on a timer.
+// await waits until p is finished. Whoever finds the writer's slot free takes all that is
+// queued and commits it for everybody, so that appends which arrive while a commit is
+// under way share the next, and nobody waits on a timer.
 func (l *Log) await(ctx context.Context, p *pending) {
 	for !p.finished() {
 		select {
@@ -61,7 +64,7 @@ func (l *Log) await(ctx context.Context, p *pending) {
 				p.finish(fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
 				return
 			}
-			<-p.done // the writer has it: the outcome is near
+			<-p.done // the writer has it: it lets go unless the commit has begun
 		}
 	}
 }
@@ -84,41 +87,46 @@ func (l *Log) withdraw(p *pending) bool {
 	return true
 }
 
+// requeue puts appends back before all that are queued.
+func (l *Log) requeue(batches []*batch) {
+	var all []*pending
+	for _, b := range batches {
+		all = append(append(all, b.pending...), b.later...)
+	}
+	l.mu.Lock()
+	l.queue = append(all, l.queue...)
+	l.mu.Unlock()
+}
+
 // batch is what a commit does to one run.
 type batch struct {
-	run Run // as it is after the change
-	// seen is the newest event that had gone through this Log when the batch
-	// was first looked at: what its first append continues from unless it says
-	// otherwise. It stays so when a conflict makes the batch try again.
-	seen    uint64
-	reborn  bool // the run was deleted since
+	run     Run // as it is after the change
+	block   openBlock
 	tries   int
 	pending []*pending
-	// later are appends that can only be judged when what goes before them in
-	// the same batch is decided.
+	// later are appends that can only be judged when what goes before them in the same
+	// batch is decided.
 	later  []*pending
-	change Change
+	change driver.Change
+	class  uint8
 	// Room for the change's first record, and its header unless that is long.
-	record [1]Record
+	record [1]driver.Record
 	header [384]byte
 }
 
 // commitQueued commits all that is queued. The caller holds the writer's slot.
 func (l *Log) commitQueued() {
-	if l.company {
-		// Those whom the last commit has answered are about to append again:
-		// let them come along, as long as some do. A lone writer is spared the
-		// 15 µs that this takes.
+	if l.lastShared {
+		// Those whom the last commit has answered are about to append again: let them
+		// come along, as long as some do. A lone writer is spared the 15 µs that this
+		// takes.
 		for before := -1; l.queued() > before; {
 			before = l.queued()
 			runtime.Gosched()
 		}
 	}
-	l.mu.Lock()
-	queue := l.queue
-	l.queue = nil
-	l.mu.Unlock()
-	l.company = len(queue) > 1
+	queue := l.takeQueue()
+	l.lastShared = len(queue) > 1
 	if err := l.writable(context.Background()); err != nil {
 		for _, p := range queue {
 			p.finish(err)
@@ -127,25 +135,52 @@ func (l *Log) commitQueued() {
 	}
 	batches := l.byRun(queue)
 	for len(batches) > 0 {
-		batches = l.commit(batches)
+		var left bool
+		if batches, left = l.commit(batches); left {
+			// Somebody could not wait any longer, perhaps the one whose goroutine this
+			// is: another takes over.
+			l.requeue(batches)
+			break
+		}
 	}
-	l.alone = alone{} // the events are their callers'
+	l.single = singleCommit{} // the events are their callers'
 }
 
-// alone is the memory of a commit of one event, to be used again by the next: what
+// takeQueue takes what is queued, up to what the backend takes at once.
+func (l *Log) takeQueue() []*pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.queue)
+	if most := l.limits.Apply; most > 0 {
+		var size int64
+		for i, p := range l.queue {
+			if size += int64(len(p.bytes)) + MaxHeader; size > most && i > 0 {
+				n = i
+				break
+			}
+		}
+	}
+	queue := l.queue[:n:n]
+	if l.queue = l.queue[n:]; len(l.queue) == 0 {
+		l.queue = nil
+	}
+	return queue
+}
+
+// singleCommit is the memory of a commit of one event, to be used again by the next: what
 // a small event takes beside its sync is for a third to touch memory that is new.
-type alone struct {
+type singleCommit struct {
 	batch   batch
 	batches [1]*batch
-	changes [1]Change
+	changes [1]driver.Change
 }
 
 // byRun sorts appends into a batch for each run.
 func (l *Log) byRun(queue []*pending) []*batch {
 	if len(queue) == 1 {
-		l.alone.batch = batch{pending: queue}
-		l.alone.batches[0] = &l.alone.batch
-		return l.alone.batches[:]
+		l.single.batch = batch{pending: queue}
+		l.single.batches[0] = &l.single.batch
+		return l.single.batches[:]
 	}
 	batches := make([]*batch, 0, len(queue))
 	runs := make(map[string]*batch, len(queue))
@@ -161,20 +196,27 @@ func (l *Log) byRun(queue []*pending) []*batch {
 	return batches
 }
 
-// commit makes one try and returns the batches that met a conflict.
-func (l *Log) commit(batches []*batch) (again []*batch) {
+// commit makes one try and returns the batches that are to be tried again. left says that
+// the commit was called off for a caller whose ctx is done, before it began.
+func (l *Log) commit(batches []*batch) (again []*batch, left bool) {
 	batches = slices.DeleteFunc(batches, func(b *batch) bool {
 		l.prepare(b)
 		return len(b.pending) == 0
 	})
 	if len(batches) == 0 {
-		return nil
+		return nil, false
 	}
-	changes := slices.Grow(l.alone.changes[:0], len(batches))
+	changes := slices.Grow(l.single.changes[:0], len(batches))
 	for _, b := range batches {
 		changes = append(changes, b.change)
 	}
-	results, err := l.apply(changes)
+	ctx, release := patience(batches)
+	results, err := l.apply(ctx, changes)
+	calledOff := err != nil && ctx.Err() != nil && notApplied(err)
+	release()
+	if calledOff {
+		return l.dismiss(batches, err), true
+	}
 	for i, b := range batches {
 		switch {
 		case err != nil:
@@ -196,7 +238,54 @@ func (l *Log) commit(batches []*batch) (again []*batch) {
 			b.fail(results[i].Err)
 		}
 	}
-	return again
+	return again, false
+}
+
+func notApplied(err error) bool {
+	var e *driver.NotAppliedError
+	return errors.As(err, &e)
+}
+
+// patience returns a context that is done as soon as that of one of the callers is, and
+// what releases it.
+func patience(batches []*batch) (context.Context, func()) {
+	if len(batches) == 1 && len(batches[0].pending) == 1 {
+		return batches[0].pending[0].ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	release := []func(){cancel}
+	for _, b := range batches {
+		for _, p := range b.pending {
+			if p.ctx.Done() != nil {
+				stop := context.AfterFunc(p.ctx, cancel)
+				release = append(release, func() { stop() })
+			}
+		}
+	}
+	return ctx, func() {
+		for _, f := range release {
+			f()
+		}
+	}
+}
+
+// dismiss answers the callers whose ctx is done and returns the batches of the others.
+func (l *Log) dismiss(batches []*batch, err error) []*batch {
+	var left []*batch
+	for _, b := range batches {
+		l.live.doubt(b.change.Run)
+		all := slices.DeleteFunc(append(b.pending, b.later...), func(p *pending) bool {
+			if p.ctx.Err() == nil {
+				return false
+			}
+			p.finish(fmt.Errorf("%swaiting for the storage: %w: %w", place(p.Header.RunID, 0), p.ctx.Err(), err))
+			return true
+		})
+		if len(all) > 0 {
+			left = append(left, &batch{pending: all})
+		}
+	}
+	return left
 }
 
 func (b *batch) fail(err error) {
@@ -208,9 +297,16 @@ func (b *batch) fail(err error) {
 
 // succeed remembers the run and answers the callers.
 func (l *Log) succeed(b *batch) {
-	p := b.pending[len(b.pending)-1]
-	p.made.event.Header, p.made.event.State = p.Header.clone(), p.copied
-	l.live.wrote(b.run, p.made)
+	b.run.Class = Class(b.class)
+	var newest *snapshot
+	for _, p := range slices.Backward(b.pending) {
+		if p.Header.Role == Recoverable {
+			p.made.event.Header, p.made.event.State = p.Header.clone(), p.copied
+			newest = p.made
+			break
+		}
+	}
+	l.live.wrote(b.run, newest, b.block)
 	if l.opts.Grown != nil && !l.opts.AllPlain && b.run.worthSealing() {
 		l.opts.Grown(b.run.ID)
 	}
@@ -219,8 +315,8 @@ func (l *Log) succeed(b *batch) {
 	}
 }
 
-// prepare makes the change that appends what is pending, answering those that
-// can't be appended.
+// prepare makes the change that appends what is pending, answering those that can't be
+// appended.
 func (l *Log) prepare(b *batch) {
 	id := b.pending[0].Header.RunID
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
@@ -234,22 +330,21 @@ func (l *Log) prepare(b *batch) {
 	if len(b.pending) == 0 {
 		return
 	}
-	err := l.position(b, id)
-	if err != nil {
+	if err := l.position(b, id); err != nil {
 		b.fail(err)
 		return
 	}
-	b.change = Change{Run: id, Revision: b.run.revision, Append: b.record[:0]}
+	b.change = driver.Change{Run: id, Revision: b.run.revision, Append: b.record[:0]}
 	if len(b.pending) > 1 {
-		b.change.Append = make([]Record, 0, len(b.pending))
+		b.change.Append = make([]driver.Record, 0, len(b.pending))
 	}
-	next := b.seen
+	was := b.run.Class
 	b.pending = slices.DeleteFunc(b.pending, func(p *pending) bool {
-		if p.CheckAfter && p.After != b.run.Last && len(b.change.Append) > 0 {
+		if len(b.change.Append) > 0 && (p.Begin || p.Expect != nil && !b.run.at(*p.Expect)) {
 			b.later = append(b.later, p)
 			return true
 		}
-		done, err := l.place(b, p, &next)
+		done, err := l.place(b, p)
 		if done || err != nil {
 			p.finish(err)
 		}
@@ -258,21 +353,29 @@ func (l *Log) prepare(b *batch) {
 	if len(b.pending) == 0 {
 		return
 	}
+	if b.class = uint8(b.run.Class); b.run.Class != was {
+		b.change.Class = &b.class
+	}
 	if b.run.revision == 0 {
+		var err error
 		if b.change.Head, err = b.run.head(); err != nil {
 			b.fail(err)
 		}
 	}
 }
 
-// position finds out where the run stands, from memory if that may do.
+// at reports whether a position is the run's newest event.
+func (r *Run) at(p Position) bool {
+	return p.Seq == r.Last && (p.Hash.IsZero() || p.Hash == r.Hash)
+}
+
+// position finds out where the run is, from memory if that may do.
 func (l *Log) position(b *batch, id string) error {
 	lr, ok := l.live.get(id)
 	if ok && !lr.stale && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run) {
-		b.run, b.seen = lr.run, lr.seen
+		b.run, b.block = lr.run, lr.block
 		return nil
 	}
-	before := b.run.Life
 	run, err := l.settled(context.Background(), id) // who saves to a run goes before who imports it
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -282,94 +385,141 @@ func (l *Log) position(b *batch, id string) error {
 	case run.damage() != nil:
 		return run.damage()
 	}
-	switch {
-	case b.tries > 0 && before == run.Life: // seen stays
-	case b.tries > 0, ok && lr.run.Life != run.Life:
-		// What was seen is gone with an earlier life of the run, or was never
-		// there: the append continues from nothing that is.
-		b.seen, b.reborn = 0, true
-	case ok:
-		b.seen = lr.seen
-	default:
-		b.seen = run.Last
-	}
-	if b.seen > run.Last { // the run was deleted, and an export of it from before imported
-		b.seen, b.reborn = 0, true
-	}
 	b.run = run
-	return nil
+	b.block, err = l.reader(run).openBlock(context.Background())
+	return err
 }
 
-// expectsOther reports whether an append only makes sense if the run has moved
-// on since it was last looked at.
+// expectsOther reports whether an append only makes sense if the run has moved on since
+// it was last looked at.
 func (b *batch) expectsOther(run *Run) bool {
 	return slices.ContainsFunc(b.pending, func(p *pending) bool {
-		return p.Parent > run.Last || p.CheckAfter && p.After != run.Last
+		return p.Begin || p.From.Seq > run.Last || p.Expect != nil && !run.at(*p.Expect)
 	})
 }
 
-// place gives an event its seq, parent and hash and adds its record to the
-// change. It returns done for a repeated append that is already there.
-//
-// next is what an append continues from that doesn't say: the batch's first one
-// from what was seen, the others from the one before.
-func (l *Log) place(b *batch, p *pending, next *uint64) (done bool, err error) {
+// place gives an event its seq, parent and hash and adds its record to the change. It
+// returns done for a repeated append that is already there.
+func (l *Log) place(b *batch, p *pending) (done bool, err error) {
 	run := &b.run
-	if p.CheckAfter && p.After != run.Last {
+	if p.Begin && run.Last > 0 {
+		return false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run exists, with %d events, and must not; use another id, or go on with this one", run.Events()), Err: ErrConflict}
+	}
+	if p.Expect != nil && !run.at(*p.Expect) {
 		if done, err = l.repeated(b, p); done || err != nil {
 			return done, err
 		}
-		return false, &Error{Run: run.ID, Reason: "the run has moved on; load its newest event and decide again",
-			Want: fmt.Sprint("last seq ", p.After), Have: fmt.Sprint("last seq ", run.Last), Err: ErrConflict}
+		return false, run.movedOn(*p.Expect)
 	}
-	parent, err := p.parent(b, *next)
+	from, err := l.continued(b, p)
 	if err != nil {
 		return false, err
 	}
 	if run.Last >= MaxSeq {
 		return false, &Error{Run: run.ID, Reason: fmt.Sprintf("the run has %d events, the most that a run can have", run.Last), Err: ErrTooLarge}
 	}
+	visit, err := l.visitNumber(b, &p.Header)
+	if err != nil {
+		return false, err
+	}
 	if p.from != nil && (!p.from.of(run) || p.links(run.Last+1) > maxLinks) {
 		p.encoded = l.codec.encode(p.State, nil) // its base may be gone, or is too far away
 	}
-	b.change.Append = append(b.change.Append, Record{})
+	p.Header.Visit = visit.n
+	b.change.Append = append(b.change.Append, driver.Record{})
 	rec, header := &b.change.Append[len(b.change.Append)-1], b.header[:0]
 	if len(b.change.Append) > 1 {
 		header = make([]byte, 0, len(b.header))
 	}
-	if err := p.record(rec, run, parent, header); err != nil {
+	if err := p.record(rec, run, from, header); err != nil {
 		b.change.Append = b.change.Append[:len(b.change.Append)-1]
 		return false, err
 	}
 	run.setLast(&p.Header, rec)
-	*next = run.Last
+	run.Class = run.classAfter(&p.Header)
+	b.change.Put = append(b.change.Put, b.block.add(visit, rec.Seq)...)
 	p.made = &snapshot{
-		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: stored(rec), StateStored: int64(len(rec.State)), Base: rec.Base},
+		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: int64(len(rec.Header) + len(rec.State)), StateStored: int64(len(rec.State)), Base: rec.Base},
 		life:  run.Life, rewrites: run.row.Rewrites, tail: run.tail, links: rec.Links, chain: p.chain,
 	}
 	return false, nil
 }
 
-// parent decides what the event continues from.
-func (p *pending) parent(b *batch, next uint64) (uint64, error) {
-	switch {
-	case p.Root:
-		return 0, nil
-	case p.Parent > b.run.Last, p.Parent != 0 && b.reborn:
-		return 0, notFound(b.run.ID, p.Parent, fmt.Sprintf("there is no such event to continue from; the run's last seq is %d", b.run.Last))
-	case p.Parent != 0:
-		return p.Parent, nil
-	case p.CheckAfter:
-		return p.After, nil
+// movedOn says that a position is not the run's newest event.
+func (r *Run) movedOn(p Position) error {
+	e := &Error{Run: r.ID, Reason: "the run has moved on; load its newest event and decide again",
+		Want: fmt.Sprint("last seq ", p.Seq), Have: fmt.Sprint("last seq ", r.Last), Err: ErrConflict}
+	if p.Seq == r.Last {
+		return otherLife(r.ID, p, r.Hash)
 	}
-	return next, nil
+	return e
 }
 
-// record makes the event that follows the last of run, and its header, in buf if that
-// has room, which must be empty.
-func (p *pending) record(rec *Record, run *Run, parent uint64, buf []byte) error {
+// otherLife says that there is another event at a position.
+func otherLife(run string, p Position, have Digest) error {
+	return &Error{Run: run, Seq: p.Seq, Reason: "the position is of another life of the run: the run was deleted since, or restored to an earlier state, and written anew; load it again and decide again",
+		Want: p.Hash.String(), Have: have.String(), Err: ErrConflict}
+}
+
+// parent is the event that another continues from.
+type parent struct {
+	seq  uint64 // 0 for none
+	line line
+}
+
+// continued decides what the event continues from.
+func (l *Log) continued(b *batch, p *pending) (parent, error) {
+	run, from := &b.run, p.From
+	switch {
+	case p.Root:
+		return parent{}, nil
+	case from.Seq == 0 && p.Expect != nil:
+		from = Position{Seq: p.Expect.Seq} // it was compared
+	case from.Seq == 0:
+		from = Position{Seq: run.Tip}
+	}
+	switch {
+	case from.Seq == 0:
+		return parent{}, nil
+	case run.Last == 0:
+		return parent{}, notFound(run.ID, from.Seq, "there is no such run to continue: it was deleted, or never begun")
+	case from.Seq > run.Last:
+		return parent{}, notFound(run.ID, from.Seq, fmt.Sprintf("there is no such event to continue from; the run's last seq is %d", run.Last))
+	case from.Seq == run.Last:
+		if !run.at(from) {
+			return parent{}, otherLife(run.ID, from, run.Hash)
+		}
+		return parent{from.Seq, run.line}, nil
+	case from.Hash.IsZero() && from.Seq == run.Tip && run.line.Recoverable == run.Tip:
+		return parent{from.Seq, run.line}, nil
+	}
+	if n := run.Last - from.Seq; n < uint64(len(b.change.Append)) {
+		rec := &b.change.Append[uint64(len(b.change.Append))-1-n]
+		return heldTo(run.ID, from, rec)
+	}
+	rec, err := l.reader(*run).record(context.Background(), from.Seq, true)
+	if err != nil {
+		return parent{}, err
+	}
+	if err := checkSum(run.ID, run.Life, &rec.Record); err != nil {
+		return parent{}, err
+	}
+	return heldTo(run.ID, from, &rec.Record)
+}
+
+// heldTo returns a record as a parent if it is the event at a position.
+func heldTo(run string, p Position, rec *driver.Record) (parent, error) {
+	if !p.Hash.IsZero() && p.Hash != rec.Hash {
+		return parent{}, otherLife(run, p, rec.Hash)
+	}
+	return parent{rec.Seq, lineOf(rec)}, nil
+}
+
+// record makes the event that follows the last of run, and its header, in buf if that has
+// room, which must be empty.
+func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) error {
 	h := &p.Header
-	h.Seq, h.Parent, h.Life = run.Last+1, parent, ""
+	h.Seq, h.Parent, h.Life = run.Last+1, from.seq, ""
 	if h.Seq == 1 {
 		h.Life = run.Life
 	}
@@ -378,52 +528,79 @@ func (p *pending) record(rec *Record, run *Run, parent uint64, buf []byte) error
 		return err
 	}
 	if len(header) > MaxHeader {
-		return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use fewer or shorter labels", len(header), MaxHeader), Err: ErrTooLarge}
+		return tooLargeHeader(h, len(header))
 	}
-	*rec = Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), Header: header, State: p.bytes}
-	// The order of runs by age must not depend on clocks alone: of one run it
-	// goes forward whatever they do.
+	*rec = driver.Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), StateHash: h.SHA256, Header: header, State: p.bytes}
+	standOn(rec, run, from, h.Role)
+	// The order of runs by age must not depend on clocks alone: of one run it goes
+	// forward whatever they do.
 	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))
 	rec.Bytes = run.Bytes + run.row.PrunedBytes + h.Size
-	rec.Stored = run.Stored + run.row.Freed + stored(rec)
+	rec.Stored = run.Stored + run.row.Freed + int64(len(rec.Header)+len(rec.State))
 	rec.Hash = chainAfter(run.Last, run.Hash, header, h.SHA256)
 	rec.Sum = recordSum(run.Life, rec)
 	return nil
 }
 
-// repeated looks whether the event that p would make is there already, because
-// an earlier try succeeded and its answer was lost.
+// standOn says on which line the event that follows the last of run is.
+func standOn(rec *driver.Record, run *Run, from parent, role Role) {
+	rec.Recoverable, rec.Since, rec.Tip = from.line.Recoverable, from.line.Since, run.Tip
+	if role != Recoverable {
+		rec.Flags |= driver.Passed
+		return
+	}
+	if rec.Recoverable == 0 || rec.Recoverable != run.Tip { // the line begins, or others came between
+		rec.Since = rec.Seq
+	}
+	rec.Recoverable, rec.Tip = rec.Seq, rec.Seq
+}
+
+// tooLargeHeader names what takes the most of a header.
+func tooLargeHeader(h *Header, size int) error {
+	what, most := "labels", 0
+	for k, v := range h.Metadata.Labels {
+		most += len(k) + len(v)
+	}
+	if e := h.Envelope; e != nil && len(e.Prefix)+len(e.Suffix) > most {
+		what = "an Envelope"
+	}
+	return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use shorter or fewer %s", size, MaxHeader, what), Err: ErrTooLarge}
+}
+
+// repeated looks whether the event that p would make is there already, because an earlier
+// try succeeded and its answer was lost.
 func (l *Log) repeated(b *batch, p *pending) (bool, error) {
-	seq := p.After + 1
+	seq := p.Expect.Seq + 1
 	if seq > b.run.Last {
 		return false, nil
 	}
 	ctx, r := context.Background(), l.reader(b.run)
-	recs, err := r.records(ctx, RecordsRequest{From: seq, To: seq, HeadersOnly: true, Limit: 1})
+	rec, err := r.record(ctx, seq, true)
 	if err != nil {
 		return false, err
 	}
-	rec := &recs[0]
 	ev, err := r.header(rec)
 	if err == nil {
-		err = r.explain(ctx, &ev)
+		err = r.explain(ctx, rec, &ev)
 	}
 	if err != nil {
 		return false, err
 	}
-	parent := p.Parent
-	if parent == 0 && !p.Root {
-		parent = p.After
-	}
 	h := p.Header
-	h.Seq, h.Parent, h.Life = seq, parent, ev.Life
+	h.Seq, h.Parent, h.Life, h.Visit, h.Writer = seq, p.From.Seq, ev.Life, ev.Visit, ev.Writer
+	if h.Parent == 0 && !p.Root {
+		h.Parent = p.Expect.Seq
+	}
 	if p.untimed {
 		h.CreatedAt = ev.CreatedAt
 	}
 	header, err := h.marshal()
-	if err != nil || !bytes.Equal(header, rec.Header) {
+	if err != nil || h.SHA256 != ev.SHA256 || !bytes.Equal(header, rec.Header) {
 		return false, nil
 	}
-	p.Header, p.made = ev.Header, &snapshot{event: ev}
+	if !p.Expect.Hash.IsZero() && chainAfter(p.Expect.Seq, p.Expect.Hash, rec.Header, rec.StateHash) != rec.Hash {
+		return false, nil
+	}
+	p.Header, p.made, p.repeated = ev.Header, &snapshot{event: ev}, true
 	return true, nil
 }

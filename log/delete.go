@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // Delete erases a run and its notes: no event of it is found from then on, and
@@ -18,7 +20,7 @@ func (l *Log) Delete(ctx context.Context, id string) error {
 	if err := checkID("run id", id); err != nil {
 		return err
 	}
-	if err := l.drop(ctx, id, id+noteSuffix); err != nil {
+	if err := l.drop(ctx, id); err != nil {
 		return fmt.Errorf("%sdelete: %w", place(id, 0), err)
 	}
 	if err := l.purgeAll(ctx); err != nil {
@@ -36,48 +38,25 @@ func (l *Log) purgeAll(ctx context.Context) error {
 	}
 }
 
-// drop takes logs out of sight: in one call, so that a crash does not leave notes
-// without their run, which nobody would erase, wherever one transaction can hold
-// both.
-func (l *Log) drop(ctx context.Context, ids ...string) error {
+// drop takes a run out of sight.
+func (l *Log) drop(ctx context.Context, id string) error {
 	if err := l.acquire(ctx); err != nil {
 		return err
 	}
 	defer l.release()
-	for _, id := range ids {
-		l.live.forget(id)
-	}
+	l.live.forget(id)
 	for {
-		var changes []Change
-		for _, id := range ids {
-			// The head may be damaged; its revision is enough.
-			h, err := l.backend.Head(ctx, id)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			changes = append(changes, Change{Run: id, Revision: h.Revision, Drop: true})
-		}
-		if len(changes) == 0 {
+		// The head may be damaged; its revision is enough.
+		h, err := l.backend.Head(ctx, driver.HeadRequest{Run: id})
+		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
-		results, err := l.apply(changes)
 		if err != nil {
 			return err
 		}
-		conflict := false
-		for i := range results {
-			switch err := results[i].Err; {
-			case errors.Is(err, ErrConflict):
-				conflict = true
-			case err != nil:
-				return err
-			}
-		}
-		if !conflict {
-			return nil
+		_, err = l.applyOne(ctx, driver.Change{Run: id, Revision: h.Revision, Drop: true})
+		if !errors.Is(err, ErrConflict) {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -3,102 +3,61 @@ package log
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// What callers branch on, with [errors.Is].
+// What callers branch on, with [errors.Is]. Those that drivers return, too, are the
+// values of package driver.
 var (
 	// ErrNotFound: no such run, event or visit.
-	ErrNotFound = errors.New("not found")
-	// ErrDropped: the event was there, and was dropped with its header and all
-	// before it by TruncateFront. It is an ErrNotFound.
+	ErrNotFound = driver.ErrNotFound
+	// ErrDropped: the event was there, and was dropped with its header and all before
+	// it by TruncateFront. It is an ErrNotFound.
 	ErrDropped = fmt.Errorf("%w: dropped", ErrNotFound)
 	// ErrConflict: the run is not where the caller expected it to be.
-	ErrConflict = errors.New("conflict")
+	ErrConflict = driver.ErrConflict
 	// ErrClosed: the store was closed.
-	ErrClosed = errors.New("store is closed")
+	ErrClosed = driver.ErrClosed
 	// ErrPruned: the event is there, its state was dropped. The error is a
 	// [PrunedError].
 	ErrPruned = errors.New("state was pruned")
 	// ErrCorrupt: what is stored is damaged. Nothing of it is returned.
-	ErrCorrupt = errors.New("corrupt")
-	// ErrUnknownOutcome: a sync failed, and nobody can tell whether the event
-	// is or will be there. Open the storage again and look. Until then this
-	// store accepts no writes (ErrReadOnly); reads continue.
+	ErrCorrupt = driver.ErrCorrupt
+	// ErrUnknownOutcome: nobody can tell whether the event is or will be there, because
+	// a sync failed or an answer was lost. After a failed sync this store accepts no
+	// writes (ErrReadOnly) until it is opened again; reads continue.
 	ErrUnknownOutcome = errors.New("outcome unknown")
-	// ErrUnsupportedVersion: written by a newer version of flowlog.
-	ErrUnsupportedVersion = errors.New("unsupported version")
+	// ErrUnsupportedVersion: written in a format that this flowlog does not read.
+	ErrUnsupportedVersion = driver.ErrUnsupportedVersion
 	// ErrTooLarge: larger than a stated limit.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge = driver.ErrTooLarge
 	// ErrInvalid: an argument that can never be right.
-	ErrInvalid = errors.New("invalid")
-	// ErrLocked: another process held the storage for longer than this one was
-	// to wait. Nothing was written.
-	ErrLocked = errors.New("locked")
-	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction that
-	// met it wrote nothing; of a call that makes several, those before it stay.
-	ErrFull = errors.New("the disk is full")
+	ErrInvalid = driver.ErrInvalid
+	// ErrLocked: another process held the storage for longer than this one was to wait.
+	// Nothing was written.
+	ErrLocked = driver.ErrLocked
+	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction
+	// that met it wrote nothing; of a call that makes several, those before it stay.
+	ErrFull = driver.ErrFull
 	// ErrNotErased: states are redacted, and copies of some may still be in the
 	// storage's files. Redact again with the same events finishes the work.
-	ErrNotErased = errors.New("not all is erased")
-	// ErrReadOnly: the store was opened for reading only, its file can't be
-	// written, or an earlier sync failed.
-	ErrReadOnly = errors.New("store is read-only")
+	ErrNotErased = errors.New("erase incomplete")
+	// ErrReadOnly: the store was opened read-only, its file can't be written, or an
+	// earlier sync failed.
+	ErrReadOnly = driver.ErrReadOnly
 )
 
 // Error is a failure with its place. It wraps one of the sentinels above.
-type Error struct {
-	// Run and Seq say which event it is about; Seq 0 means the run as a whole.
-	Run string
-	Seq uint64
-	// Offset is the place in the stored bytes, in bytes; 0 when there is none.
-	Offset int64
-	// Want and Have are what was expected and what was found, where the
-	// failure is a comparison.
-	Want, Have string
-	// Reason says what happened and, where there is something, what to do.
-	Reason string
-	// Err is the sentinel or the cause.
-	Err error
-}
-
-// Error implements error.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(place(e.Run, e.Seq))
-	if e.Err != nil {
-		fmt.Fprintf(&b, "%v: ", e.Err)
-	}
-	b.WriteString(e.Reason)
-	if e.Offset > 0 {
-		fmt.Fprintf(&b, " at byte %d", e.Offset)
-	}
-	if e.Want != "" || e.Have != "" {
-		fmt.Fprintf(&b, " (want %s, have %s)", e.Want, e.Have)
-	}
-	return strings.TrimSuffix(b.String(), ": ")
-}
-
-// Unwrap returns the sentinel or the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-func place(run string, seq uint64) string {
-	switch {
-	case run == "":
-		return ""
-	case seq == 0:
-		return fmt.Sprintf("run %q: ", displayID(run))
-	}
-	return fmt.Sprintf("run %q seq %d: ", displayID(run), seq)
-}
+type Error = driver.Error
 
 // PrunedError says when and why a state was dropped, and what it was.
 type PrunedError struct {
 	Run      string
 	Seq      uint64
-	Policy   string    // what dropped it, or the reason; empty when no note says so
-	At       time.Time // when; zero when no note says so
+	Policy   string    // what dropped it, or the reason; empty if its note can't be read
+	At       time.Time // when; zero if its note can't be read
 	Redacted bool      // by Redact: no copy of it is to be left anywhere
 	Size     int64     // the state's size in bytes
 	SHA256   Digest    // the state's hash
@@ -119,21 +78,15 @@ func (e *PrunedError) Error() string {
 // Is reports whether target is ErrPruned.
 func (e *PrunedError) Is(target error) bool { return target == ErrPruned }
 
-// NotAppliedError wraps the error of an [Backend.Apply] after which it is
-// certain that none of the changes happened: the transaction was rolled back,
-// and the rollback was confirmed. A backend must return it only then.
-type NotAppliedError struct{ Err error }
+func place(run string, seq uint64) string { return driver.Where(run, seq) }
 
-// Error implements error.
-func (e *NotAppliedError) Error() string { return fmt.Sprintf("nothing was written: %v", e.Err) }
-
-// Unwrap returns the cause.
-func (e *NotAppliedError) Unwrap() error { return e.Err }
-
-func corrupt(run string, seq uint64, reason string) error {
-	return &Error{Run: run, Seq: seq, Reason: reason, Err: ErrCorrupt}
-}
+func corrupt(run string, seq uint64, reason string) error { return driver.Corrupt(run, seq, reason) }
 
 func notFound(run string, seq uint64, reason string) error {
 	return &Error{Run: run, Seq: seq, Reason: reason, Err: ErrNotFound}
+}
+
+// unreadable reports whether something is damaged, or of another version.
+func unreadable(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion)
 }

@@ -4,29 +4,41 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // Manifest says which run an export holds, and up to where.
 type Manifest struct {
-	// Version is that of what the engine stores: headers and the hash chain.
+	// Version is that of what the engine stores, Suite that of its hash and cipher.
 	Version int    `json:"version"`
+	Suite   int    `json:"suite"`
 	RunID   string `json:"run_id"`
 	// Life is the run's incarnation id.
 	Life string `json:"life"`
 	// Events is the seq of the newest event, Head its place in the hash chain.
 	Events uint64 `json:"events"`
 	Head   Digest `json:"head"`
-	// Anchor is what was dropped of the run's beginning, but for Visits; nil if it
-	// is all there.
-	Anchor *Anchor `json:"anchor,omitempty"`
+	// Anchor is where the run begins; nil if it is all there.
+	Anchor *ManifestAnchor `json:"anchor,omitempty"`
 }
 
-// Part is a segment of an export: of the run's events, or of its notes, which come
-// after all events. Index and Data are as in [Segment], in the format of package
-// log/segment.
+// ManifestAnchor is what a run's events follow on whose beginning was dropped: see [Anchor].
+type ManifestAnchor struct {
+	Seq   uint64    `json:"seq"`
+	Hash  Digest    `json:"hash"`
+	Bytes int64     `json:"bytes"`
+	Began time.Time `json:"began"`
+	Note  uint64    `json:"note"` // the number of the note that says more
+}
+
+// Part is a part of an export: a segment of the run's events, or some of its notes, which
+// come after all events. Index and Data are as in [driver.Segment], in the format of package
+// log/segment. Notes are notes as they are stored, by number.
 type Part struct {
-	Notes       bool
 	Index, Data []byte
+	Notes       [][]byte
 }
 
 // Export streams a run, as it stands now, with its notes: segments as they are
@@ -49,44 +61,62 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 	if err != nil {
 		return Manifest{}, nil, err
 	}
-	m := Manifest{Version: formatVersion, RunID: run.ID, Life: run.Life, Events: run.Last, Head: run.Hash}
+	m := Manifest{Version: formatVersion, Suite: suiteSHA256, RunID: run.ID, Life: run.Life, Events: run.Last, Head: run.Hash}
 	if run.Anchor > 0 {
 		a, err := l.anchor(ctx, run)
 		if err != nil {
 			return Manifest{}, nil, err
 		}
-		a.Visits = nil // the note has them
-		m.Version, m.Anchor = anchoredVersion, &a
+		m.Anchor = &ManifestAnchor{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Began: a.Began, Note: run.row.Anchor.Note}
 	}
 	return m, func(yield func(Part, error) bool) {
-		send := func(run Run, notes bool) (goOn bool) {
-			for seg, err := range l.exported(ctx, run) {
-				if !yield(Part{notes, seg.Index, seg.Data}, err) || err != nil {
-					return false
-				}
+		for seg, err := range l.exported(ctx, run) {
+			if !yield(Part{Index: seg.Index, Data: seg.Data}, err) || err != nil {
+				return
 			}
-			return true
-		}
-		if !send(run, false) {
-			return
 		}
 		// The notes come last: so there is one for each state that was found pruned.
-		notes, err := l.run(ctx, id+noteSuffix)
-		if err == nil && !send(notes, true) {
-			return
-		}
-		if err == nil || errors.Is(err, ErrNotFound) {
-			err = l.gone(ctx, run) // and its notes with it
-		}
-		if err != nil {
+		if err := l.exportNotes(ctx, run, yield); err != nil {
 			yield(Part{}, err)
 		}
 	}, nil
 }
 
+// notesPart is how many bytes of notes a part has, at least, unless it is the last.
+const notesPart = 1 << 20
+
+// exportNotes gives all notes of a run.
+func (l *Log) exportNotes(ctx context.Context, run Run, yield func(Part, error) bool) error {
+	now, err := l.run(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	if now.Life != run.Life {
+		return l.gone(ctx, run)
+	}
+	var part Part
+	size := 0
+	for _, n := range l.notes(ctx, now) {
+		if n.err != nil {
+			return n.err
+		}
+		part.Notes = append(part.Notes, n.value)
+		if size += len(n.value); size >= notesPart {
+			if !yield(part, nil) {
+				return nil
+			}
+			part, size = Part{}, 0
+		}
+	}
+	if len(part.Notes) > 0 {
+		yield(part, nil)
+	}
+	return nil
+}
+
 // exported streams the events of one log as segments.
-func (l *Log) exported(ctx context.Context, run Run) iter.Seq2[Segment, error] {
-	return func(yield func(Segment, error) bool) {
+func (l *Log) exported(ctx context.Context, run Run) iter.Seq2[driver.Segment, error] {
+	return func(yield func(driver.Segment, error) bool) {
 		var hash Digest
 		if a := run.row.Anchor; a != nil {
 			hash = a.Hash
@@ -109,7 +139,7 @@ func (l *Log) exported(ctx context.Context, run Run) iter.Seq2[Segment, error] {
 
 // follows holds a segment to the hash of the event before it, and returns that of
 // its last.
-func (l *Log) follows(run string, seg Segment, prev Digest) (Digest, error) {
+func (l *Log) follows(run string, seg driver.Segment, prev Digest) (Digest, error) {
 	x, err := l.segments.ParseIndex(seg.Index)
 	if err != nil {
 		return Digest{}, err
@@ -123,19 +153,21 @@ func (l *Log) follows(run string, seg Segment, prev Digest) (Digest, error) {
 
 // exportNext returns a segment that begins at an event: the one that is stored, if it
 // holds no event that is too new.
-func (l *Log) exportNext(ctx context.Context, run Run, from uint64) (Segment, error) {
+func (l *Log) exportNext(ctx context.Context, run Run, from uint64) (driver.Segment, error) {
 	for {
 		if err := l.readable(ctx); err != nil {
-			return Segment{}, err
+			return driver.Segment{}, err
 		}
 		now, err := l.run(ctx, run.ID)
 		if err != nil {
-			return Segment{}, err
+			return driver.Segment{}, err
 		}
 		if now.Life != run.Life {
-			return Segment{}, l.gone(ctx, run)
+			return driver.Segment{}, l.gone(ctx, run)
 		}
-		seg, err := l.reader(now).exportSegment(ctx, from, run.Last)
+		r := l.reader(now)
+		seg, err := r.exportSegment(ctx, from, run.Last)
+		r.close()
 		if err = l.unlessMoved(ctx, now, err); errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -143,27 +175,21 @@ func (l *Log) exportNext(ctx context.Context, run Run, from uint64) (Segment, er
 	}
 }
 
-func (r *reader) exportSegment(ctx context.Context, from, last uint64) (Segment, error) {
-	segs, err := r.segments(ctx)
-	if err != nil {
-		return Segment{}, err
-	}
-	for _, s := range segs {
-		if s.First != from || s.Last > last {
-			continue
+func (r *reader) exportSegment(ctx context.Context, from, last uint64) (driver.Segment, error) {
+	if from < r.run.tail {
+		seg, err := r.l.backend.Segment(ctx, driver.SegmentRequest{Run: r.run.ID, Seq: from})
+		switch {
+		case errors.Is(err, ErrNotFound): // it was merged into another
+			return driver.Segment{}, ErrConflict
+		case err != nil:
+			return driver.Segment{}, r.damagedSegment(driver.Segment{First: from, Last: from}, err)
+		case seg.First == from && seg.Last <= last:
+			return seg, r.readBack(ctx, seg)
 		}
-		seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: s.ID})
-		if errors.Is(err, ErrNotFound) { // it was merged into another
-			return Segment{}, ErrConflict
-		}
-		if err != nil {
-			return Segment{}, r.damagedSegment(s, err)
-		}
-		return seg, r.readBack(ctx, seg)
 	}
 	b, err := r.build(ctx, sealPlan{from: from, to: min(from+sealEvents-1, last)}, nil)
 	if err != nil {
-		return Segment{}, err
+		return driver.Segment{}, err
 	}
 	return b.Segment, nil
 }

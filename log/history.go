@@ -7,6 +7,8 @@ import (
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // HistoryOptions choose events of a run. The zero value is all of them, oldest
@@ -33,11 +35,11 @@ type HistoryOptions struct {
 
 // History streams the events of a run as it stands when the iteration begins.
 //
-// Order is by seq. A pruned event comes without a state, and with Pruned and PrunedBy
-// set, for which the run's notes are read once. An error ends the iteration. While
-// the caller works, no lock and no transaction is held. Memory: a page of at most
-// 4 MiB of records, at most four states besides, what the notes say of pruned events,
-// by ranges, and what the caller keeps.
+// Order is by seq. A pruned event comes without a state, and with Pruned and PrunedBy set.
+// An error ends the iteration. While the caller works, no lock and no transaction is held.
+// Memory: a page of at most 4 MiB of records, or of what is sealed a segment of at most
+// 8 MiB, as much again of its blocks and 20 MB of operations; at most four states besides,
+// the notes of pruned events, and what the caller keeps.
 //
 // Errors: ErrNotFound if there is no such run, also when it is deleted on the
 // way; ErrDropped if what comes next was dropped on the way.
@@ -59,6 +61,7 @@ func (l *Log) History(ctx context.Context, id string, opts HistoryOptions) iter.
 func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		r := l.reader(run)
+		defer r.close()
 		node, left := nodeFilter(opts.Node), opts.Limit
 		var ahead *upcoming // taken, and not given yet
 		defer func() { ahead.wait() }()
@@ -71,7 +74,7 @@ func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Se
 			return yield(ev, err) && err == nil
 		}
 		for rec, err := range r.scan(ctx, opts) {
-			if err == nil && !bytes.Contains(rec.Header, node) && checkSum(run.ID, run.Life, rec) == nil {
+			if err == nil && !bytes.Contains(rec.Header, node) && checkSum(run.ID, run.Life, &rec.Record) == nil {
 				continue
 			}
 			var next *upcoming
@@ -118,7 +121,7 @@ const aheadBytes = 64 << 10
 
 // upcoming is an event on its way to the caller.
 type upcoming struct {
-	rec *Record
+	rec *record
 	s   *snapshot
 	sum chan Digest // gets the hash of its state; nil if there is nothing to wait for
 }
@@ -132,16 +135,16 @@ func (u *upcoming) wait() {
 
 // take begins with the event of a record, or returns nil if the options don't want
 // it.
-func (r *reader) take(ctx context.Context, rec *Record, opts HistoryOptions) (*upcoming, error) {
+func (r *reader) take(ctx context.Context, rec *record, opts HistoryOptions) (*upcoming, error) {
 	ev, err := r.header(rec)
 	if err != nil || opts.Node != "" && ev.NodeID != opts.Node {
 		return nil, err
 	}
 	if opts.HeadersOnly || ev.Pruned {
-		return &upcoming{s: &snapshot{event: ev, loose: true}}, nil
+		return &upcoming{rec: rec, s: &snapshot{event: ev, loose: true}}, nil
 	}
 	if opts.Node != "" { // the scan read headers only
-		recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		recs, err := r.records(ctx, driver.RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +158,7 @@ func (r *reader) take(ctx context.Context, rec *Record, opts HistoryOptions) (*u
 		} // else it is looked at again, more closely
 	}
 	s, err := r.event(ctx, rec)
-	return &upcoming{s: s}, err
+	return &upcoming{rec: rec, s: s}, err
 }
 
 // finish returns an event that was taken. Its state is the caller's.
@@ -171,5 +174,5 @@ func (r *reader) finish(ctx context.Context, u *upcoming) (*Event, error) {
 	if !u.s.loose {
 		ev = u.s.give()
 	}
-	return ev, r.explain(ctx, ev)
+	return ev, r.explain(ctx, u.rec, ev)
 }

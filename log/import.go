@@ -2,10 +2,13 @@ package log
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // ImportOptions say how to import.
@@ -30,12 +33,12 @@ type ImportOptions struct {
 // ErrUnsupportedVersion; ErrTooLarge if a state is over the limit; an error of parts;
 // else as [Log.Append].
 func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, error], opts ImportOptions) (Run, error) {
-	if m.Version > anchoredVersion {
-		return Run{}, &Error{Run: m.RunID, Reason: "the run was written by a newer flowlog; update this one",
-			Want: fmt.Sprint("at most ", anchoredVersion), Have: fmt.Sprint(m.Version), Err: ErrUnsupportedVersion}
+	if m.Version != formatVersion || m.Suite != suiteSHA256 {
+		return Run{}, &Error{Run: m.RunID, Reason: "the run was written in a format that this flowlog does not read; use the flowlog that wrote it",
+			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", m.Version, m.Suite), Err: ErrUnsupportedVersion}
 	}
-	if a := m.Anchor; a != nil && (m.Version < anchoredVersion || a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0) {
-		return Run{}, corrupt(m.RunID, a.Seq, fmt.Sprintf("an anchor at seq %d, after %d bytes, of a run up to seq %d in version %d", a.Seq, a.Bytes, m.Events, m.Version))
+	if a := m.Anchor; a != nil && (a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0 || a.Note == 0) {
+		return Run{}, corrupt(m.RunID, a.Seq, fmt.Sprintf("an anchor at seq %d, after %d bytes, of a run up to seq %d", a.Seq, a.Bytes, m.Events))
 	}
 	if err := checkID("run id", m.RunID); err != nil {
 		return Run{}, err
@@ -46,7 +49,7 @@ func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, erro
 	if opts.Progress == nil {
 		opts.Progress = func(uint64) {}
 	}
-	im := importer{l: l, manifest: m, opts: opts, run: staging(m.RunID), notes: staging(m.RunID + noteSuffix)}
+	im := importer{l: l, manifest: m, opts: opts, run: staging(m.RunID)}
 	if m.Anchor != nil {
 		im.run.begin(m.Anchor)
 	}
@@ -75,10 +78,14 @@ func (l *Log) beginImport(ctx context.Context, id string) error {
 
 // importer imports a run.
 type importer struct {
-	l          *Log
-	manifest   Manifest
-	opts       ImportOptions
-	run, notes Run // as far as they have come
+	l        *Log
+	manifest Manifest
+	opts     ImportOptions
+	run      Run // as far as it has come
+	block    openBlock
+	counts   map[visitKey]uint64 // visits of each node so far
+	marks    Marks
+	anchor   Anchor // that a note speaks of
 }
 
 func (im *importer) all(ctx context.Context, parts iter.Seq2[Part, error]) error {
@@ -97,13 +104,15 @@ func (im *importer) all(ctx context.Context, parts iter.Seq2[Part, error]) error
 	case im.run.Hash != m.Head:
 		return &Error{Run: m.RunID, Seq: m.Events, Reason: "the newest event has another hash", Want: m.Head.String(), Have: im.run.Hash.String(), Err: ErrCorrupt}
 	}
-	if im.notes.Last > 0 {
-		if err := im.check(ctx, im.notes, nil); err != nil {
-			return err
-		}
-	}
-	if err := im.check(ctx, im.run, func(events uint64) { im.opts.Progress(m.Events + events) }); err != nil {
+	if err := im.store(ctx, driver.Change{}, im.folded); err != nil {
 		return err
+	}
+	rep, err := im.l.verify(ctx, im.run, VerifyOptions{Progress: func(events uint64) { im.opts.Progress(m.Events + events) }})
+	if err != nil {
+		return im.overtaken(err)
+	}
+	if !rep.Intact() {
+		return rep.Problems[0]
 	}
 	return im.finish(ctx)
 }
@@ -114,99 +123,124 @@ func (im *importer) add(ctx context.Context, part Part) error {
 		return err
 	}
 	run := &im.run
-	switch {
-	case part.Notes && im.run.Last != im.manifest.Events:
-		return corrupt(run.ID, im.run.Last, fmt.Sprintf("notes come before all %d events have", im.manifest.Events))
-	case !part.Notes && im.notes.Last > 0:
-		return corrupt(run.ID, im.run.Last, "events come behind notes")
-	case part.Notes:
-		run = &im.notes
+	if len(part.Notes) > 0 {
+		if run.Last != im.manifest.Events {
+			return corrupt(run.ID, run.Last, fmt.Sprintf("notes come before all %d events have", im.manifest.Events))
+		}
+		return im.store(ctx, driver.Change{}, func(c *driver.Change) error { return im.takeNotes(part.Notes, c) })
 	}
-	seg, err := im.l.fits(run, part)
+	if run.row.Notes.Count > 0 {
+		return corrupt(run.ID, run.Last, "events come behind notes")
+	}
+	change, err := im.fits(part)
 	if err != nil {
 		return err
 	}
-	if !part.Notes && (run.Life != im.manifest.Life || run.Last > im.manifest.Events) {
+	if run.Life != im.manifest.Life || run.Last > im.manifest.Events {
 		return corrupt(run.ID, run.Last, fmt.Sprintf("it is an event of incarnation %s, and of %d there are %d at most", run.Life, run.Last, im.manifest.Events))
 	}
-	if err := im.store(ctx, run, &seg); err != nil {
+	if err := im.store(ctx, change, nil); err != nil {
 		return err
 	}
-	if !part.Notes {
-		im.opts.Progress(run.Last)
+	im.opts.Progress(run.Last)
+	return nil
+}
+
+// takeNotes adds notes to the run and folds them.
+func (im *importer) takeNotes(values [][]byte, c *driver.Change) error {
+	for _, value := range values {
+		number := im.run.row.Notes.Count + 1
+		n := readNote(im.run.ID, number, value)
+		if n.err == nil && len(value) > driver.MaxEntry {
+			n.err = corrupt(im.run.ID, 0, fmt.Sprintf("note %d takes %d bytes", number, len(value)))
+		}
+		if n.err != nil {
+			return n.err
+		}
+		if err := im.marks.take(&n.Note, &im.run); err != nil {
+			return corrupt(im.run.ID, 0, fmt.Sprintf("note %d of kind %q: %v", number, n.Kind, err))
+		}
+		if marking(n.Kind) {
+			im.run.row.Marked = number
+		}
+		if a := im.manifest.Anchor; a != nil && number == a.Note && n.Kind == noteKindAnchor {
+			im.anchor = n.anchor()
+		}
+		im.run.addNote(value)
+		c.Put = append(c.Put, driver.Entry{Key: noteKey(number), Value: value})
 	}
 	return nil
 }
 
-// store stores a segment of the run or of its notes.
-func (im *importer) store(ctx context.Context, run *Run, seg *Segment) error {
+// folded adds what notes come to: the marks, and the visits that were dropped.
+func (im *importer) folded(c *driver.Change) error {
+	if !im.marks.Run.empty() {
+		e, err := im.marks.Run.entry(0)
+		if err != nil {
+			return err
+		}
+		c.Put = append(c.Put, e)
+	}
+	for seq, m := range im.marks.Events {
+		if m.empty() {
+			continue
+		}
+		e, err := m.entry(seq)
+		if err != nil {
+			return err
+		}
+		c.Put = append(c.Put, e)
+	}
+	for key, n := range im.anchor.keys() {
+		c.Put = append(c.Put, driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)})
+	}
+	return nil
+}
+
+// store makes a change to the staged run; more, if not nil, adds to it.
+func (im *importer) store(ctx context.Context, c driver.Change, more func(*driver.Change) error) error {
 	if err := im.l.acquire(ctx); err != nil {
 		return err
 	}
 	defer im.l.release()
-	first := im.run.revision == 0
-	if err := im.l.stage(run, seg); err != nil {
-		return im.overtaken(err)
-	}
-	if first { // notes that an earlier life left behind
-		if err := im.l.clearNotes(ctx, im.run); err != nil {
-			return im.overtaken(err)
+	if more != nil {
+		if err := more(&c); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// check reads back what was stored of a run.
-func (im *importer) check(ctx context.Context, run Run, progress func(events uint64)) error {
-	rep, err := im.l.verify(ctx, run, VerifyOptions{Progress: progress})
-	if err != nil {
+	if err := im.l.stage(ctx, &im.run, c); err != nil {
 		return im.overtaken(err)
 	}
-	if !rep.Intact() {
-		return rep.Problems[0]
-	}
 	return nil
 }
 
-// finish makes the run one that is there, and its notes with it.
+// finish makes the run one that is there.
 func (im *importer) finish(ctx context.Context) error {
 	if err := im.l.acquire(ctx); err != nil {
 		return err
 	}
 	defer im.l.release()
-	runs := []*Run{&im.notes, &im.run} // without its notes it must not be there
-	if im.notes.revision == 0 {
-		runs = runs[1:]
-	}
-	var changes []Change
-	for _, run := range runs {
-		done := *run
-		done.row.Staged = time.Time{}
-		head, err := done.head()
-		if err != nil {
-			return err
-		}
-		im.l.live.forget(run.ID)
-		changes = append(changes, Change{Run: run.ID, Revision: run.revision, Head: head})
-	}
-	results, err := im.l.apply(changes)
+	done := im.run
+	done.row.Staged = time.Time{}
+	head, err := done.head()
 	if err != nil {
 		return err
 	}
-	for i, run := range runs {
-		if results[i].Err != nil {
-			err = errors.Join(err, im.overtaken(results[i].Err))
-			continue
-		}
-		run.revision, run.row.Staged = results[i].Revision, time.Time{}
+	im.l.live.forget(done.ID)
+	class := uint8(done.Class)
+	res, err := im.l.applyOne(ctx, driver.Change{Run: done.ID, Revision: done.revision, Head: head, Class: &class})
+	if err != nil {
+		return im.overtaken(err)
 	}
-	return err
+	done.revision = res.Revision
+	im.run = done
+	return nil
 }
 
 // overtaken says what it means that the run is not as it was left.
 func (im *importer) overtaken(err error) error {
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
-		return &Error{Run: im.manifest.RunID, Reason: "somebody else saved to the run or imported it meanwhile, or swept this import away; look whether it is there now", Err: ErrConflict}
+		return &Error{Run: im.manifest.RunID, Reason: "the run was written, imported or swept by another process meanwhile; check whether it exists", Err: ErrConflict}
 	}
 	return err
 }
@@ -216,31 +250,20 @@ func (im *importer) undo() error {
 	if im.run.revision == 0 {
 		return nil
 	}
-	err := im.l.acquire(context.Background())
+	ctx := context.Background()
+	err := im.l.acquire(ctx)
 	if err == nil {
-		err = im.remove()
+		err = im.l.clear(ctx, im.run)
 		im.l.release()
 	}
+	if errors.Is(err, ErrConflict) { // somebody else's
+		return nil
+	}
 	if err == nil {
-		err = im.l.purgeAll(context.Background())
+		err = im.l.purgeAll(ctx)
 	}
 	if err == nil || errors.Is(err, ErrReadOnly) || errors.Is(err, ErrClosed) {
 		return nil // else it is left for Sweep
 	}
 	return fmt.Errorf("not all that was stored could be removed; compacting the store does so later: %w", err)
-}
-
-// remove is undo with the writer's slot held. What is not as this import left it is
-// somebody else's.
-func (im *importer) remove() error {
-	if im.notes.revision != 0 {
-		err := im.l.one(Change{Run: im.notes.ID, Revision: im.notes.revision, Drop: true})
-		if err != nil && !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	if err := im.l.clear(im.run); err != nil && !errors.Is(err, ErrConflict) {
-		return err
-	}
-	return nil
 }

@@ -2,10 +2,13 @@ package log
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 	"github.com/flowlog/checkpoint/log/segment"
 )
@@ -14,19 +17,19 @@ import (
 type Options struct {
 	// MaxState is the largest state accepted, in bytes. Default 100 MiB.
 	MaxState int64
-	// PlainMax is the size in bytes up to which a state is stored as it is,
-	// readable with the database's own tools. Default 4 KiB; below 0 for none.
+	// PlainMax is the size in bytes up to which a state is stored as it is, readable
+	// with the database's own tools. Default 4 KiB; below 0 for none.
 	PlainMax int
-	// AllPlain stores every state as it is, and seals none: readable, and as large
-	// as it is.
+	// AllPlain stores every state as it is, and seals none: readable, and as large as it
+	// is.
 	AllPlain bool
-	// CacheBytes bounds the newest states of live runs that are kept in memory
-	// so that the next one can be compared with them. Default 64 MiB.
+	// CacheBytes bounds the newest states of live runs that are kept in memory so that
+	// the next one can be compared with them. Default 64 MiB.
 	CacheBytes int64
 	// ReadOnly makes every write fail with ErrReadOnly.
 	ReadOnly bool
-	// Grown, if not nil, is called after an append to a run whose tail has enough
-	// events to be sealed. It is called with a lock held and must return at once.
+	// Grown, if not nil, is called after an append to a run whose tail has enough events
+	// to be sealed. It is called with a lock held and must return at once.
 	Grown func(run string)
 }
 
@@ -44,25 +47,26 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// mostState is the largest limit for states, in bytes: SQLite holds values of up
-// to a billion bytes, and a delta may be a little larger than its state.
+// mostState is the largest limit for states, in bytes: SQLite holds values of up to a
+// billion bytes, and a delta may be a little larger than its state.
 const mostState = 1_000_000_000 - 1<<20
 
-// Log is a set of runs on one backend. It is safe for concurrent use. It must be
-// closed.
+// Log is a set of runs on one backend. It is safe for concurrent use. It must be closed.
 type Log struct {
-	backend  Backend
+	backend  driver.Backend
+	limits   driver.Limits
 	opts     Options
 	codec    codec
 	segments *segment.Codec
 	live     *liveRuns
+	opened   *openSegments
+	word     string // names this Log as the writer of its events
 
 	// writer is held by whoever changes the backend: it has one slot.
 	writer chan struct{}
-	// company says that the last commit was shared; owned by the holder of
-	// writer.
-	company bool
-	alone   alone // owned likewise
+	// lastShared says that the last commit was shared; owned by the holder of writer.
+	lastShared bool
+	single     singleCommit // owned likewise
 
 	mu     sync.Mutex // guards all below
 	queue  []*pending // appends that nobody has taken yet
@@ -70,27 +74,29 @@ type Log struct {
 	failed error // the failed sync after which nothing is written any more
 }
 
-// Open returns a Log on a backend, which it owns from then on: [Log.Close]
-// closes it.
-func Open(b Backend, opts Options) (*Log, error) {
+// Open returns a Log on a backend, which it owns from then on: [Log.Close] closes it.
+func Open(b driver.Backend, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
-	c, err := newCodec(opts)
-	if err != nil {
+	l := &Log{backend: b, word: strings.ToLower(rand.Text()[:8]), writer: make(chan struct{}, 1)}
+	if lb, ok := b.(driver.Limiter); ok {
+		l.limits = lb.Limits()
+	}
+	if l.limits.State > 0 {
+		opts.MaxState = min(opts.MaxState, l.limits.State)
+	}
+	var err error
+	if l.codec, err = newCodec(opts); err != nil {
 		return nil, err
 	}
-	segments, err := segment.NewCodec(segment.Options{MaxPayload: opts.MaxState + delta.MaxOverhead})
-	if err != nil {
+	if l.segments, err = segment.NewCodec(segment.Options{MaxPayload: opts.MaxState + delta.MaxOverhead}); err != nil {
 		return nil, err
 	}
-	return &Log{
-		backend: b, opts: opts, codec: c, segments: segments,
-		live:   newLiveRuns(opts.CacheBytes),
-		writer: make(chan struct{}, 1),
-	}, nil
+	l.opts, l.live, l.opened = opts, newLiveRuns(opts.CacheBytes), newOpenSegments(min(openBytes, opts.CacheBytes))
+	return l, nil
 }
 
-// Close waits for the commit under way, fails the appends that are still queued
-// with ErrClosed and closes the backend. A second Close does nothing.
+// Close waits for the commit under way, fails the appends that are still queued with
+// ErrClosed and closes the backend. A second Close does nothing.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	again := l.closed
@@ -106,6 +112,9 @@ func (l *Log) Close() error {
 
 // MaxState returns the largest state that is accepted, in bytes.
 func (l *Log) MaxState() int64 { return l.opts.MaxState }
+
+// Writer returns the random word that names this Log in the events that it writes.
+func (l *Log) Writer() string { return l.word }
 
 // readable returns why nothing can be read: the Log is closed or ctx is done.
 func (l *Log) readable(ctx context.Context) error {
@@ -123,7 +132,7 @@ func (l *Log) writable(ctx context.Context) error {
 		return err
 	}
 	if l.opts.ReadOnly {
-		return fmt.Errorf("%w: it was opened for looking only", ErrReadOnly)
+		return fmt.Errorf("%w: it was opened read-only", ErrReadOnly)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,24 +158,34 @@ func (l *Log) acquire(ctx context.Context) error {
 
 func (l *Log) release() { <-l.writer }
 
-// apply hands changes to the backend and latches the Log when nobody knows what
-// became of them. The caller holds the writer's slot.
-func (l *Log) apply(changes []Change) ([]Result, error) {
-	// The changes may belong to several callers, and half a cancellation has
-	// no meaning, so the backend gets a context that is never done.
-	results, err := l.backend.Apply(context.Background(), changes)
+// apply hands changes to the backend and latches the Log when nobody knows what became of
+// them. The caller holds the writer's slot. ctx counts until the commit begins.
+func (l *Log) apply(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
+	results, err := l.backend.Apply(ctx, driver.ApplyRequest{Changes: changes})
 	if err == nil && len(results) != len(changes) {
 		err = fmt.Errorf("backend returned %d results for %d changes", len(results), len(changes))
 	}
-	var notApplied *NotAppliedError
+	var notApplied *driver.NotAppliedError
+	var lost *driver.LostError
 	switch {
 	case err == nil:
 		return results, nil
 	case errors.As(err, &notApplied), errors.Is(err, ErrClosed):
 		return nil, err
+	case errors.As(err, &lost): // the storage is sound
+		return nil, fmt.Errorf("%w: %w: load the run's newest event to see", ErrUnknownOutcome, err)
 	}
 	l.mu.Lock()
 	l.failed = err
 	l.mu.Unlock()
 	return nil, fmt.Errorf("%w: %w: the event may be there or not; open the store again and look", ErrUnknownOutcome, err)
+}
+
+// applyOne applies one change. The caller holds the writer's slot.
+func (l *Log) applyOne(ctx context.Context, c driver.Change) (driver.Result, error) {
+	results, err := l.apply(ctx, []driver.Change{c})
+	if err != nil {
+		return driver.Result{}, err
+	}
+	return results[0], results[0].Err
 }

@@ -1,10 +1,14 @@
 package log
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"maps"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // The kinds of the notes that label and pin.
@@ -25,15 +29,15 @@ type labelData struct {
 type Mark struct {
 	// Pinned: no policy drops it.
 	Pinned bool `json:"pinned,omitempty"`
-	// Labels were given later. They go before those that were saved with the event.
+	// Labels were added later. They override those that were saved with the event.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Unlabelled are the keys of labels that were taken away later, also if they were
 	// saved with the event.
 	Unlabelled map[string]bool `json:"unlabelled,omitempty"`
 }
 
-// On returns the labels in effect: saved, which are those in an event's metadata and
-// are left as they are, with what was said later.
+// On returns the labels in effect: saved, which are those in an event's metadata and are
+// left as they are, with what was said later.
 func (m Mark) On(saved map[string]string) map[string]string {
 	if len(m.Labels) == 0 && len(m.Unlabelled) == 0 {
 		return saved
@@ -55,23 +59,18 @@ type Marks struct {
 
 // take adds what a note says of a run, or of those of its events that are there.
 func (m *Marks) take(n *Note, run *Run) error {
-	var d labelData
-	switch n.Kind {
-	case noteKindLabel, noteKindUnlabel:
-		if err := json.Unmarshal(n.Data, &d); err != nil {
-			return err
-		}
-	case noteKindPin, noteKindUnpin:
-	default:
+	if !marking(n.Kind) {
 		return nil
 	}
 	if len(n.Events) == 0 {
-		m.Run.take(n.Kind, d)
+		return m.Run.take(n)
 	}
 	for _, r := range n.Events {
 		for seq := max(r.First, run.first()); seq <= min(r.Last, run.Last); seq++ {
 			e := m.Events[seq]
-			e.take(n.Kind, d)
+			if err := e.take(n); err != nil {
+				return err
+			}
 			if m.Events == nil {
 				m.Events = map[uint64]Mark{}
 			}
@@ -81,10 +80,25 @@ func (m *Marks) take(n *Note, run *Run) error {
 	return nil
 }
 
-func (m *Mark) take(kind string, d labelData) {
+// marking reports whether a note of this kind labels or pins.
+func marking(kind string) bool {
 	switch kind {
+	case noteKindLabel, noteKindUnlabel, noteKindPin, noteKindUnpin:
+		return true
+	}
+	return false
+}
+
+func (m *Mark) take(n *Note) error {
+	var d labelData
+	if n.Kind == noteKindLabel || n.Kind == noteKindUnlabel {
+		if err := json.Unmarshal(n.Data, &d); err != nil {
+			return err
+		}
+	}
+	switch n.Kind {
 	case noteKindPin, noteKindUnpin:
-		m.Pinned = kind == noteKindPin
+		m.Pinned = n.Kind == noteKindPin
 	case noteKindLabel:
 		if m.Labels == nil {
 			m.Labels = map[string]string{}
@@ -98,11 +112,27 @@ func (m *Mark) take(kind string, d labelData) {
 		m.Unlabelled[d.Key] = true
 		delete(m.Labels, d.Key)
 	}
+	return nil
 }
 
-// Marks returns the labels and pins that were given to a run and its events after
-// they were saved, in this life of the run. It costs one read of two heads, and of the
-// run's notes if there are any; no event is read.
+// empty reports whether the mark says nothing.
+func (m *Mark) empty() bool { return !m.Pinned && len(m.Labels) == 0 && len(m.Unlabelled) == 0 }
+
+// spaceMark is the space of the entries that hold marks, folded: 'm' and the seq, 4 bytes,
+// big-endian, 0 for the run. So reading them does not read all that was ever said.
+const spaceMark = 'm'
+
+func markKey(seq uint64) []byte { return binary.BigEndian.AppendUint32([]byte{spaceMark}, uint32(seq)) }
+
+// entry returns what is stored of a mark.
+func (m *Mark) entry(seq uint64) (driver.Entry, error) {
+	value, err := json.Marshal(m)
+	return driver.Entry{Key: markKey(seq), Value: value}, err
+}
+
+// Marks returns the labels and pins that were given to a run and its events after they
+// were saved, in this life of the run. It reads the head and what is marked; no event and
+// no note is read.
 //
 // Errors: ErrNotFound if there is no such run.
 func (l *Log) Marks(ctx context.Context, id string) (Marks, error) {
@@ -115,31 +145,47 @@ func (l *Log) Marks(ctx context.Context, id string) (Marks, error) {
 
 func (l *Log) marks(ctx context.Context, run Run) (Marks, error) {
 	var m Marks
-	var bad error
-	err := l.notes(ctx, run, func(n Note) bool {
-		if err := m.take(&n, &run); err != nil {
-			bad = corrupt(run.ID+noteSuffix, 0, "note of kind "+n.Kind+": "+err.Error())
+	req := driver.EntriesRequest{Run: run.ID, EntryRange: driver.EntryRange{From: markKey(0), To: []byte{spaceMark + 1}}, Limit: pageHeaders}
+	for {
+		page, err := l.backend.Entries(ctx, req)
+		if err != nil {
+			return Marks{}, fmt.Errorf("%sread marks: %w", place(run.ID, 0), err)
 		}
-		return bad == nil
-	})
-	return m, errors.Join(err, bad)
+		for _, e := range page {
+			var mark Mark
+			if err := json.Unmarshal(e.Value, &mark); err != nil || len(e.Key) != 5 {
+				return Marks{}, corrupt(run.ID, 0, fmt.Sprintf("mark %x: %v", e.Key, err))
+			}
+			if seq := uint64(binary.BigEndian.Uint32(e.Key[1:])); seq == 0 {
+				m.Run = mark
+			} else if seq >= run.first() {
+				if m.Events == nil {
+					m.Events = map[uint64]Mark{}
+				}
+				m.Events[seq] = mark
+			}
+		}
+		if len(page) < req.Limit {
+			return m, l.gone(ctx, run)
+		}
+		req.From = append(bytes.Clone(page[len(page)-1].Key), 0)
+	}
 }
 
-// Label gives a label to an event of a run, or with seq 0 to the run. A label of the
-// same key that it has, also one that was saved with it, has this value from then on;
-// the event itself is not changed.
+// Label adds a label to an event of a run, or with seq 0 to the run. It overrides a label
+// of the same key, also one that was saved with the event; the event itself is not changed.
 //
-// Durability: as [Log.Append]. When it returns nil, no [Log.PruneIf] and no
-// [Log.DropIf] goes on without having seen the label.
+// Durability: as [Log.Append]. When it returns nil, no [Log.PruneIf] and no [Log.DropIf]
+// goes on without having seen the label.
 //
-// Errors: ErrNotFound if there is no such run or event; ErrInvalid and ErrTooLarge for
-// a key or value that can't be stored; and as [Log.Append].
+// Errors: ErrNotFound if there is no such run or event; ErrInvalid and ErrTooLarge for a
+// key or value that can't be stored; and as [Log.Append].
 func (l *Log) Label(ctx context.Context, id string, seq uint64, key, value string) error {
 	return l.label(ctx, noteKindLabel, id, seq, labelData{key, value})
 }
 
-// Unlabel takes a label away, also one that was saved with the event. Where there is
-// none it changes nothing. Errors are those of [Log.Label].
+// Unlabel takes a label away, also one that was saved with the event. Where there is none
+// it changes nothing. Errors are those of [Log.Label].
 func (l *Log) Unlabel(ctx context.Context, id string, seq uint64, key string) error {
 	return l.label(ctx, noteKindUnlabel, id, seq, labelData{Key: key})
 }
@@ -155,95 +201,80 @@ func (l *Log) label(ctx context.Context, kind, id string, seq uint64, d labelDat
 	if err != nil {
 		return err
 	}
-	_, err = l.mark(ctx, id, seq, Note{Kind: kind, Data: data})
-	return err
+	return l.mark(ctx, id, seq, Note{Kind: kind, Data: data})
 }
 
 // Pin keeps the state of an event, or with seq 0 a whole run, from every policy. What
-// names events or runs itself, as [Log.Prune] and [Log.Delete], does not ask.
+// names events or runs itself, as [Log.Prune] and [Log.Delete], ignores pins.
 //
 // Durability: as [Log.Append]. When it returns nil, the state is there, and no
 // [Log.PruneIf] that asks for pins, of any process, drops it from then on; nor does
-// [Log.DropIf] the run. That holds while pruning is under way: what is to be pruned in
-// the next transaction is not, and what was pruned before is an error of Pin.
+// [Log.DropIf] the run. That holds while pruning is under way: pin and prune exclude each
+// other, and what was pruned before is an error of Pin.
 //
 // Errors: ErrPruned, as a [PrunedError], if the event's state is gone; else those of
 // [Log.Label].
 func (l *Log) Pin(ctx context.Context, id string, seq uint64) error {
-	run, err := l.mark(ctx, id, seq, Note{Kind: noteKindPin})
-	if err != nil || seq == 0 {
-		return err
-	}
-	// Looked at after the run's head was touched: who prunes later sees the note.
-	r := l.reader(run)
-	rec, err := r.record(ctx, seq, true)
-	if err == nil && rec.Encoding == Pruned { // just now
-		if err = l.Unpin(ctx, id, seq); err == nil {
-			err = l.pruned(ctx, run, seq)
-		}
-	}
-	return err
+	return l.mark(ctx, id, seq, Note{Kind: noteKindPin})
 }
 
 // Unpin takes the pin of an event, or with seq 0 that of the run, away; where there is
 // none it changes nothing. Errors are those of [Log.Label].
 func (l *Log) Unpin(ctx context.Context, id string, seq uint64) error {
-	_, err := l.mark(ctx, id, seq, Note{Kind: noteKindUnpin})
-	return err
+	return l.mark(ctx, id, seq, Note{Kind: noteKindUnpin})
 }
 
-// mark adds a note on an event, or with seq 0 on the run, and returns the run.
-func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) (Run, error) {
-	run, err := l.look(ctx, id)
-	if err == nil {
-		err = run.headErr
-	}
-	if err != nil {
-		return Run{}, err
+// mark adds a note on an event, or with seq 0 on the run, and folds it into its mark, in
+// one change.
+func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) error {
+	if err := checkID("run id", id); err != nil {
+		return err
 	}
 	if seq > 0 {
-		rec, err := l.reader(run).record(ctx, seq, true)
-		if err == nil && rec.Encoding == Pruned && n.Kind == noteKindPin {
-			err = l.pruned(ctx, run, seq)
-		}
-		if err != nil {
-			return Run{}, err
-		}
 		n.Events = []Range{{seq, seq}}
 	}
-	if err := l.addNote(ctx, run, n); err != nil {
-		return Run{}, err
-	}
-	return l.touch(ctx, run)
+	return l.changeHead(ctx, id, func(run *Run, c *driver.Change) error {
+		r := l.reader(*run)
+		defer r.close()
+		if seq > 0 {
+			rec, err := r.record(ctx, seq, true)
+			if err == nil && rec.Encoding == driver.Pruned && n.Kind == noteKindPin {
+				err = l.pruned(ctx, *run, seq)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		value, err := r.entry(ctx, markKey(seq))
+		if err != nil {
+			return err
+		}
+		var m Mark
+		if value != nil {
+			if err := json.Unmarshal(value, &m); err != nil {
+				return corrupt(id, seq, fmt.Sprintf("its mark: %v", err))
+			}
+		}
+		note, err := run.note(l.word, &n)
+		if err == nil {
+			err = m.take(&n)
+		}
+		if err != nil {
+			return err
+		}
+		run.row.Marked = run.row.Notes.Count
+		c.Put = append(c.Put, note)
+		return m.change(seq, c)
+	})
 }
 
-// touch gives a run's head a new revision. A change that was planned before, on notes
-// that may lack the newest, then meets a conflict.
-func (l *Log) touch(ctx context.Context, run Run) (Run, error) {
-	if err := l.acquire(ctx); err != nil {
-		return Run{}, err
+// change puts or removes the mark's entry.
+func (m *Mark) change(seq uint64, c *driver.Change) error {
+	if m.empty() {
+		c.Remove = append(c.Remove, oneEntry(markKey(seq)))
+		return nil
 	}
-	defer l.release()
-	for {
-		now, err := l.run(ctx, run.ID)
-		if err == nil {
-			err = now.headErr
-		}
-		if err != nil {
-			return Run{}, err
-		}
-		if now.Life != run.Life {
-			return Run{}, l.gone(ctx, run)
-		}
-		head, err := now.head()
-		if err != nil {
-			return Run{}, err
-		}
-		err = l.one(Change{Run: run.ID, Revision: now.revision, Head: head})
-		if errors.Is(err, ErrConflict) {
-			continue
-		}
-		l.live.doubt(run.ID)
-		return now, err
-	}
+	e, err := m.entry(seq)
+	c.Put = append(c.Put, e)
+	return err
 }

@@ -2,25 +2,30 @@ package log
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// Note is what is said about a run or some of its events after the fact. Notes
-// are events of the run's companion log: appended, hash-chained, never changed,
-// and deleted with the run.
+// Note is what is said about a run or some of its events after the fact. Notes are
+// numbered, linked by a hash chain of their own, never changed, and gone with the run. A
+// note is made in the same change as what it speaks of.
 type Note struct {
+	// Number is the note's place: 1, 2, 3 …
+	Number uint64 `json:"-"`
 	// Kind says what the note is: "prune", "redact", "label", …
-	Kind string `json:"-"`
-	// At is when it was made.
-	At time.Time `json:"-"`
-	// Life is the incarnation of the run that it speaks of. AddNote fills it in.
-	Life string `json:"life"`
-	// Events are the seqs that it speaks of, as ranges with both ends included,
-	// in ascending order; none means the run as a whole.
+	Kind string `json:"kind"`
+	// At is when it was made, Writer the word of the Log that made it.
+	At     time.Time `json:"at"`
+	Writer string    `json:"writer,omitempty"`
+	// Events are the seqs that it speaks of, as ranges with both ends included, in
+	// ascending order; none means the run as a whole.
 	Events []Range `json:"events,omitempty"`
 	// Data is the rest, a JSON value, as the kind has it.
 	Data json.RawMessage `json:"data,omitempty"`
@@ -42,9 +47,6 @@ func (n *Note) Covers(seq uint64) bool {
 	return false
 }
 
-// dropped reports whether the note says that states were dropped.
-func (n *Note) dropped() bool { return n.Kind == noteKindPrune || n.Kind == noteKindRedact }
-
 // ranges joins ascending seqs to ranges.
 func ranges(seqs []uint64) []Range {
 	var out []Range
@@ -58,97 +60,203 @@ func ranges(seqs []uint64) []Range {
 	return out
 }
 
-// AddNote appends a note to a run's companion log, as durably as an event. The
-// note's At, if zero, and Life are filled in.
+// spaceNote is the space of the entries that hold notes: 'n' and the number, 8 bytes,
+// big-endian.
+const spaceNote = 'n'
+
+func noteKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceNote}, number)
+}
+
+// note adds a note to the run's head, and returns the entry that goes with it. Number, At
+// and Writer are filled in.
+func (r *Run) note(writer string, n *Note) (driver.Entry, error) {
+	n.Number, n.Writer = r.row.Notes.Count+1, writer
+	if n.At.IsZero() {
+		n.At = time.Now()
+	}
+	n.At = n.At.Round(0).UTC()
+	value, err := json.Marshal(n)
+	if err != nil {
+		return driver.Entry{}, &Error{Run: r.ID, Reason: fmt.Sprintf("note of kind %q can't be written as JSON: %v", n.Kind, err), Err: ErrInvalid}
+	}
+	if len(value) > driver.MaxEntry {
+		return driver.Entry{}, &Error{Run: r.ID, Reason: fmt.Sprintf("note of kind %q takes %d bytes; at most %d are allowed", n.Kind, len(value), driver.MaxEntry), Err: ErrTooLarge}
+	}
+	r.addNote(value)
+	return driver.Entry{Key: noteKey(n.Number), Value: value}, nil
+}
+
+// addNote moves the run's summary on by a note.
+func (r *Run) addNote(value []byte) {
+	number := r.row.Notes.Count + 1
+	r.row.Notes = noted{number, noteHash(number, r.row.Notes.Hash, r.Life, value)}
+	r.Notes = number
+}
+
+// AddNote adds a note to a run, as durably as an event. The note's Number and Writer, and
+// At if it is zero, are filled in.
 //
-// Errors: ErrNotFound if there is no such run, and as [Log.Append].
+// Errors: ErrNotFound if there is no such run; ErrInvalid for a kind that is flowlog's own;
+// and as [Log.Append].
 func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
-	run, err := l.look(ctx, id)
-	if err != nil {
+	if err := checkID("kind of the note", n.Kind); err != nil {
 		return err
 	}
-	return l.addNote(ctx, run, n)
-}
-
-// addNote is AddNote for one life of a run.
-func (l *Log) addNote(ctx context.Context, run Run, n Note) error {
-	id := run.ID
-	n.Life = run.Life
-	state, err := json.Marshal(n)
-	if err != nil {
-		return &Error{Run: id, Reason: fmt.Sprintf("note of kind %q can't be written as JSON: %v", n.Kind, err), Err: ErrInvalid}
+	switch n.Kind {
+	case noteKindPrune, noteKindRedact, noteKindAnchor, noteKindLabel, noteKindUnlabel, noteKindPin, noteKindUnpin:
+		return fmt.Errorf("%w kind %q of the note: flowlog makes such notes itself", ErrInvalid, n.Kind)
 	}
-	_, err = l.append(ctx, Append{
-		Header: Header{RunID: id + noteSuffix, NodeID: n.Kind, CreatedAt: n.At, Kind: JSON},
-		State:  state,
+	if err := checkID("run id", id); err != nil {
+		return err
+	}
+	return l.changeHead(ctx, id, func(run *Run, c *driver.Change) error {
+		e, err := run.note(l.word, &n)
+		c.Put = append(c.Put, e)
+		return err
 	})
-	if err != nil {
-		return err
-	}
-	gone := l.gone(ctx, run)
-	if gone == nil {
-		return nil
-	}
-	// The run was deleted meanwhile, and its notes with it, but for this. If there is a
-	// new life of it, the log is that one's, where nobody reads this note.
-	if _, err := l.run(ctx, id); errors.Is(err, ErrNotFound) {
-		return errors.Join(gone, l.drop(ctx, id+noteSuffix))
-	}
-	return gone
 }
 
-// Notes streams the notes of a run as it lives now, oldest first. A run without
-// notes has none, and so does one that doesn't exist.
+// changeHead changes a run's head, and what goes with it, at once: change is called with
+// the run as it is, again whenever another writer was faster. It must not keep what it
+// was given.
+func (l *Log) changeHead(ctx context.Context, id string, change func(*Run, *driver.Change) error) error {
+	if err := l.acquire(ctx); err != nil {
+		return err
+	}
+	defer l.release()
+	for {
+		run, err := l.run(ctx, id)
+		if err == nil {
+			err = run.headErr
+		}
+		if err != nil {
+			return err
+		}
+		c := driver.Change{Run: id, Revision: run.revision}
+		if err := change(&run, &c); err != nil {
+			return err
+		}
+		if c.Head, err = run.head(); err != nil {
+			return err
+		}
+		_, err = l.applyOne(ctx, c)
+		l.live.doubt(id)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// Notes streams the notes of a run, oldest first, each held to the hash chain. A run
+// without notes has none, and so does one that doesn't exist. The last one held to the
+// head: an error says where the chain is broken, and ends the iteration.
 func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 	return func(yield func(Note, error) bool) {
 		run, err := l.look(ctx, id)
-		if err == nil {
-			err = l.notes(ctx, run, func(n Note) bool { return yield(n, nil) })
+		if errors.Is(err, ErrNotFound) {
+			return
 		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			yield(Note{}, err)
-		}
-	}
-}
-
-// notes calls f with each note until it returns false.
-func (l *Log) notes(ctx context.Context, run Run, f func(Note) bool) error {
-	companion, err := l.companion(ctx, run)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err == nil {
-		_, err = l.notesFrom(ctx, run, companion, companion.first(), f)
-	}
-	return err
-}
-
-// companion returns the log of a run's notes; ErrNotFound if there is none.
-func (l *Log) companion(ctx context.Context, run Run) (Run, error) {
-	if run.staged() { // and its notes with it
-		return l.anyRun(ctx, run.ID+noteSuffix)
-	}
-	return l.run(ctx, run.ID+noteSuffix)
-}
-
-// notesFrom is notes from one on, by its seq. It returns that of the next, which with an
-// error is the one that can't be read.
-func (l *Log) notesFrom(ctx context.Context, run, companion Run, next uint64, f func(Note) bool) (uint64, error) {
-	for ev, err := range l.history(ctx, companion, HistoryOptions{From: next}) {
 		if err != nil {
-			return next, err
+			yield(Note{}, err)
+			return
 		}
-		var n Note
-		if err := json.Unmarshal(ev.State, &n); err != nil {
-			return next, corrupt(companion.ID, ev.Seq, fmt.Sprintf("note: %v", err))
-		}
-		next = ev.Seq + 1
-		n.Kind, n.At = ev.NodeID, ev.CreatedAt
-		// Notes of an earlier life that a crash left behind speak of events
-		// that are gone.
-		if n.Life == run.Life && !f(n) {
-			break
+		for _, n := range l.notes(ctx, run) {
+			if !yield(n.Note, n.err) || n.err != nil {
+				return
+			}
 		}
 	}
-	return next, nil
 }
+
+// storedNote is a note as it is read: its bytes, or why it can't be read.
+type storedNote struct {
+	Note
+	value []byte
+	hash  Digest // the chain up to it
+	err   error
+}
+
+// notes streams a run's notes, by number. What is wrong with one, such as that the chain
+// does not lead to it, comes with it, and the iteration goes on.
+func (l *Log) notes(ctx context.Context, run Run) iter.Seq2[uint64, storedNote] {
+	return func(yield func(uint64, storedNote) bool) {
+		next, hash := uint64(1), Digest{}
+		req := driver.EntriesRequest{Run: run.ID, EntryRange: driver.EntryRange{From: noteKey(1), To: noteKey(math.MaxUint64)}, Limit: pageHeaders, MaxBytes: pageBytes}
+		for next <= run.row.Notes.Count {
+			err := l.readable(ctx)
+			var page []driver.Entry
+			if err == nil {
+				req.From = noteKey(next)
+				page, err = l.backend.Entries(ctx, req)
+			}
+			if err != nil {
+				yield(next, storedNote{err: fmt.Errorf("%sread notes: %w", place(run.ID, 0), err)})
+				return
+			}
+			before := next
+			for _, e := range page {
+				if string(e.Key) != string(noteKey(next)) || next > run.row.Notes.Count {
+					break
+				}
+				n := readNote(run.ID, next, e.Value)
+				hash = noteHash(next, hash, run.Life, e.Value)
+				n.value, n.hash = e.Value, hash
+				if n.err == nil && next == run.row.Notes.Count && hash != run.row.Notes.Hash {
+					n.err = &Error{Run: run.ID, Reason: fmt.Sprintf("the hash chain of its %d notes does not lead to the head: one of them was changed", next), Want: run.row.Notes.Hash.String(), Have: hash.String(), Err: ErrCorrupt}
+				}
+				if !yield(next, n) {
+					return
+				}
+				next++
+			}
+			if next == before { // it is missing
+				if err := l.gone(ctx, run); err != nil {
+					yield(next, storedNote{err: err})
+					return
+				}
+				if !yield(next, storedNote{err: corrupt(run.ID, 0, fmt.Sprintf("note %d is missing", next))}) {
+					return
+				}
+				next++
+			}
+		}
+	}
+}
+
+func readNote(run string, number uint64, value []byte) storedNote {
+	var n storedNote
+	if err := json.Unmarshal(value, &n.Note); err != nil {
+		n.err = corrupt(run, 0, fmt.Sprintf("note %d: %v", number, err))
+	}
+	n.Number = number
+	return n
+}
+
+// noteAt returns one note, nil if it can't be read: Verify says why. It is kept.
+func (r *reader) noteAt(ctx context.Context, number uint64) (*Note, error) {
+	if n, ok := r.notes[number]; ok {
+		return n, nil
+	}
+	value, err := r.entry(ctx, noteKey(number))
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		return nil, err
+	}
+	var note *Note
+	if value != nil && err == nil {
+		if n := readNote(r.run.ID, number, value); n.err == nil {
+			note = &n.Note
+		}
+	}
+	if r.notes == nil || len(r.notes) >= maxNotesKept {
+		r.notes = map[uint64]*Note{}
+	}
+	r.notes[number] = note
+	return note, nil
+}
+
+// maxNotesKept bounds the notes that a reader keeps.
+const maxNotesKept = 1024

@@ -2,10 +2,11 @@ package log
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // noteKindPrune is the kind of the notes that say which states were dropped.
@@ -15,19 +16,13 @@ const noteKindPrune = "prune"
 // drops all that are named.
 const pruneSlice = 64
 
-// pruneData is what a note of kind "prune" or "redact" has beside its events.
-type pruneData struct {
-	Policy string `json:"policy"`
-}
-
-// Prune drops the states of events, by seq, and keeps their headers: they are
-// listed as pruned, still verify, and asking for their state gives ErrPruned with
-// policy and time. States stored as deltas on them are stored anew on what
-// remains, byte for byte the same. Events that are pruned already or don't exist
-// are passed over. It returns how many states were dropped; when the error is nil,
-// the backend has erased them.
+// Prune drops the states of events, by seq, and keeps their headers: they are listed as
+// pruned, still verify, and asking for their state gives ErrPruned with policy and time.
+// States stored as deltas on them are stored anew on what remains, byte for byte the same.
+// Events that are pruned already or don't exist are passed over. It returns how many states
+// were dropped; when the error is nil, the backend has erased them.
 //
-// A note is made durable first, then the states go in slices: after a crash the
+// The states go in slices, each in one change with the note that says so: after a crash the
 // run is as if fewer had been named, and calling again finishes the work.
 //
 // Errors: ErrNotFound if there is no such run, and as [Log.Append].
@@ -42,19 +37,10 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	if err != nil {
 		return 0, err
 	}
-	seqs = slices.Clone(seqs)
-	slices.Sort(seqs)
-	seqs = slices.Compact(seqs)
-	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s == 0 || s > run.Last })
-	if seqs, err = l.unpruned(ctx, run, seqs); err != nil {
-		return 0, err
-	}
-	if len(seqs) > 0 {
-		if err := l.noteDropped(ctx, run, noteKindPrune, seqs, policy); err != nil {
-			return 0, err
-		}
-	}
-	dropped, err := l.pruneAll(ctx, run, seqs, nil)
+	seqs = sorted(seqs)
+	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s <= run.Anchor || s > run.Last })
+	d := &dropper{l: l, run: run, kind: noteKindPrune, why: policy}
+	dropped, err := d.drop(ctx, seqs)
 	if err != nil {
 		return dropped, err
 	}
@@ -66,116 +52,127 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	return dropped, nil
 }
 
-// noteDropped notes, before it is done, that states are dropped and why.
-func (l *Log) noteDropped(ctx context.Context, run Run, kind string, seqs []uint64, why string) error {
-	data, err := json.Marshal(pruneData{Policy: why})
-	if err != nil {
-		return err
-	}
-	return l.addNote(ctx, run, Note{Kind: kind, Events: ranges(seqs), Data: data})
+// sorted returns seqs ascending, each once.
+func sorted(seqs []uint64) []uint64 {
+	seqs = slices.Clone(seqs)
+	slices.Sort(seqs)
+	return slices.Compact(seqs)
 }
 
-// pruneAll drops states that are there and that a note speaks of, if g allows.
-func (l *Log) pruneAll(ctx context.Context, run Run, seqs []uint64, g *guard) (dropped int, err error) {
+// dropper drops states of one life of a run.
+type dropper struct {
+	l    *Log
+	run  Run
+	kind string // of the notes
+	why  string
+	// guard is asked before each change; nil always allows.
+	guard *guard
+}
+
+// step is what one change did: how many states went, how many seqs it is done with, and
+// how many bytes of a segment it left to be erased.
+type step struct {
+	dropped, done int
+	dead          int64
+}
+
+// drop drops the states of ascending seqs that are there.
+func (d *dropper) drop(ctx context.Context, seqs []uint64) (dropped int, err error) {
+	r := d.l.reader(d.run)
+	seqs, err = r.named(ctx, seqs, d.kind)
+	r.close()
+	if err != nil {
+		return 0, err
+	}
 	for len(seqs) > 0 {
-		step, err := l.pruneSome(ctx, run, seqs, g)
+		s, err := d.some(ctx, seqs)
 		if err != nil {
-			return dropped, fmt.Errorf("%sprune: %w", place(run.ID, 0), err)
+			return dropped, fmt.Errorf("%s%s: %w", place(d.run.ID, 0), d.kind, err)
 		}
-		dropped += step.dropped
-		seqs = seqs[step.done:]
-		if err := g.stepped(dropped, step.dead); err != nil {
+		dropped += s.dropped
+		seqs = seqs[s.done:]
+		if err := d.guard.stepped(dropped, s.dead); err != nil {
 			return dropped, err
 		}
 	}
 	return dropped, nil
 }
 
-// unpruned returns those of ascending seqs whose states are there.
-func (l *Log) unpruned(ctx context.Context, run Run, seqs []uint64) ([]uint64, error) {
-	if len(seqs) == 0 {
-		return nil, nil
-	}
-	var there []uint64
-	for rec, err := range l.reader(run).scan(ctx, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1], HeadersOnly: true}) {
-		if err != nil {
-			return nil, err
-		}
-		if _, named := slices.BinarySearch(seqs, rec.Seq); named && rec.Encoding != Pruned {
-			there = append(there, rec.Seq)
-		}
-	}
-	return there, nil
-}
-
-// pruneStep is what one change did: how many states went, how many seqs it is done
-// with, and how many bytes of a segment it left to be erased.
-type pruneStep struct {
-	dropped, done int
-	dead          int64
-}
-
-// pruneSome drops the first of ascending seqs, in one change: those in one segment, or
-// a slice of those of the tail. It is done with none if the run was changed meanwhile.
-func (l *Log) pruneSome(ctx context.Context, run Run, seqs []uint64, g *guard) (step pruneStep, err error) {
-	now, err := l.run(ctx, run.ID)
+// some drops the first of ascending seqs, in one change: those in one segment, or a slice
+// of those of the tail. It is done with none if the run was changed meanwhile.
+func (d *dropper) some(ctx context.Context, seqs []uint64) (s step, err error) {
+	now, err := d.l.run(ctx, d.run.ID)
 	if err != nil {
-		return step, err
+		return s, err
 	}
-	if now.Life != run.Life {
-		return step, l.gone(ctx, run)
+	if now.Life != d.run.Life {
+		return s, d.l.gone(ctx, d.run)
 	}
-	if err := g.ask(ctx, now); err != nil {
-		return step, err
+	if err := d.guard.ask(ctx, now); err != nil {
+		return s, err
 	}
 	if gone, _ := slices.BinarySearch(seqs, now.Anchor+1); gone > 0 {
-		return pruneStep{done: gone}, nil
+		return step{done: gone}, nil
 	}
 	if seqs[0] < now.tail {
-		step, err = l.pruneSealed(ctx, now, seqs, g)
+		s, err = d.ofSegment(ctx, now, seqs)
 	} else {
-		step.done = min(len(seqs), pruneSlice)
-		step.dropped, err = l.pruneTail(ctx, now, seqs[:step.done])
+		s.done = min(len(seqs), pruneSlice)
+		s.dropped, err = d.ofTail(ctx, now, seqs[:s.done])
 	}
 	if errors.Is(err, ErrConflict) {
-		return pruneStep{}, nil
+		return step{}, nil
 	}
-	return step, err
+	return s, err
 }
 
-// pruneSealed makes the segment that holds the first of seqs anew, without its
-// states of them.
-func (l *Log) pruneSealed(ctx context.Context, run Run, seqs []uint64, g *guard) (step pruneStep, err error) {
+// note returns the note that goes with the drop of states, and adds it to the run.
+func (d *dropper) note(run *Run, seqs []uint64) (driver.Entry, error) {
+	n, err := dropNote(d.kind, seqs, d.why)
+	if err != nil {
+		return driver.Entry{}, err
+	}
+	return run.note(d.l.word, n)
+}
+
+// ofSegment makes the segment that holds the first of seqs anew, without its states of
+// them.
+func (d *dropper) ofSegment(ctx context.Context, run Run, seqs []uint64) (s step, err error) {
+	l := d.l
 	if err := l.writable(ctx); err != nil {
-		return step, err
+		return s, err
 	}
 	r := l.reader(run)
-	if g != nil {
-		r.pace = g.pace
+	defer r.close()
+	if d.guard != nil {
+		r.pace = d.guard.pace
 	}
-	s, err := r.segment(ctx, seqs[0], false)
+	seg, err := r.segment(ctx, seqs[0], false)
 	if err != nil {
-		return step, err
+		return s, err
 	}
-	if s == nil {
+	if seg == nil {
 		if moved, err := r.refresh(ctx); err != nil || moved {
-			return step, errors.Join(err, ErrConflict)
+			return s, errors.Join(err, ErrConflict)
 		}
-		return step, corrupt(run.ID, seqs[0], "the event is missing")
+		return s, corrupt(run.ID, seqs[0], "the event is missing")
 	}
-	done, found := slices.BinarySearch(seqs, s.Last)
+	done, found := slices.BinarySearch(seqs, seg.Last)
 	if found {
 		done++
 	}
-	b, err := r.build(ctx, sealPlan{from: s.First, to: s.Last, retire: []uint64{s.ID}}, seqs[:done])
-	if err != nil || b.pruned == 0 {
-		return pruneStep{done: done}, l.unlessMoved(ctx, run, err)
+	plan := sealPlan{from: seg.First, to: seg.Last, retire: []driver.Segment{{ID: seg.ID, First: seg.First}}}
+	size := seg.Size
+	b, err := r.build(ctx, plan, &dropping{d: d, seqs: seqs[:done], note: run.row.Notes.Count + 1})
+	if err != nil || len(b.dropped) == 0 {
+		return step{done: done}, l.unlessMoved(ctx, run, err)
 	}
-	return pruneStep{int(b.pruned), done, s.Size}, l.enforce(ctx, run, b)
+	return step{len(b.dropped), done, size}, l.enforce(ctx, run, b)
 }
 
-// pruneTail drops states of the tail.
-func (l *Log) pruneTail(ctx context.Context, run Run, seqs []uint64) (int, error) {
+// ofTail drops states of the tail.
+func (d *dropper) ofTail(ctx context.Context, run Run, seqs []uint64) (int, error) {
+	l := d.l
 	if err := l.acquire(ctx); err != nil {
 		return 0, err
 	}
@@ -187,85 +184,108 @@ func (l *Log) pruneTail(ctx context.Context, run Run, seqs []uint64) (int, error
 	if now.revision != run.revision {
 		return 0, ErrConflict
 	}
-	change, n, err := l.planPrune(ctx, &now, seqs)
+	change, n, err := d.planTail(ctx, &now, seqs)
 	if err != nil || n == 0 {
 		return 0, err
 	}
 	l.live.unload(run.ID)
-	results, err := l.apply([]Change{change})
-	if err != nil {
-		return 0, err
-	}
-	return n, results[0].Err
+	_, err = l.applyOne(ctx, change)
+	return n, err
 }
 
-// planPrune makes the change that drops the states of seqs: it goes through the
-// run from the first of them on, to where nothing can lean on them any more, and stores
-// anew whatever does.
-func (l *Log) planPrune(ctx context.Context, run *Run, seqs []uint64) (Change, int, error) {
-	change := Change{Run: run.ID, Revision: run.revision, Last: run.Last}
-	r := l.reader(*run)
-	dropped := 0
+// planTail makes the change that drops the states of seqs: it goes through the run from
+// the first of them on, to where nothing can lean on them any more, and stores anew
+// whatever does.
+func (d *dropper) planTail(ctx context.Context, run *Run, seqs []uint64) (driver.Change, int, error) {
+	change := driver.Change{Run: run.ID, Revision: run.revision, Last: run.Last}
+	r := d.l.reader(*run)
+	defer r.close()
+	number := run.row.Notes.Count + 1
+	var gone []uint64
 	for rec, err := range r.scan(ctx, HistoryOptions{From: seqs[0], To: seqs[len(seqs)-1] + maxLinks, HeadersOnly: true}) {
 		if err != nil {
-			return Change{}, 0, err
+			return change, 0, err
 		}
 		ev, err := r.header(rec)
 		if err != nil {
-			return Change{}, 0, err
+			return change, 0, err
 		}
 		before := stored(rec)
-		switch _, prune := slices.BinarySearch(seqs, rec.Seq); {
+		switch _, named := slices.BinarySearch(seqs, rec.Seq); {
+		case named:
+			if changes, err := r.changes(ctx, rec, d.kind); err != nil {
+				return change, 0, err
+			} else if !changes {
+				continue
+			}
+			if !ev.Pruned {
+				run.row.Pruned++
+				run.row.PrunedBytes += ev.Size
+			}
+			rec.Encoding, rec.Base, rec.Links, rec.State = driver.Pruned, number, 0, nil
+			gone = append(gone, rec.Seq)
 		case ev.Pruned:
 			continue
-		case prune:
-			rec.Encoding, rec.Base, rec.Links, rec.State = Pruned, 0, 0, nil
-			run.row.Pruned++
-			run.row.PrunedBytes += ev.Size
-			dropped++
 		case rec.Base != 0 && slices.Contains(seqs, rec.Base):
 			// The scan read no states: few records lean on what is dropped.
-			recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+			recs, err := r.records(ctx, driver.RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 			if err != nil {
-				return Change{}, 0, err
+				return change, 0, err
 			}
 			rec = &recs[0]
 			if err := r.rebase(ctx, rec, seqs); err != nil {
-				return Change{}, 0, err
+				return change, 0, err
 			}
 		default:
 			continue
 		}
 		rec.StateLen = int64(len(rec.State))
-		rec.Sum = recordSum(run.Life, rec)
+		rec.Sum = recordSum(run.Life, &rec.Record)
 		run.row.Freed += before - stored(rec)
-		change.Rewrite = append(change.Rewrite, *rec)
+		change.Rewrite = append(change.Rewrite, rec.Record)
 	}
+	if len(gone) == 0 {
+		return change, 0, nil
+	}
+	return change, len(gone), d.finish(ctx, r, run, gone, &change)
+}
+
+// finish adds what goes with the drop of states of a tail: the note, the index, the head.
+func (d *dropper) finish(ctx context.Context, r *reader, run *Run, gone []uint64, c *driver.Change) error {
+	note, err := d.note(run, gone)
+	if err != nil {
+		return err
+	}
+	if c.Remove, c.Put, err = r.reindex(ctx, gone); err != nil {
+		return err
+	}
+	c.Put = append(c.Put, note)
 	run.row.Rewrites++
-	var err error
-	change.Head, err = run.head()
-	return change, dropped, err
+	c.Head, err = run.head()
+	return err
 }
 
 // rebase stores a state anew on the nearest state of its chain that remains.
-func (r *reader) rebase(ctx context.Context, rec *Record, seqs []uint64) error {
+func (r *reader) rebase(ctx context.Context, rec *record, seqs []uint64) error {
 	s, err := r.event(ctx, rec)
 	if err != nil {
 		return err
 	}
 	var base *snapshot
 	for seq := rec.Base; seq != 0; {
-		b, err := r.records(ctx, RecordsRequest{From: seq, To: seq, Limit: 1})
+		b, err := r.records(ctx, driver.RecordsRequest{From: seq, To: seq, Limit: 1})
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(seqs, seq) && b[0].Encoding != Pruned {
+		if !slices.Contains(seqs, seq) && b[0].Encoding != driver.Pruned {
 			if base, err = r.event(ctx, &b[0]); err != nil {
 				return err
 			}
 			break
 		}
-		seq = b[0].Base
+		if seq = b[0].Base; b[0].Encoding == driver.Pruned {
+			break
+		}
 	}
 	*rec = r.restore(*rec, s, base)
 	return nil

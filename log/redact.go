@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // noteKindRedact is the kind of the notes that say which states were dropped for
@@ -26,8 +28,8 @@ const noteKindRedact = "redact"
 // keeps it.
 //
 // It returns how many of the events it named there are: all of them have been
-// redacted when the error is nil, and then nothing is left. A note is made durable
-// first. After [ErrNotErased], or a crash, the same call finishes the work; readers
+// redacted when the error is nil, and then nothing is left. Each slice of them goes in
+// one change with the note that says so. After [ErrNotErased], or a crash, the same call finishes the work; readers
 // don't find the states that the error does not speak of.
 //
 // The storage's files are made anew for it, which takes the longer the larger they
@@ -51,10 +53,7 @@ func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason strin
 	if err != nil {
 		return 0, err
 	}
-	seqs = slices.Clone(seqs)
-	slices.Sort(seqs)
-	seqs = slices.Compact(seqs)
-	if len(seqs) == 0 {
+	if seqs = sorted(seqs); len(seqs) == 0 {
 		return 0, nil
 	}
 	for _, seq := range []uint64{seqs[0], seqs[len(seqs)-1]} {
@@ -64,37 +63,16 @@ func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason strin
 	}
 	// Of what was dropped with its header nothing is left to note.
 	seqs = slices.DeleteFunc(seqs, func(s uint64) bool { return s <= run.Anchor })
-	e, ok := l.backend.(Eraser)
+	e, ok := l.backend.(driver.Eraser)
 	if !ok {
 		return 0, fmt.Errorf("%sredact: %w: the driver can't erase copies of what it stored; Prune drops states", place(id, 0), errors.ErrUnsupported)
 	}
-	if err := l.noteRedacted(ctx, run, seqs, reason); err != nil {
-		return 0, fmt.Errorf("%sredact: nothing was dropped: %w", place(id, 0), err)
-	}
-	left, err := l.unpruned(ctx, run, seqs)
-	if err == nil {
-		_, err = l.pruneAll(ctx, run, left, nil)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%sredact: %w: some of the %d states may still be there: %w", place(id, 0), ErrNotErased, len(seqs), err)
+	d := &dropper{l: l, run: run, kind: noteKindRedact, why: reason}
+	if _, err := d.drop(ctx, seqs); err != nil {
+		return 0, fmt.Errorf("%w: some of the %d states may still be there: %w", ErrNotErased, len(seqs), err)
 	}
 	if err := e.Erase(ctx); err != nil {
 		return 0, fmt.Errorf("%sredact: %w: no reader finds the %d states any more, but copies may be in the storage's files: %w", place(id, 0), ErrNotErased, len(seqs), err)
 	}
 	return len(seqs), nil
-}
-
-// noteRedacted notes the reason for those of seqs that no note says it of yet.
-func (l *Log) noteRedacted(ctx context.Context, run Run, seqs []uint64, reason string) error {
-	fresh := slices.Clone(seqs)
-	err := l.notes(ctx, run, func(n Note) bool {
-		if n.Kind == noteKindRedact {
-			fresh = slices.DeleteFunc(fresh, n.Covers)
-		}
-		return true
-	})
-	if err != nil || len(fresh) == 0 {
-		return err
-	}
-	return l.noteDropped(ctx, run, noteKindRedact, fresh, reason)
 }

@@ -6,31 +6,48 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// formatVersion is the version of what the engine stores: heads, headers, sums
-// and the hash chain. A run of a later one is refused, never guessed at.
-const formatVersion = 1
+// formatVersion is the version of what the engine stores: heads, headers, sums, notes
+// and the hash chains. A run of another one is refused, never guessed at.
+const formatVersion = 2
 
-// anchoredVersion is that of the head of a run whose oldest events were dropped: an
-// earlier flowlog would take them for lost. All else of it is of version 1, and so
-// are all other runs.
-const anchoredVersion = 2
+// Class is the class of a run, by which runs are listed. The values are stored.
+type Class uint8
+
+// The classes of runs.
+const (
+	// ClassOpen is a run that can go on.
+	ClassOpen Class = 0
+	// ClassFinished is a run whose last word is an event of role End.
+	ClassFinished Class = 1
+	// ClassFailed is a run whose last word is a final failure.
+	ClassFailed Class = 2
+	// classStaged is a run that is being imported: it is not there for anybody yet.
+	classStaged Class = 255
+)
 
 // Run is the summary of a run: everything in it can be derived from its events.
 type Run struct {
 	ID string `json:"run_id"`
-	// Life is the run's incarnation id, new each time that a deleted run id is
-	// used again.
+	// Life is the run's incarnation id, new each time that a deleted run id is used
+	// again.
 	Life string `json:"life"`
 	// Last is the seq of the newest event, Hash its place in the hash chain.
 	Last uint64 `json:"last"`
 	Hash Digest `json:"hash"`
-	// Anchor is the seq of the last event that [Log.TruncateFront] dropped: the
-	// run's events are those after it. 0 if none was.
+	// Tip is the seq of the newest event that recovery can take, whose line the run
+	// stands on; 0 if there is none.
+	Tip uint64 `json:"tip,omitempty"`
+	// Class says whether the run is open, finished or failed.
+	Class Class `json:"class,omitempty"`
+	// Anchor is the seq of the last event that [Log.TruncateFront] dropped: the run's
+	// events are those after it. 0 if none was.
 	Anchor uint64 `json:"anchor,omitempty"`
-	// GraphID, NodeID, NextNode and Size (the state's, in bytes) are those of
-	// the newest event.
+	// GraphID, NodeID, NextNode and Size (the state's, in bytes) are those of the newest
+	// event.
 	GraphID  string `json:"graph_id,omitempty"`
 	NodeID   string `json:"node_id"`
 	NextNode string `json:"next_node,omitempty"`
@@ -38,10 +55,11 @@ type Run struct {
 	// CreatedAt and UpdatedAt are the times of the first and the newest event.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	// Pruned counts the events whose state was dropped.
+	// Pruned counts the events whose state was dropped, Notes what was noted of the run.
 	Pruned uint64 `json:"pruned,omitempty"`
-	// Bytes is the size of all states as they were given, Stored what headers
-	// and states take as they are stored, both in bytes and without the pruned.
+	Notes  uint64 `json:"notes,omitempty"`
+	// Bytes is the size of all states as they were given, Stored what headers and states
+	// take as they are stored, both in bytes and without the pruned.
 	Bytes  int64 `json:"bytes"`
 	Stored int64 `json:"stored"`
 
@@ -51,6 +69,14 @@ type Run struct {
 	revision uint64
 	recency  uint64
 	tail     uint64
+	line     line // of the newest event
+	listed   listed
+}
+
+// line is what a record says of the line that it is on: see [driver.Record].
+type line struct {
+	Recoverable uint64 `json:"recoverable,omitempty"`
+	Since       uint64 `json:"since,omitempty"`
 }
 
 // Events returns how many events the run has: those after the anchor.
@@ -59,46 +85,64 @@ func (r *Run) Events() uint64 { return r.Last - r.Anchor }
 // Unsealed returns how many events have a record of their own.
 func (r *Run) Unsealed() uint64 { return r.Last + 1 - r.tail }
 
+// Position returns the position of the newest event.
+func (r *Run) Position() Position { return Position{r.Last, r.Hash} }
+
 // row is what a head stores: what the newest record does not say.
 type row struct {
 	Version   int       `json:"version"`
-	Life      string    `json:"life"`
 	CreatedAt time.Time `json:"created_at"`
-	// Pruned counts the states that were dropped, PrunedBytes and Freed are
-	// what they took, as given and as stored: to be subtracted from the running
-	// totals of the newest record. So an append and a change of the row never
-	// contradict each other.
+	// Pruned counts the states that were dropped, PrunedBytes and Freed are what they
+	// took, as given and as stored: to be subtracted from the running totals of the
+	// newest record. So an append and a change of the row never contradict each other.
 	Pruned      uint64 `json:"pruned,omitempty"`
 	PrunedBytes int64  `json:"pruned_bytes,omitempty"`
 	Freed       int64  `json:"freed,omitempty"`
-	// Rewrites counts the changes to stored states. A delta that was made
-	// before a rewrite may lean on a state that is no longer there. An import
-	// begins at a random number: what is remembered of the same run from before
-	// it was deleted must not be taken for this.
+	// Rewrites counts the changes to stored states. A delta that was made before a
+	// rewrite may lean on a state that is no longer there. An import begins at a random
+	// number: what is remembered of the same run from before it was deleted must not be
+	// taken for this.
 	Rewrites uint64 `json:"rewrites,omitempty"`
-	// Staged is when an import that has not finished had come so far; zero for a
-	// run that is there.
+	// Staged is when an import that has not finished had come so far; zero for a run
+	// that is there.
 	Staged time.Time `json:"staged,omitzero"`
+	// Notes is how many notes there are, and the end of their hash chain; Marked is the
+	// number of the newest that labels or pins.
+	Notes  noted  `json:"notes,omitzero"`
+	Marked uint64 `json:"marked,omitempty"`
 	// Anchor is the last event that was dropped with its header, nil if none was.
 	Anchor *anchored `json:"anchor,omitempty"`
-	// Sealed is the last event that is in a segment: where the run stands when
-	// its tail is empty.
+	// Sealed is the last event that is in a segment: where the run is when its tail is
+	// empty.
 	Sealed *sealedLast `json:"sealed,omitempty"`
+	// Claim is who may go on with the run. Nothing sets it yet.
+	Claim *claim `json:"claim,omitempty"`
 }
 
-// anchored is what a head must know of the last event that was dropped: what the
-// next one follows on.
+// noted is the end of a run's notes.
+type noted struct {
+	Count uint64 `json:"count"`
+	Hash  Digest `json:"hash"`
+}
+
+// claim is an epoch, which only grows, and a random word of the holder's.
+type claim struct {
+	Epoch uint64 `json:"epoch"`
+	Word  string `json:"word"`
+}
+
+// anchored is what a head must know of the last event that was dropped: what the next one
+// follows on.
 type anchored struct {
 	Seq    uint64 `json:"seq"`
 	Hash   Digest `json:"hash"`
 	Bytes  int64  `json:"bytes"` // the record's running totals
 	Stored int64  `json:"stored"`
+	Note   uint64 `json:"note"` // the number of the note that says why
 }
 
 // anchorAt puts the beginning of the run after an event that was dropped.
-func (r *Run) anchorAt(a anchored) {
-	r.Anchor, r.row.Anchor, r.row.Version = a.Seq, &a, anchoredVersion
-}
+func (r *Run) anchorAt(a anchored) { r.Anchor, r.row.Anchor = a.Seq, &a }
 
 // first returns the seq of the run's oldest event.
 func (r *Run) first() uint64 { return r.Anchor + 1 }
@@ -107,6 +151,8 @@ func (r *Run) first() uint64 { return r.Anchor + 1 }
 type sealedLast struct {
 	Seq       uint64    `json:"seq"`
 	Hash      Digest    `json:"hash"`
+	Tip       uint64    `json:"tip,omitempty"`
+	Line      line      `json:"line,omitzero"`
 	GraphID   string    `json:"graph_id,omitempty"`
 	NodeID    string    `json:"node_id"`
 	NextNode  string    `json:"next_node,omitempty"`
@@ -116,19 +162,22 @@ type sealedLast struct {
 	Stored    int64     `json:"stored"`
 }
 
-func sealedAt(h *Header, rec *Record) sealedLast {
+func sealedAt(h *Header, rec *driver.Record) sealedLast {
 	return sealedLast{
-		Seq: rec.Seq, Hash: rec.Hash, GraphID: h.Metadata.GraphID, NodeID: h.NodeID, NextNode: h.NextNode,
+		Seq: rec.Seq, Hash: rec.Hash, Tip: rec.Tip, Line: lineOf(rec),
+		GraphID: h.Metadata.GraphID, NodeID: h.NodeID, NextNode: h.NextNode,
 		Size: h.Size, CreatedAt: h.CreatedAt, Bytes: rec.Bytes, Stored: rec.Stored,
 	}
 }
+
+func lineOf(rec *driver.Record) line { return line{rec.Recoverable, rec.Since} }
 
 // newRun returns the summary of a run without events, which is never stored.
 func newRun(id string) Run {
 	var life [16]byte
 	rand.Read(life[:]) // never fails: see crypto/rand
 	r := Run{ID: id, Life: hex.EncodeToString(life[:]), tail: 1}
-	r.row = row{Version: formatVersion, Life: r.Life}
+	r.row = row{Version: formatVersion}
 	return r
 }
 
@@ -136,32 +185,29 @@ func newRun(id string) Run {
 func (r *Run) staged() bool { return !r.row.Staged.IsZero() }
 
 // head returns the run's row.
-func (r *Run) head() (*Head, error) {
+func (r *Run) head() (*driver.Head, error) {
 	data, err := json.Marshal(&r.row)
 	if err != nil {
 		return nil, &Error{Run: r.ID, Reason: fmt.Sprintf("head can't be written as JSON: %v", err), Err: ErrInvalid}
 	}
-	return &Head{Run: r.ID, Recency: r.recency, Tail: r.tail, Sum: headSum(r.ID, r.tail, data), Data: data}, nil
+	h := &driver.Head{Run: r.ID, Suite: suiteSHA256, Recency: r.recency, Tail: r.tail, Data: data}
+	if _, err := hex.Decode(h.Life[:], []byte(r.Life)); err != nil || len(r.Life) != 2*len(h.Life) {
+		return nil, corrupt(r.ID, 0, fmt.Sprintf("incarnation id %q is not 32 hexadecimal digits", r.Life))
+	}
+	h.Sum = headSum(h)
+	return h, nil
 }
 
 // parseHead reads a stored head.
-func parseHead(h Head) (Run, error) {
-	// The checksum is the same in every version: so a damaged version is told from
-	// a newer one, and one byte does not make all of a run unreadable.
-	if sum := headSum(h.Run, h.Tail, h.Data); sum != h.Sum {
-		return Run{}, &Error{Run: h.Run, Reason: "head does not match its checksum",
-			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+func parseHead(h *driver.Head) (Run, error) {
+	if err := checkHead(h); err != nil {
+		return Run{}, err
 	}
-	var v struct{ Version int }
-	if json.Unmarshal(h.Data, &v) == nil && v.Version > anchoredVersion {
-		return Run{}, &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
-			Want: fmt.Sprint("at most ", anchoredVersion), Have: fmt.Sprint(v.Version), Err: ErrUnsupportedVersion}
-	}
-	r := Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: h.Tail}
+	r := summary(h)
 	if err := json.Unmarshal(h.Data, &r.row); err != nil {
 		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
 	}
-	r.Life, r.CreatedAt = r.row.Life, r.row.CreatedAt
+	r.CreatedAt, r.Notes = r.row.CreatedAt, r.row.Notes.Count
 	if a := r.row.Anchor; a != nil {
 		r.Anchor = a.Seq
 	}
@@ -171,6 +217,7 @@ func parseHead(h Head) (Run, error) {
 			return Run{}, corrupt(h.Run, 0, "head of a run without events")
 		}
 		r.stand(s.Seq, s.Hash, s.Bytes, s.Stored)
+		r.Tip, r.line = s.Tip, s.Line
 		r.GraphID, r.NodeID, r.NextNode, r.Size, r.UpdatedAt = s.GraphID, s.NodeID, s.NextNode, s.Size, s.CreatedAt
 		return r, nil
 	}
@@ -178,9 +225,32 @@ func parseHead(h Head) (Run, error) {
 	return r, nil
 }
 
-// standAt puts the summary at its newest record. A damaged one takes its own event
-// with it and no other.
-func (r *Run) standAt(last *Record) {
+// summary returns what a head says outside of its data.
+func summary(h *driver.Head) Run {
+	return Run{
+		ID: h.Run, Life: hex.EncodeToString(h.Life[:]), Class: Class(h.Class),
+		revision: h.Revision, recency: h.Recency, tail: h.Tail, listed: listed{place: h.Place, recency: h.Recency},
+	}
+}
+
+// checkHead tells a damaged head from one of another format. The checksum is the same in
+// every version, so one damaged byte does not make all of a run unreadable.
+func checkHead(h *driver.Head) error {
+	if sum := headSum(h); sum != h.Sum {
+		return &Error{Run: h.Run, Reason: "head does not match its checksum",
+			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	var v struct{ Version int }
+	if h.Suite != suiteSHA256 || json.Unmarshal(h.Data, &v) == nil && v.Version > formatVersion {
+		return &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
+			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", v.Version, h.Suite), Err: ErrUnsupportedVersion}
+	}
+	return nil
+}
+
+// standAt puts the summary at its newest record. A damaged one takes its own event with
+// it and no other.
+func (r *Run) standAt(last *driver.Record) {
 	hdr, err := checkRecord(r.ID, r.Life, last)
 	if err != nil {
 		r.Last, r.lastErr = last.Seq, err
@@ -190,11 +260,12 @@ func (r *Run) standAt(last *Record) {
 }
 
 // setLast makes an event the newest of the summary.
-func (r *Run) setLast(h *Header, rec *Record) {
+func (r *Run) setLast(h *Header, rec *driver.Record) {
 	if r.Last == 0 && h.Seq == 1 {
 		r.CreatedAt, r.row.CreatedAt = h.CreatedAt, h.CreatedAt
 	}
 	r.stand(h.Seq, rec.Hash, rec.Bytes, rec.Stored)
+	r.Tip, r.line = rec.Tip, lineOf(rec)
 	r.recency = max(r.recency, rec.Recency)
 	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
 	r.UpdatedAt = h.CreatedAt
@@ -207,8 +278,21 @@ func (r *Run) stand(seq uint64, hash Digest, bytes, stored int64) {
 	r.Bytes, r.Stored = bytes-r.row.PrunedBytes, stored-r.row.Freed
 }
 
+// classAfter returns the run's class once an event was appended.
+func (r *Run) classAfter(h *Header) Class {
+	switch {
+	case h.Role == End:
+		return ClassFinished
+	case h.Role == Failure && h.Failure != nil && h.Failure.Final:
+		return ClassFailed
+	case h.Role == Recoverable:
+		return ClassOpen
+	}
+	return r.Class
+}
+
 // stored is what a record takes, in bytes, but for the database's own overhead.
-func stored(r *Record) int64 {
+func stored(r *record) int64 {
 	if r.sealed > 0 {
 		return r.sealed
 	}

@@ -1,55 +1,110 @@
 package log
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"iter"
-	"strconv"
+	"slices"
 	"strings"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // RunsOptions choose runs. The zero value is all of them, newest first.
 type RunsOptions struct {
 	// Prefix restricts to run ids that begin with it.
 	Prefix string
-	// ByID orders by ascending id, as bytes, instead of by the last event,
-	// newest first.
+	// Class, if not nil, restricts to runs of that class.
+	Class *Class
+	// ByID orders by ascending id, as bytes, instead of by the last event, newest first.
 	ByID bool
-	// After continues after the run whose [Run.Cursor] it is, in the same order
-	// and with the same Prefix.
+	// After continues after the run whose [Run.Cursor] it is, in the same order and with
+	// the same Prefix and Class.
 	After string
 	// Limit is the largest number of runs; 0 for no limit.
 	Limit int
 }
 
+// listed is where a run came in a listing.
+type listed struct {
+	place, recency uint64
+	// from and to bound the page that it was on: the last head before it, and its own
+	// last. Of a listing by id, or of all runs of a prefix, they are empty.
+	from, to placed
+}
+
+// placed is a head's place in a listing newest first.
+type placed struct {
+	place uint64
+	run   string
+}
+
+func placeOf(h *driver.Head) placed { return placed{h.Place, h.Run} }
+
+func (p placed) head() driver.Head { return driver.Head{Place: p.place, Run: p.run} }
+
 // Cursor returns where a listing can go on after this run: an opaque text.
 func (r *Run) Cursor() string {
-	return strconv.FormatUint(r.recency, 36) + "." + base64.RawURLEncoding.EncodeToString([]byte(r.ID))
+	b := binary.AppendUvarint(nil, r.listed.recency)
+	for _, p := range []placed{{run: r.ID}, r.listed.from, r.listed.to} {
+		b = binary.AppendUvarint(b, p.place)
+		b = binary.AppendUvarint(b, uint64(len(p.run)))
+		b = append(b, p.run...)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func parseCursor(s string) (Head, error) {
+// cursor is a parsed Cursor.
+type cursor struct {
+	recency  uint64
+	run      string
+	from, to placed
+}
+
+func parseCursor(s string) (cursor, error) {
+	var c cursor
 	if s == "" {
-		return Head{}, nil
+		return c, nil
 	}
-	num, id, ok := strings.Cut(s, ".")
-	recency, err := strconv.ParseUint(num, 36, 63)
-	if !ok || err != nil {
-		return Head{}, fmt.Errorf("%w cursor %q: use one that a listing gave", ErrInvalid, s)
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	ok := err == nil
+	num := func() uint64 {
+		n, size := binary.Uvarint(b)
+		if ok = ok && size > 0; !ok {
+			return 0
+		}
+		b = b[size:]
+		return n
 	}
-	run, err := base64.RawURLEncoding.DecodeString(id)
-	if err != nil || len(run) == 0 {
-		return Head{}, fmt.Errorf("%w cursor %q: use one that a listing gave", ErrInvalid, s)
+	c.recency = num()
+	var parts [3]placed
+	for i := range parts {
+		parts[i].place = num()
+		n := num()
+		if ok = ok && n <= uint64(len(b)) && n <= MaxID; !ok {
+			break
+		}
+		parts[i].run, b = string(b[:n]), b[n:]
 	}
-	return Head{Run: string(run), Recency: recency}, nil
+	if !ok || len(b) > 0 || parts[0].run == "" {
+		return c, fmt.Errorf("%w cursor %q: use one that a listing gave", ErrInvalid, s)
+	}
+	c.run, c.from, c.to = parts[0].run, parts[1], parts[2]
+	return c, nil
 }
 
-// Runs streams the summaries of runs. No state and no event is read.
+// Runs streams the summaries of runs. No state and no event is read, and what a page costs
+// does not depend on how many runs there are.
 //
-// A run that gets an event while it is listed newest first moves to the front:
-// it is then in what was listed already or is missed, never listed twice by one
-// iteration that began before. A run whose head is damaged comes with its error
-// and its ID, and the iteration goes on; any other error ends it.
+// Newest first is exact within a page of up to 512 runs, and from page to page up to a
+// second: a run that is written often is placed anew once a second. A run that gets an
+// event while it is listed newest first moves to the front: it is then in what was listed
+// already or is missed, never listed twice by one iteration that began before. A run whose
+// head is damaged comes with its error and its ID, and the iteration goes on; any other
+// error ends it.
 func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		after, err := parseCursor(opts.After)
@@ -58,44 +113,184 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 			return
 		}
 		left := opts.Limit
-		req := HeadsRequest{Prefix: opts.Prefix, Newest: !opts.ByID, After: after, Limit: pageHeaders}
+		give := func(h *driver.Head, at listed) bool {
+			run, err := parseHead(h)
+			if err == nil && run.staged() || Class(h.Class) == classStaged {
+				return true
+			}
+			if err == nil {
+				err = run.lastErr
+			}
+			at.place, at.recency = h.Place, h.Recency
+			run.ID, run.recency, run.listed = h.Run, h.Recency, at
+			left--
+			return yield(run, err) && left != 0
+		}
+		if err := l.list(ctx, opts, after, give); err != nil {
+			yield(Run{}, err)
+		}
+	}
+}
+
+// fewRuns is how many runs of a prefix are sorted rather than looked for among all.
+const fewRuns = 4096
+
+// list calls give with heads in order until it returns false.
+func (l *Log) list(ctx context.Context, opts RunsOptions, after cursor, give func(*driver.Head, listed) bool) error {
+	if opts.ByID {
+		return l.byID(ctx, opts.Prefix, after.run, func(h *driver.Head) bool {
+			return opts.Class != nil && Class(h.Class) != *opts.Class || give(h, listed{})
+		})
+	}
+	if opts.Prefix != "" && after.to.run == "" {
+		all, few, err := l.fewOf(ctx, opts)
+		if err != nil || few {
+			for i := range all {
+				h := &all[i]
+				if after.run != "" && descending(h, &driver.Head{Recency: after.recency, Run: after.run}) <= 0 {
+					continue
+				}
+				if !give(h, listed{}) {
+					return nil
+				}
+			}
+			return err
+		}
+	}
+	return l.byPlace(ctx, opts, after, give)
+}
+
+// byID goes through runs by id.
+func (l *Log) byID(ctx context.Context, prefix, after string, give func(*driver.Head) bool) error {
+	req := driver.HeadsRequest{Prefix: prefix, After: driver.Head{Run: after}, Limit: pageHeaders}
+	for h, err := range l.heads(ctx, req) {
+		if err != nil {
+			return err
+		}
+		if !give(&h) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// fewOf returns the runs of a prefix, newest first, if they are few.
+func (l *Log) fewOf(ctx context.Context, opts RunsOptions) (all []driver.Head, few bool, err error) {
+	few = true
+	err = l.byID(ctx, opts.Prefix, "", func(h *driver.Head) bool {
+		if opts.Class == nil || Class(h.Class) == *opts.Class {
+			all = append(all, *h)
+		}
+		few = len(all) <= fewRuns
+		return few
+	})
+	slices.SortFunc(all, func(x, y driver.Head) int { return descending(&x, &y) })
+	return all, few, err
+}
+
+// descending orders heads newest first.
+func descending(x, y *driver.Head) int {
+	return cmp.Or(cmp.Compare(y.Recency, x.Recency), strings.Compare(y.Run, x.Run))
+}
+
+// byPlace goes through runs page by page, sorted within each.
+func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give func(*driver.Head, listed) bool) error {
+	req := driver.HeadsRequest{Prefix: opts.Prefix, Newest: true, After: after.from.head(), Limit: pageHeaders}
+	if opts.Limit > 0 {
+		req.Limit = min(opts.Limit, pageHeaders)
+	}
+	if opts.Class != nil {
+		class := uint8(*opts.Class)
+		req.Class = &class
+	}
+	if after.to.run != "" {
+		req.After = after.to.head()
+		if more, err := l.restOfPage(ctx, req, after, give); err != nil || !more {
+			return err
+		}
+	}
+	for {
+		page, err := l.page(ctx, req)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		full := len(page) == req.Limit
+		at := listed{from: placed{req.After.Place, req.After.Run}, to: placeOf(&page[len(page)-1])}
+		if !givePage(page, at, func(*driver.Head) bool { return false }, give) || !full {
+			return nil
+		}
+		req.After = at.to.head()
+	}
+}
+
+// restOfPage gives what is left of the page that a cursor is on.
+func (l *Log) restOfPage(ctx context.Context, req driver.HeadsRequest, after cursor, give func(*driver.Head, listed) bool) (bool, error) {
+	var all []driver.Head
+	for req.After = after.from.head(); ; req.After = placeOf(&all[len(all)-1]).head() {
+		page, err := l.page(ctx, req)
+		if err != nil {
+			return false, err
+		}
+		n := slices.IndexFunc(page, func(h driver.Head) bool { return beyond(&h, after.to) })
+		if n >= 0 {
+			all = append(all, page[:n]...)
+			break
+		}
+		if all = append(all, page...); len(page) < req.Limit {
+			break
+		}
+	}
+	last := &driver.Head{Recency: after.recency, Run: after.run}
+	given := func(h *driver.Head) bool { return descending(h, last) <= 0 }
+	return givePage(all, listed{from: after.from, to: after.to}, given, give), nil
+}
+
+func (l *Log) page(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
+	if err := l.readable(ctx); err != nil {
+		return nil, err
+	}
+	heads, err := l.backend.Heads(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	return heads, nil
+}
+
+// givePage gives the heads of a page in order, but for those that were given before, and
+// reports whether more are wanted.
+func givePage(page []driver.Head, at listed, given func(*driver.Head) bool, give func(*driver.Head, listed) bool) bool {
+	slices.SortFunc(page, func(x, y driver.Head) int { return descending(&x, &y) })
+	for i := range page {
+		if !given(&page[i]) && !give(&page[i], at) {
+			return false
+		}
+	}
+	return true
+}
+
+// beyond reports whether a head comes after a place in a listing newest first.
+func beyond(h *driver.Head, p placed) bool {
+	return cmp.Or(cmp.Compare(p.place, h.Place), strings.Compare(p.run, h.Run)) > 0
+}
+
+// heads streams heads.
+func (l *Log) heads(ctx context.Context, req driver.HeadsRequest) iter.Seq2[driver.Head, error] {
+	return func(yield func(driver.Head, error) bool) {
 		for {
-			if err := l.readable(ctx); err != nil {
-				yield(Run{}, err)
-				return
-			}
-			if opts.Limit > 0 {
-				req.Limit = 2 * min(left, pageHeaders/2) // companions are among them
-			}
-			heads, err := l.backend.Heads(ctx, req)
+			heads, err := l.page(ctx, req)
 			if err != nil {
-				yield(Run{}, fmt.Errorf("list runs: %w", err))
+				yield(driver.Head{}, err)
 				return
 			}
 			for _, h := range heads {
-				if strings.Contains(h.Run, "\x00") {
-					continue
-				}
-				run, err := parseHead(h)
-				if err == nil && run.staged() {
-					continue
-				}
-				if err == nil {
-					err = run.lastErr
-				}
-				run.ID, run.recency = h.Run, h.Recency
-				if !yield(run, err) {
-					return
-				}
-				if left--; left == 0 {
+				if !yield(h, nil) {
 					return
 				}
 			}
 			if len(heads) < req.Limit {
 				return
 			}
-			last := heads[len(heads)-1]
-			req.After = Head{Run: last.Run, Recency: last.Recency}
+			req.After = placeOf(&heads[len(heads)-1]).head()
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // How much a segment holds. All that a segment holds may be lost with it, so it has
@@ -105,6 +107,7 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 		return SealStats{}, err
 	}
 	r := l.reader(run)
+	defer r.close()
 	r.pace = opts.Pace
 	plan, err := r.planSeal(ctx, opts.Whole)
 	if err != nil || plan.to < plan.from {
@@ -142,7 +145,7 @@ func (l *Log) unlessMoved(ctx context.Context, run Run, err error) error {
 // sealPlan is what to make a segment of: events, and the segments among them.
 type sealPlan struct {
 	from, to uint64
-	retire   []uint64
+	retire   []driver.Segment // by ID and First
 }
 
 // planSeal chooses the events for the next segment; to is below from if there are
@@ -153,14 +156,12 @@ func (r *reader) planSeal(ctx context.Context, whole bool) (sealPlan, error) {
 	if run.Last < run.tail || !whole && !run.worthSealing() || r.l.opts.AllPlain {
 		return p, nil
 	}
-	segs, err := r.segments(ctx)
+	last, err := r.lastSegment(ctx)
 	if err != nil {
 		return p, err
 	}
-	if n := len(segs); n > 0 {
-		if last := segs[n-1]; last.Last == run.tail-1 && run.Last-last.First < sealEvents && last.Size+run.tailBytes() <= sealBytes {
-			p.from, p.retire = last.First, []uint64{last.ID}
-		}
+	if last != nil && last.Last == run.tail-1 && run.Last-last.First < sealEvents && last.Size+run.tailBytes() <= sealBytes {
+		p.from, p.retire = last.First, []driver.Segment{*last}
 	}
 	p.to = min(p.from+sealEvents-1, run.Last)
 	if p.to == run.Last {
@@ -171,7 +172,7 @@ func (r *reader) planSeal(ctx context.Context, whole bool) (sealPlan, error) {
 		if err != nil {
 			return p, err
 		}
-		if rec.Base == 0 {
+		if rec.Base == 0 || rec.Encoding == driver.Pruned {
 			p.to = rec.Seq - 1
 			break
 		}
@@ -207,8 +208,8 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 			to = b.front.Seq
 		}
 	}
-	detach := b.pruned > 0 || b.Last >= run.tail || b.front != nil
-	var anew []Record
+	detach := len(b.dropped) > 0 || b.Last >= run.tail || b.front != nil
+	var anew []driver.Record
 	var err error
 	if detach {
 		if anew, err = l.reader(run).leaning(ctx, from, to, to); err != nil {
@@ -226,9 +227,9 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	if now.revision != run.revision || now.damage() != nil {
 		return ErrConflict
 	}
-	change := Change{Run: run.ID, Revision: now.revision, Last: now.Last, Retire: b.retire}
+	change := driver.Change{Run: run.ID, Revision: now.revision, Last: now.Last, Retire: b.retire}
 	if b.Last > 0 {
-		change.Add = []Segment{b.Segment}
+		change.Add = []driver.Segment{b.Segment}
 	}
 	if detach {
 		added, err := l.reader(now).leaning(ctx, from, to, max(to, run.Last))
@@ -244,32 +245,54 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 		now.row.Freed -= int64(len(change.Rewrite[i].State)) // about: the delta was small
 	}
 	now.row.Freed += b.stats.Before - b.stats.After
-	now.row.Pruned += b.pruned
-	now.row.PrunedBytes += b.prunedBytes
-	if b.front != nil {
-		now.cut(b.front)
-	}
-	if b.pruned > 0 || b.front != nil {
-		now.row.Rewrites++
+	if err := l.alongWith(ctx, &now, b, &change); err != nil {
+		return err
 	}
 	if change.Head, err = now.head(); err != nil {
 		return err
 	}
-	results, err := l.apply([]Change{change})
-	if err != nil {
+	if _, err = l.applyOne(ctx, change); err != nil {
 		return err
 	}
-	if b.pruned > 0 || b.front != nil {
+	if len(b.dropped) > 0 || b.front != nil {
 		l.live.unload(run.ID)
 	}
 	l.live.doubt(run.ID)
-	return results[0].Err
+	return nil
+}
+
+// alongWith adds what goes with a segment in which states were dropped, or before which
+// events were: the note that says so, the index of visits, and the marks of what is gone.
+func (l *Log) alongWith(ctx context.Context, now *Run, b *block, c *driver.Change) error {
+	if len(b.dropped) == 0 && b.front == nil {
+		return nil
+	}
+	r := l.reader(*now)
+	defer r.close()
+	now.row.Rewrites++
+	var note driver.Entry
+	var err error
+	if b.front != nil {
+		if err := r.dropFront(ctx, b.front, c); err != nil {
+			return err
+		}
+		note, err = now.cut(l.word, b.front)
+	} else {
+		if c.Remove, c.Put, err = r.reindex(ctx, b.dropped); err != nil {
+			return err
+		}
+		now.row.Pruned += b.pruned
+		now.row.PrunedBytes += b.prunedBytes
+		note, err = b.by.note(now, b.dropped)
+	}
+	c.Put = append(c.Put, note)
+	return err
 }
 
 // leaning stores anew, whole, the records of the tail behind seq whose deltas are on
 // events from first to last.
-func (r *reader) leaning(ctx context.Context, first, last, seq uint64) ([]Record, error) {
-	var anew []Record
+func (r *reader) leaning(ctx context.Context, first, last, seq uint64) ([]driver.Record, error) {
+	var anew []driver.Record
 	from, to := max(seq+1, r.run.tail), last+maxLinks
 	if from > min(to, r.run.Last) {
 		return nil, nil
@@ -278,10 +301,10 @@ func (r *reader) leaning(ctx context.Context, first, last, seq uint64) ([]Record
 		if err != nil {
 			return nil, err
 		}
-		if rec.Base < first || rec.Base > last {
+		if rec.Encoding == driver.Pruned || rec.Base < first || rec.Base > last {
 			continue
 		}
-		recs, err := r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		recs, err := r.records(ctx, driver.RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if err != nil {
 			return nil, err
 		}
@@ -289,16 +312,17 @@ func (r *reader) leaning(ctx context.Context, first, last, seq uint64) ([]Record
 		if err != nil {
 			return nil, err
 		}
-		anew = append(anew, r.restore(recs[0], s, nil))
+		rec := r.restore(recs[0], s, nil)
+		anew = append(anew, rec.Record)
 	}
 	return anew, nil
 }
 
 // restore returns a record with its state stored anew, on base or whole.
-func (r *reader) restore(rec Record, s *snapshot, base *snapshot) Record {
+func (r *reader) restore(rec record, s *snapshot, base *snapshot) record {
 	e := r.l.codec.encode(s.event.State, base)
 	rec.Encoding, rec.Base, rec.Links, rec.State = e.encoding, e.base, uint32(e.links(rec.Seq)), e.bytes
 	rec.StateLen = int64(len(rec.State))
-	rec.Sum = recordSum(r.run.Life, &rec)
+	rec.Sum = recordSum(r.run.Life, &rec.Record)
 	return rec
 }

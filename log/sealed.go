@@ -1,11 +1,15 @@
 package log
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/segment"
 )
 
@@ -15,22 +19,24 @@ import (
 // In a segment most states are deltas on a newer state, and the newest is stored
 // whole; see seal.go.
 type sealed struct {
-	Segment
+	driver.Segment
 	payloads *segment.Reader // nil when only the index was read
-	records  []Record        // without their states
-	reads    int             // how many states had to be made of more than the one read before
+	records  []record        // without their states
+	life     string
+	revision uint64 // of the run when it was last known to be in force
+	reads    int    // how many states had to be made of more than the one read before
 	unfolded *unfolded
 }
 
 // at returns the record of an event, with its state if that was read.
-func (s *sealed) at(seq uint64, headersOnly bool) (Record, error) {
+func (s *sealed) at(seq uint64, headersOnly bool) (record, error) {
 	rec := s.records[seq-s.First]
-	if headersOnly || rec.Encoding == Pruned {
+	if headersOnly || rec.Encoding == driver.Pruned {
 		return rec, nil
 	}
 	var err error
 	if rec.State, err = s.payloads.Payload(seq); err != nil {
-		return Record{}, err
+		return record{}, err
 	}
 	if rec.State == nil {
 		rec.State = []byte{}
@@ -40,7 +46,7 @@ func (s *sealed) at(seq uint64, headersOnly bool) (Record, error) {
 }
 
 // sealedPage reads a page of the events of one segment, from seq on.
-func (r *reader) sealedPage(ctx context.Context, seq uint64, req RecordsRequest) ([]Record, error) {
+func (r *reader) sealedPage(ctx context.Context, seq uint64, req driver.RecordsRequest) ([]record, error) {
 	s, err := r.segment(ctx, seq, req.HeadersOnly)
 	if err != nil || s == nil {
 		return nil, err
@@ -49,7 +55,7 @@ func (r *reader) sealedPage(ctx context.Context, seq uint64, req RecordsRequest)
 	if req.Reverse {
 		last, step = max(req.From, s.First), -1
 	}
-	var recs []Record
+	var recs []record
 	var size int64
 	for {
 		rec, err := s.at(seq, req.HeadersOnly)
@@ -71,65 +77,100 @@ func (r *reader) sealedPage(ctx context.Context, seq uint64, req RecordsRequest)
 	}
 }
 
-// segment opens the segment that holds an event, or returns nil if there is none.
-// The last one opened is kept.
+// segment opens the segment that holds an event, or returns nil if there is none. The last
+// one opened is kept.
 func (r *reader) segment(ctx context.Context, seq uint64, indexOnly bool) (*sealed, error) {
 	if s := r.open; s != nil && s.First <= seq && seq <= s.Last && (indexOnly || s.payloads != nil) {
 		return s, nil
 	}
-	segs, err := r.segments(ctx)
-	if err != nil {
-		return nil, err
+	r.close()
+	kept := r.l.opened.take(r.run.ID, r.run.Life, seq)
+	req := driver.SegmentRequest{Run: r.run.ID, Seq: seq, IndexOnly: indexOnly}
+	if kept != nil && (indexOnly || kept.payloads != nil) {
+		if kept.revision == r.run.revision {
+			r.open = kept
+			return kept, nil
+		}
+		req.Have = kept.ID
 	}
-	// Where the row of a segment is damaged, two may seem to hold the event: the
-	// other one should not suffer from it.
-	var damage error
-	for _, seg := range slices.Backward(segs) {
-		if seq < seg.First || seq > seg.Last {
-			continue
-		}
-		s, err := r.openSegment(ctx, seg, indexOnly)
-		if err == nil {
-			return s, nil
-		}
-		if damage = err; !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnsupportedVersion) {
-			break
-		}
-	}
-	return nil, damage
-}
-
-// openSegment opens a segment that is listed, or returns nil if it is gone.
-func (r *reader) openSegment(ctx context.Context, listed Segment, indexOnly bool) (*sealed, error) {
-	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: listed.ID, IndexOnly: indexOnly})
-	if errors.Is(err, ErrNotFound) { // it was merged into another since
+	seg, err := r.l.backend.Segment(ctx, req)
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return nil, nil
-	}
-	if err != nil {
-		return nil, r.damagedSegment(listed, err)
+	case err != nil:
+		return r.otherSegment(ctx, seq, indexOnly, r.damagedSegment(driver.Segment{First: seq, Last: seq}, err))
+	case req.Have != 0 && seg.ID == req.Have:
+		kept.revision = r.run.revision
+		r.open = kept
+		return kept, nil
 	}
 	s, err := r.unseal(seg, indexOnly)
 	if err != nil {
-		return nil, r.damagedSegment(seg, err)
+		return r.otherSegment(ctx, seq, indexOnly, r.damagedSegment(seg, err))
 	}
 	r.open = s
 	return s, nil
 }
 
-// segments lists the run's segments.
-func (r *reader) segments(ctx context.Context) ([]Segment, error) {
-	if r.segs != nil {
-		return r.segs, nil
+// otherSegment looks for another segment that holds an event: where the row of one is
+// damaged, two may seem to, and the sound one should not suffer from it.
+func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, damage error) (*sealed, error) {
+	if !unreadable(damage) {
+		return nil, damage
 	}
-	segs, err := r.l.backend.Segments(ctx, r.run.ID)
+	segs, err := r.listSegments(ctx, driver.SegmentsRequest{From: max(seq, sealEvents) - sealEvents + 1, To: seq, Reverse: true, Limit: 2 * sealEvents})
+	if err != nil {
+		return nil, damage
+	}
+	for _, seg := range segs {
+		if seg.Last < seq {
+			continue
+		}
+		// Nearer to its beginning there is only the one that is sound.
+		found, err := r.l.backend.Segment(ctx, driver.SegmentRequest{Run: r.run.ID, Seq: seg.First, IndexOnly: indexOnly})
+		if err != nil || found.ID != seg.ID {
+			continue
+		}
+		if s, err := r.unseal(found, indexOnly); err == nil {
+			r.open = s
+			return s, nil
+		}
+	}
+	return nil, damage
+}
+
+// close lets go of the segment that is open, for the next reader.
+func (r *reader) close() {
+	if r.open != nil {
+		r.l.opened.put(r.run.ID, r.open)
+		r.open = nil
+	}
+}
+
+// segmentsFrom lists a page of the run's segments that begin from seq on.
+func (r *reader) segmentsFrom(ctx context.Context, seq uint64, limit int) ([]driver.Segment, error) {
+	return r.listSegments(ctx, driver.SegmentsRequest{From: seq, To: MaxSeq, Limit: limit})
+}
+
+// lastSegment returns the run's last segment, nil if it has none.
+func (r *reader) lastSegment(ctx context.Context) (*driver.Segment, error) {
+	segs, err := r.listSegments(ctx, driver.SegmentsRequest{From: 1, To: MaxSeq, Reverse: true, Limit: 1})
+	if err != nil || len(segs) == 0 {
+		return nil, err
+	}
+	return &segs[0], nil
+}
+
+func (r *reader) listSegments(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
+	req.Run = r.run.ID
+	segs, err := r.l.backend.Segments(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("%slist segments: %w", place(r.run.ID, 0), err)
 	}
-	r.segs = segs
 	return segs, nil
 }
 
-func (r *reader) damagedSegment(s Segment, err error) error {
+func (r *reader) damagedSegment(s driver.Segment, err error) error {
 	what := fmt.Sprintf("segment %d, of the events %d to %d: %v", s.ID, s.First, s.Last, err)
 	switch {
 	case errors.Is(err, segment.ErrUnsupportedVersion):
@@ -142,19 +183,21 @@ func (r *reader) damagedSegment(s Segment, err error) error {
 	return fmt.Errorf("%sread segment %d: %w", place(r.run.ID, s.First), s.ID, err)
 }
 
-// unseal opens a segment and checks that it is the one that belongs there: that
-// its events are those of this life of the run, and that the hash chain leads
-// through them.
-func (r *reader) unseal(seg Segment, indexOnly bool) (*sealed, error) {
+// unseal opens a segment and checks that it is the one that belongs there: that its events
+// are those of this life of the run, and that the hash chain leads through them.
+func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	x, err := r.l.segments.ParseIndex(seg.Index)
 	if err != nil {
 		return nil, err
 	}
 	info := x.Info()
-	if info.Run != r.run.ID || info.Life != r.run.Life || info.First != seg.First || info.Last != seg.Last {
-		return nil, fmt.Errorf("%w: it holds the events %d to %d of run %q, incarnation %s", ErrCorrupt, info.First, info.Last, displayID(info.Run), info.Life)
+	if info.Suite != suiteSHA256 {
+		return nil, fmt.Errorf("%w: suite %d of hash and cipher; this flowlog knows %d", ErrUnsupportedVersion, info.Suite, suiteSHA256)
 	}
-	s := &sealed{Segment: seg, records: make([]Record, len(x.Entries()))}
+	if info.Run != r.run.ID || info.Life != r.run.Life || info.First != seg.First || info.Last != seg.Last {
+		return nil, fmt.Errorf("%w: it holds the events %d to %d of run %q, incarnation %s", ErrCorrupt, info.First, info.Last, driver.Shorten(info.Run), info.Life)
+	}
+	s := &sealed{Segment: seg, life: info.Life, revision: r.run.revision, records: make([]record, len(x.Entries()))}
 	s.Index, s.Data = nil, nil
 	if !indexOnly {
 		if s.payloads, err = r.l.segments.NewReader(x, seg.Data); err != nil {
@@ -163,22 +206,75 @@ func (r *reader) unseal(seg Segment, indexOnly bool) (*sealed, error) {
 	}
 	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
 	for i, e := range x.Entries() {
-		size, sum, err := stateOf(info.Run, e.Seq, e.Header)
+		size, err := sizeOf(info.Run, e.Seq, e.Header)
 		if err != nil {
 			return nil, err
 		}
-		hash = chainAfter(e.Seq-1, hash, e.Header, sum)
+		hash = chainAfter(e.Seq-1, hash, e.Header, e.Digest)
 		bytes, stored = bytes+size, stored+e.Stored
 		rec := &s.records[i]
-		*rec = Record{
-			Seq: e.Seq, Recency: info.Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(x.Depth(e.Seq)),
-			Bytes: bytes, Stored: stored, Hash: hash, Header: e.Header, StateLen: e.Len,
+		*rec = record{
+			Record: driver.Record{
+				Seq: e.Seq, Recency: info.Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(x.Depth(e.Seq)),
+				Bytes: bytes, Stored: stored, Hash: hash, StateHash: e.Digest, Header: e.Header, StateLen: e.Len,
+			},
 			sealed: max(e.Stored, 1), sealedState: e.StoredPayload, first: seg.First, shared: e.Shared,
 		}
-		rec.Sum = recordSum(info.Life, rec)
+		if err := rec.setMeta(e.Meta); err != nil {
+			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
+		}
+		rec.Sum = recordSum(info.Life, &rec.Record)
 	}
 	if hash != Digest(info.Hash) {
 		return nil, fmt.Errorf("%w: the hash chain does not lead through it (want %s, have %s)", ErrCorrupt, Digest(info.Hash), hash)
 	}
 	return s, nil
+}
+
+// A sealed event's meta is varints: its flags, how many seqs back Recoverable and Tip are
+// and 0 for their own seq, Since, and the number of the note that says why its state went.
+func (r *record) meta() []byte {
+	b := make([]byte, 0, 16)
+	for _, n := range [...]uint64{uint64(r.Flags), r.Seq - r.Recoverable, r.Seq - r.Tip, r.Since, r.note} {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+func (r *record) setMeta(meta []byte) error {
+	var nums [5]uint64
+	for i := range nums {
+		n, size := binary.Uvarint(meta)
+		if size <= 0 {
+			return fmt.Errorf("%w: its meta ends early", ErrCorrupt)
+		}
+		nums[i], meta = n, meta[size:]
+	}
+	if len(meta) > 0 || nums[0] > 255 || nums[1] > r.Seq || nums[2] > r.Seq || nums[3] > r.Seq {
+		return fmt.Errorf("%w: its meta is %v", ErrCorrupt, nums)
+	}
+	r.Flags, r.Recoverable, r.Tip, r.Since, r.note = driver.Flags(nums[0]), r.Seq-nums[1], r.Seq-nums[2], nums[3], nums[4]
+	return nil
+}
+
+// sizeOf returns the size of the state that a stored header speaks of, without reading the
+// rest of it if it is written as marshal does. A string in it can't hold the quotes that the
+// search is for.
+func sizeOf(run string, seq uint64, header []byte) (int64, error) {
+	const key = `,"size":`
+	if i := bytes.LastIndex(header, []byte(key)); i >= 0 {
+		digits := header[i+len(key):]
+		if n := bytes.IndexAny(digits, ",}"); n > 0 {
+			if size, err := strconv.ParseInt(string(digits[:n]), 10, 64); err == nil && size >= 0 {
+				return size, nil
+			}
+		}
+	}
+	var h struct {
+		Size int64 `json:"size"`
+	}
+	if err := json.Unmarshal(header, &h); err != nil || h.Size < 0 {
+		return 0, corrupt(run, seq, fmt.Sprintf("header without a size: %v", err))
+	}
+	return h.Size, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // maxProblems bounds the problems that a report lists.
@@ -102,22 +104,22 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 
 func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report, error) {
 	rep := &Report{RunID: run.ID, Anchor: run.Anchor, Head: run.Hash}
-	notes, err := l.droppedNotes(ctx, run)
-	if err != nil {
+	v := verifier{l: l, r: l.reader(run), rep: rep}
+	defer v.r.close()
+	if err := v.verifyNotes(ctx, run); err != nil {
 		return nil, err
 	}
-	v := verifier{l: l, r: l.reader(run), rep: rep, notes: notes, drops: dropsOf(notes)}
 	if err := v.anchor(ctx, &run); err != nil {
 		return nil, err
 	}
 	limit := pageStates
 	for from := run.first(); from <= run.Last; {
-		recs, err := v.r.records(ctx, RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
+		recs, err := v.r.records(ctx, driver.RecordsRequest{From: from, To: run.Last, Limit: limit, MaxBytes: pageBytes})
 		if errors.Is(err, ErrCorrupt) && limit > 1 {
 			limit = 1 // it is somewhere on the page: go up to it
 			continue
 		}
-		if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
+		if unreadable(err) {
 			rep.problem(from, err)
 			if len(rep.Problems) == maxProblems {
 				return rep, nil // more would say nothing new
@@ -147,7 +149,9 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 	if err := run.damage(); err != nil && rep.Intact() {
 		rep.problem(run.Last, err)
 	}
-	v.finish(run)
+	if err := v.finish(ctx, run); err != nil {
+		return nil, err
+	}
 	if opts.Known != (Digest{}) && rep.Known == 0 {
 		rep.problem(run.Last+1, &Error{Run: run.ID, Reason: fmt.Sprintf("no event has the hash %s: it was that of an event after seq %d which was cut off, or of one that was changed, or of another run", opts.Known, run.Last), Err: ErrCorrupt})
 	}
@@ -159,12 +163,12 @@ type verifier struct {
 	l     *Log
 	r     *reader
 	rep   *Report
-	notes []Note
-	drops drops // what they say of states
 	prev  Digest
 	gap   bool  // the event before could not be read: prev and total are not known
 	total int64 // bytes of all states, the pruned included
 	bytes int64 // without the pruned
+	lines lineVerifier
+	index indexVerifier
 }
 
 // skip returns the seq to go on with behind what can't be read at seq: a record,
@@ -177,28 +181,26 @@ func (v *verifier) skip(ctx context.Context, seq uint64) (uint64, error) {
 	if s, err := v.r.segment(ctx, seq, true); err == nil && s != nil {
 		return seq + 1, nil // the index is sound
 	}
-	segs, err := v.r.segments(ctx)
+	segs, err := v.r.segmentsFrom(ctx, seq+1, 1)
 	if err != nil {
 		return 0, err
 	}
-	next := v.r.run.tail
-	for _, s := range segs {
-		if s.First > seq {
-			next = min(next, s.First)
-		}
+	if len(segs) > 0 {
+		return min(segs[0].First, v.r.run.tail), nil
 	}
-	return next, nil
+	return v.r.run.tail, nil
 }
 
 // check looks at one event. Its error says that it could not.
-func (v *verifier) check(ctx context.Context, rec *Record) error {
+func (v *verifier) check(ctx context.Context, rec *record) error {
 	v.rep.Events++
 	gap := v.gap
 	defer func() { v.prev, v.gap = rec.Hash, false }()
 	s, err := v.r.event(ctx, rec)
-	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnsupportedVersion) {
+	if unreadable(err) {
 		v.rep.problem(rec.Seq, err)
 		v.total = rec.Bytes
+		v.lines.unknown, v.index.unknown = true, true
 		return nil
 	}
 	if err != nil {
@@ -215,6 +217,11 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 	if rec.Seq == 1 && ev.Life != v.r.run.Life {
 		v.rep.problem(1, corrupt(v.rep.RunID, 1, "the run's first event is of another incarnation of the run"))
 	}
+	for _, err := range []error{v.lines.check(v.r.run.ID, rec, &ev.Header, gap), v.index.check(v.r.run.ID, rec, &ev.Header, gap)} {
+		if err != nil {
+			v.rep.problem(rec.Seq, err)
+		}
+	}
 	if v.total += ev.Size; v.total != rec.Bytes {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "running total of the states' bytes",
 			Want: fmt.Sprint(v.total), Have: fmt.Sprint(rec.Bytes), Err: ErrCorrupt})
@@ -225,18 +232,20 @@ func (v *verifier) check(ctx context.Context, rec *Record) error {
 		return nil
 	}
 	v.rep.Pruned++
-	d, noted := v.drops.of(rec.Seq)
-	if d.redacted {
-		v.rep.Redacted++
+	n, err := v.r.noteAt(ctx, rec.note)
+	if err != nil {
+		return err
 	}
-	if !noted {
-		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, "its state is marked as pruned, and no note says that it was"))
+	if n == nil || !drops(n, rec.Seq) {
+		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, fmt.Sprintf("its state is marked as pruned, and note %d does not say that it was", rec.note)))
+	} else if n.Kind == noteKindRedact {
+		v.rep.Redacted++
 	}
 	return nil
 }
 
 // finish compares the whole with the head.
-func (v *verifier) finish(run Run) {
+func (v *verifier) finish(ctx context.Context, run Run) error {
 	for _, c := range []struct {
 		what       string
 		want, have any
@@ -250,4 +259,5 @@ func (v *verifier) finish(run Run) {
 				Want: fmt.Sprint(c.want), Have: fmt.Sprint(c.have), Err: ErrCorrupt})
 		}
 	}
+	return v.index.compare(ctx, v.r, v.rep)
 }

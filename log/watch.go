@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // WatchOptions choose what to watch. The zero value is all that is appended to any
@@ -17,11 +19,11 @@ type WatchOptions struct {
 	// begins: 1 for all of them, 0 for those only that are appended later. Of a run
 	// that begins later all are wanted.
 	From uint64
-	// Seen goes before From for the runs in it, by id: what comes after that seq is
-	// wanted, as when someone goes on who saw that much; of a run that doesn't have so
-	// many any more, and so was begun anew, all are. It is not changed, and must not be
-	// while the iteration begins.
-	Seen map[string]uint64
+	// Seen overrides From for the runs in it, by id: what comes after that position is
+	// wanted, as when an earlier Watch is continued; of a run that has another event there,
+	// or none, and so was begun anew, all are. A position without a hash is a bare seq. Seen
+	// is not changed, and must not be while the iteration begins.
+	Seen map[string]Position
 	// HeadersOnly leaves the states unread.
 	HeadersOnly bool
 	// Every is how often to look whether anything was written. The default is 50
@@ -48,10 +50,7 @@ const (
 // one that is deleted and begun anew is followed from its new event 1 on, and that it
 // was deleted is not told.
 //
-// What Watch gives does not count as seen by [Append.Parent]: who only looks on
-// changes nothing.
-//
-// Cost: a look at [Versioner.Version], if the backend has one, each WatchOptions.Every,
+// Cost: a look at [driver.Versioner], if the backend has one, each WatchOptions.Every,
 // and when anything was written a look at the run, or at those that had events last.
 // Of all runs some 200 bytes each are remembered, and they are listed when the
 // iteration begins, and again after 5 seconds or more in which anything was
@@ -79,10 +78,11 @@ type watcher struct {
 	opts  WatchOptions
 	yield func(*Event, error) bool
 
-	known map[string]followed // by run
-	begun bool                // known is what there was in the beginning
-	swept time.Time           // when all runs were looked at
-	slow  time.Duration       // how long that took
+	known  map[string]followed // by run
+	begun  bool                // known is what there was in the beginning
+	swept  time.Time           // when all runs were looked at
+	newest uint64              // the recency of the newest run of the last look
+	slow   time.Duration       // how long that took
 }
 
 // followed is how far a run was given.
@@ -103,7 +103,7 @@ func (w *watcher) watch() error {
 	if every <= 0 {
 		every = watchEvery
 	}
-	versioner, cheap := w.l.backend.(Versioner)
+	versioner, cheap := w.l.backend.(driver.Versioner)
 	var version int64
 	dirty := false // something was written since the last sweep
 	for {
@@ -178,9 +178,10 @@ func (w *watcher) sweep() error {
 // recent looks at the runs that had events last.
 func (w *watcher) recent() error {
 	var news []Run
-	quiet := 0
+	quiet, before := 0, w.newest
 	for run, err := range w.l.Runs(w.ctx, RunsOptions{}) {
 		f := w.known[run.ID]
+		w.newest = max(w.newest, run.recency)
 		switch {
 		case err != nil:
 			if err := w.met(run, err); err != nil {
@@ -190,7 +191,8 @@ func (w *watcher) recent() error {
 			news, quiet = append(news, run), 0
 			continue
 		}
-		if quiet++; quiet == quietRuns {
+		// Runs are in order but for the lag of their places.
+		if quiet++; quiet >= quietRuns && run.listed.place+driver.Lag < before {
 			break
 		}
 	}
@@ -228,15 +230,42 @@ func (w *watcher) leaveOut(id string, f followed, err error) error {
 	return nil
 }
 
+// there reports whether a run has an event at a position.
+func (w *watcher) there(run Run, p Position) (bool, error) {
+	switch {
+	case p.Seq == 0, p.Hash.IsZero(), p.Seq == run.Last:
+		return p.Seq <= run.Last && (p.Seq != run.Last || p.Seq == 0 || run.at(p)), nil
+	case p.Seq > run.Last:
+		return false, nil
+	}
+	r := w.l.reader(run)
+	defer r.close()
+	rec, err := r.record(w.ctx, p.Seq, true)
+	if errors.Is(err, ErrDropped) {
+		return true, nil // what came after it is there, or was dropped with it
+	}
+	if err != nil {
+		return false, err
+	}
+	return rec.Hash == p.Hash, nil
+}
+
 // follow gives what is new of a run.
 func (w *watcher) follow(run Run) error {
 	f, ok := w.known[run.ID]
 	seen, was := w.opts.Seen[run.ID]
+	if !ok && !w.begun && was {
+		there, err := w.there(run, seen)
+		if err != nil {
+			return w.leaveOut(run.ID, followed{life: run.Life}, err)
+		}
+		if was = there; !there { // that was of an earlier life
+			f, ok = followed{life: run.Life}, true
+		}
+	}
 	switch {
-	case !ok && !w.begun && was && seen > run.Last: // those were of an earlier life
-		f = followed{life: run.Life}
 	case !ok && !w.begun && was:
-		f = followed{life: run.Life, last: seen}
+		f = followed{life: run.Life, last: seen.Seq}
 	case !ok && !w.begun && w.opts.From == 0:
 		f = followed{life: run.Life, last: run.Last}
 	case !ok && !w.begun:

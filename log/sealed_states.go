@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
@@ -18,15 +19,15 @@ type unfolded struct {
 	roots  map[uint64]uint64       // the event that such a delta applies to
 	root   uint64                  // the one whose state is at hand
 	state  []byte
+	ops    int // of all deltas
 }
 
 // unfold composes the deltas of a segment as far as memory allows. States that are
 // left out, as are damaged ones and those that rest on them, are read one by one.
 func (r *reader) unfold(s *sealed) *unfolded {
 	u := &unfolded{deltas: map[uint64]*delta.Delta{}, roots: map[uint64]uint64{}}
-	ops := 0
 	for i := len(s.records) - 1; i >= 0; i-- {
-		if s.records[i].Encoding != Delta {
+		if s.records[i].Encoding != driver.Delta {
 			continue
 		}
 		rec, err := s.at(s.records[i].Seq, false)
@@ -43,10 +44,10 @@ func (r *reader) unfold(s *sealed) *unfolded {
 			if d, err = delta.Compose(base, d); err != nil {
 				continue
 			}
-		} else if !s.records[rec.Base-s.First].Encoding.whole() {
+		} else if !s.records[rec.Base-s.First].Encoding.Whole() {
 			continue // that one was left out
 		}
-		if ops += d.Ops(); ops > unfoldOps {
+		if u.ops += d.Ops(); u.ops > unfoldOps {
 			break
 		}
 		u.deltas[rec.Seq], u.roots[rec.Seq] = d, root
@@ -56,7 +57,7 @@ func (r *reader) unfold(s *sealed) *unfolded {
 
 // unfolded returns the state of an event of a segment if the segment is being read
 // in order, else nil.
-func (r *reader) unfolded(ctx context.Context, rec *Record, size int64) ([]byte, error) {
+func (r *reader) unfolded(ctx context.Context, rec *record, size int64) ([]byte, error) {
 	s, err := r.segment(ctx, rec.Seq, false)
 	if err != nil || s == nil {
 		return nil, err

@@ -2,12 +2,15 @@ package log
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
+	"strings"
 	"time"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // noteKindAnchor is the kind of the notes that say which events were dropped with
@@ -26,8 +29,10 @@ type Anchor struct {
 	Bytes int64 `json:"bytes"`
 	// Began is when the run's first event was created.
 	Began time.Time `json:"began"`
-	// Visits counts the dropped events by node.
+	// Visits counts the dropped events that recovery could take, by node; Others those
+	// with a role, by role, a space and the node.
 	Visits map[string]int `json:"visits,omitempty"`
+	Others map[string]int `json:"others,omitempty"`
 	// Reason and At say why and when it was done.
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at,omitzero"`
@@ -35,7 +40,7 @@ type Anchor struct {
 
 // TruncateFront drops a run's oldest events for good, with their headers: those before
 // the seq first, which is then the oldest that is there. The newest has to stay. It
-// returns what is left of them, the [Anchor]: a note of it is made durable first, and
+// returns what is left of them, the [Anchor], which a note of the run keeps, and
 // [Log.Verify] answers "intact from anchor N" from then on.
 //
 // Seqs, visits, hashes and headers of the rest stay what they were, and so do their
@@ -48,9 +53,6 @@ type Anchor struct {
 // again finishes the erasing. When the error is nil the backend has erased what was
 // dropped, as [Log.Prune] does; [Log.Redact] leaves no copy. The up to 256 events from
 // first on are sealed for it if they were not, with Options.AllPlain too.
-//
-// A run that was truncated can't be read by a flowlog that does not know anchors,
-// which refuses it with ErrUnsupportedVersion; other runs in the storage can.
 //
 // Concurrency: readers under way go on; one that has begun and whose next event is
 // dropped gets ErrDropped. Memory: what sealing a segment takes.
@@ -108,26 +110,32 @@ func (l *Log) Anchor(ctx context.Context, id string) (Anchor, error) {
 	return l.anchor(ctx, run)
 }
 
-func (l *Log) anchor(ctx context.Context, run Run) (a Anchor, err error) {
+func (l *Log) anchor(ctx context.Context, run Run) (Anchor, error) {
+	r := l.reader(run)
+	defer r.close()
+	return r.anchor(ctx)
+}
+
+// anchor reads the note of the run's anchor, and holds it to the head.
+func (r *reader) anchor(ctx context.Context) (Anchor, error) {
+	run := &r.run
 	if run.Anchor == 0 {
 		return Anchor{}, nil
 	}
-	err = l.notes(ctx, run, func(n Note) bool {
-		if n.Kind == noteKindAnchor {
-			if noted := n.anchor(); noted.Seq == run.Anchor {
-				a = noted
-			}
-		}
-		return a.Seq == 0
-	})
-	if err == nil && a.Seq == 0 {
-		err = corrupt(run.ID, run.first(), noAnchor(run.Anchor))
+	at := run.row.Anchor
+	if at == nil { // the head is damaged
+		return Anchor{}, run.headErr
 	}
-	return a, err
-}
-
-func noAnchor(seq uint64) string {
-	return fmt.Sprintf("the run begins after seq %d, and no note says that the events up to it were dropped", seq)
+	n, err := r.noteAt(ctx, at.Note)
+	if err != nil {
+		return Anchor{}, err
+	}
+	if n != nil && n.Kind == noteKindAnchor {
+		if a := n.anchor(); a.Seq == at.Seq && a.Hash == at.Hash && a.Bytes == at.Bytes {
+			return a, nil
+		}
+	}
+	return Anchor{}, corrupt(run.ID, run.first(), fmt.Sprintf("the run begins after seq %d, with the hash %s, and no note says that the events up to it were dropped", at.Seq, at.Hash))
 }
 
 // anchor returns what a note of that kind says.
@@ -142,7 +150,7 @@ func (n *Note) anchor() Anchor {
 
 // dropped returns the error for an event that is not there any more.
 func (r *reader) dropped(ctx context.Context, seq uint64) error {
-	a, err := r.l.anchor(ctx, r.run)
+	a, err := r.anchor(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,7 +158,7 @@ func (r *reader) dropped(ctx context.Context, seq uint64) error {
 }
 
 func (a *Anchor) dropped(run string, seq uint64, what string) error {
-	return &Error{Run: run, Seq: seq, Reason: fmt.Sprintf("%s went with all up to seq %d at %s: %s", what, a.Seq, a.At.UTC().Format(time.RFC3339), a.Reason), Err: ErrDropped}
+	return &Error{Run: run, Seq: seq, Reason: fmt.Sprintf("%s was removed when the run was truncated through seq %d at %s: %s", what, a.Seq, a.At.UTC().Format(time.RFC3339), a.Reason), Err: ErrDropped}
 }
 
 // front is what goes from a run's beginning.
@@ -161,41 +169,66 @@ type front struct {
 	// states' size; and what they took as they were stored.
 	pruned        uint64
 	bytes, stored int64
+	visits        map[visitKey]uint64 // the number of the last visit of each node that goes now
 }
 
-// cut takes the front off the run's summary.
-func (r *Run) cut(f *front) {
+// cut takes the front off the run's summary, and returns the note that says so.
+func (r *Run) cut(writer string, f *front) (driver.Entry, error) {
+	data, err := json.Marshal(f.Anchor)
+	if err != nil {
+		return driver.Entry{}, err
+	}
+	n := Note{Kind: noteKindAnchor, Events: []Range{{r.first(), f.Seq}}, Data: data}
+	e, err := r.note(writer, &n)
+	f.last.Note = n.Number
 	r.anchorAt(f.last)
 	r.row.Pruned -= f.pruned
 	r.row.PrunedBytes += f.bytes
 	r.row.Freed += f.stored
+	return e, err
+}
+
+// dropFront adds what goes with the events up to a front: their marks, and their visits in
+// the index, of which the numbers are kept.
+func (r *reader) dropFront(ctx context.Context, f *front, c *driver.Change) error {
+	c.Remove = append(c.Remove, driver.EntryRange{From: markKey(1), To: markKey(f.Seq + 1)})
+	from, to := blockOf(f.Seq + 1)
+	left, err := r.visits(ctx, f.Seq+1, min(to, r.run.Last))
+	if err != nil {
+		return err
+	}
+	for key, n := range f.visits {
+		for _, space := range []byte{spaceTaken, spaceDropped} {
+			c.Remove = append(c.Remove, driver.EntryRange{From: visitEntryKey(space, key, 1), To: append(visitEntryKey(space, key, n), 0)})
+		}
+		c.Put = append(c.Put, driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)})
+	}
+	if openFrom, _ := blockOf(r.run.Last + 1); from < openFrom { // the block that the front ends in is full
+		for _, e := range indexVisits(left) {
+			c.Put = append(c.Put, e.entry())
+		}
+	}
+	return nil
 }
 
 // truncate drops what comes before first, if the run is as it was looked at but for
 // new events: else it is ErrConflict.
 func (l *Log) truncate(ctx context.Context, run Run, first uint64, reason string) error {
 	r := l.reader(run)
+	defer r.close()
 	f, err := r.front(ctx, first)
 	if err != nil {
 		return l.unlessMoved(ctx, run, err)
 	}
-	if err := l.noteAnchor(ctx, run, f.Anchor, reason); err != nil {
-		return err
-	}
-	segs, err := r.segments(ctx)
+	f.Reason = reason
+	retire, err := r.segmentsBefore(ctx, first)
 	if err != nil {
 		return err
 	}
 	b := &block{}
-	var retire []uint64
 	plan, made := sealPlan{from: first, to: min(first+sealEvents-1, run.Last)}, first >= run.tail
-	for _, s := range segs {
-		if s.First < first {
-			retire = append(retire, s.ID)
-		}
-		if s.First < first && first <= s.Last { // its other events remain
-			plan.to, plan.retire, made = s.Last, []uint64{s.ID}, true
-		}
+	if n := len(retire); n > 0 && first <= retire[n-1].Last { // its other events remain
+		plan.to, plan.retire, made = retire[n-1].Last, retire[n-1:], true
 	}
 	if made {
 		if b, err = r.build(ctx, plan, nil); err != nil {
@@ -206,14 +239,31 @@ func (l *Log) truncate(ctx context.Context, run Run, first uint64, reason string
 	return l.enforce(ctx, run, b)
 }
 
+// segmentsBefore lists the segments that begin before an event.
+func (r *reader) segmentsBefore(ctx context.Context, seq uint64) ([]driver.Segment, error) {
+	var all []driver.Segment
+	for from := uint64(1); ; {
+		page, err := r.listSegments(ctx, driver.SegmentsRequest{From: from, To: seq - 1, Limit: pageHeaders})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < pageHeaders {
+			return all, nil
+		}
+		from = page[len(page)-1].First + 1
+	}
+}
+
 // front sums up the events before first.
 func (r *reader) front(ctx context.Context, first uint64) (*front, error) {
-	a, err := r.l.anchor(ctx, r.run)
+	a, err := r.anchor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &front{Anchor: Anchor{Began: r.run.CreatedAt, Visits: map[string]int{}}}
+	f := &front{Anchor: Anchor{Began: r.run.CreatedAt, Visits: map[string]int{}}, visits: map[visitKey]uint64{}}
 	maps.Copy(f.Visits, a.Visits)
+	f.Others = maps.Clone(a.Others)
 	for rec, err := range r.scan(ctx, HistoryOptions{From: r.run.first(), To: first - 1, HeadersOnly: true}) {
 		if err != nil {
 			return nil, err
@@ -222,68 +272,75 @@ func (r *reader) front(ctx context.Context, first uint64) (*front, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Visits[ev.NodeID]++
+		f.count(&ev.Header)
 		f.stored += stored(rec)
 		if ev.Pruned {
 			f.pruned++
 		} else {
 			f.bytes += ev.Size
 		}
-		f.last = anchored{rec.Seq, rec.Hash, rec.Bytes, rec.Stored}
+		f.last = anchored{Seq: rec.Seq, Hash: rec.Hash, Bytes: rec.Bytes, Stored: rec.Stored}
 	}
 	f.Seq, f.Hash, f.Bytes = f.last.Seq, f.last.Hash, f.last.Bytes
 	return f, nil
 }
 
-// noteAnchor notes what is about to be dropped, unless that was done before.
-func (l *Log) noteAnchor(ctx context.Context, run Run, a Anchor, reason string) error {
-	noted := false
-	err := l.notes(ctx, run, func(n Note) bool {
-		noted = n.Kind == noteKindAnchor && n.anchor().Seq == a.Seq
-		return !noted
-	})
-	if err != nil || noted {
-		return err
+// count counts a visit that is dropped.
+func (f *front) count(h *Header) {
+	f.visits[keyOf(h.Role, h.NodeID)] = h.Visit
+	if h.Role == Recoverable {
+		f.Visits[h.NodeID] = int(h.Visit)
+		return
 	}
-	a.Reason = reason
-	data, err := json.Marshal(a)
-	if err != nil {
-		return err
+	if f.Others == nil {
+		f.Others = map[string]int{}
 	}
-	return l.addNote(ctx, run, Note{Kind: noteKindAnchor, Events: []Range{{run.first(), a.Seq}}, Data: data})
+	f.Others[string(h.Role)+" "+h.NodeID] = int(h.Visit)
 }
 
-// anchor begins a verification at the run's anchor, which has to be the one that a
-// note speaks of, with nothing left before it.
+// keys returns what the index has of the visits that an anchor counts.
+func (a *Anchor) keys() map[visitKey]uint64 {
+	all := map[visitKey]uint64{}
+	for node, n := range a.Visits {
+		all[keyOf(Recoverable, node)] = uint64(n)
+	}
+	for name, n := range a.Others {
+		role, node, _ := strings.Cut(name, " ")
+		all[keyOf(Role(role), node)] = uint64(n)
+	}
+	return all
+}
+
+// anchor begins a verification at the run's anchor, which has to be the one that a note
+// speaks of, with nothing left before it.
 func (v *verifier) anchor(ctx context.Context, run *Run) error {
-	a := run.row.Anchor
+	at := run.row.Anchor
 	if run.Anchor == 0 {
 		return nil
 	}
-	if a == nil { // the head is damaged
+	if at == nil { // the head is damaged
 		v.gap = true
 		return nil
 	}
-	v.prev, v.total = a.Hash, a.Bytes
-	if !slices.ContainsFunc(v.notes, func(n Note) bool {
-		noted := n.anchor()
-		return n.Kind == noteKindAnchor && noted.Seq == a.Seq && noted.Hash == a.Hash && noted.Bytes == a.Bytes
-	}) {
-		v.rep.problem(run.first(), corrupt(run.ID, run.first(), noAnchor(a.Seq)+", with the hash "+a.Hash.String()))
+	v.prev, v.total = at.Hash, at.Bytes
+	if _, err := v.r.anchor(ctx); unreadable(err) {
+		v.rep.problem(run.first(), err)
+	} else if err != nil {
+		return err
 	}
-	segs, err := v.r.segments(ctx)
+	segs, err := v.r.segmentsFrom(ctx, 1, 1)
 	if err != nil {
 		return err
 	}
 	if len(segs) == 0 || segs[0].First != run.first() {
-		v.rep.problem(run.first(), corrupt(run.ID, run.first(), fmt.Sprintf("the run begins after seq %d, and its oldest segment does not", a.Seq)))
+		v.rep.problem(run.first(), corrupt(run.ID, run.first(), fmt.Sprintf("the run begins after seq %d, and its oldest segment does not", at.Seq)))
 	}
 	return nil
 }
 
 // begin puts a run that is imported where it begins.
-func (r *Run) begin(a *Anchor) {
-	r.anchorAt(anchored{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes}) // Stored comes with the first part
+func (r *Run) begin(a *ManifestAnchor) {
+	r.anchorAt(anchored{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Note: a.Note}) // Stored comes with the first part
 	r.row.PrunedBytes, r.CreatedAt, r.row.CreatedAt = a.Bytes, a.Began, a.Began
 	r.stand(a.Seq, a.Hash, a.Bytes, 0)
 }

@@ -40,8 +40,8 @@ func (s *snapshot) size() int64 {
 // liveRun is what is remembered of a run that is being written or read.
 type liveRun struct {
 	run    Run
-	seen   uint64    // the newest seq that went through this Log
-	newest *snapshot // of run.Last, or nil
+	block  openBlock // only if it was written, and is not stale
+	newest *snapshot // of run.Tip, or nil
 	stale  bool      // run has moved on, or may have: look again
 }
 
@@ -62,10 +62,8 @@ type liveEntry struct {
 	bytes int64
 }
 
-// maxLive bounds the runs that are remembered, each of about a kilobyte beside its
-// state. Of a run that was not touched for that many others it is forgotten what
-// was seen of it: see Append.Parent.
-const maxLive = 1 << 16
+// maxLive bounds the runs that are remembered, each of a few kilobytes beside its state.
+const maxLive = 1 << 14
 
 func newLiveRuns(max int64) *liveRuns {
 	return &liveRuns{max: max, runs: map[string]*list.Element{}, order: list.New()}
@@ -83,54 +81,43 @@ func (c *liveRuns) get(id string) (liveRun, bool) {
 	return el.Value.(*liveEntry).liveRun, true
 }
 
-// saw notes that a reader was shown the run as it is in r.
-func (c *liveRuns) saw(r Run) {
+// wrote notes what the writer made of the run: its newest recoverable event, or nil if it
+// wrote none.
+func (c *liveRuns) wrote(r Run, newest *snapshot, block openBlock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	el, ok := c.runs[r.ID]
-	if ok && r.revision < el.Value.(*liveEntry).run.revision {
-		return // it was read before what is known
-	}
-	if !ok || el.Value.(*liveEntry).run.Life != r.Life {
-		c.put(r.ID, liveRun{run: r, seen: r.Last})
-		return
-	}
-	e := el.Value.(*liveEntry)
-	e.seen = max(e.seen, r.Last)
-	if r.Last > e.run.Last || r.revision > e.run.revision {
-		e.run = r // another writer was here
-	}
-}
-
-// wrote notes what the writer made of the run.
-func (c *liveRuns) wrote(r Run, newest *snapshot) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.put(r.ID, liveRun{run: r, seen: r.Last, newest: newest})
-}
-
-// loaded keeps a snapshot of a run's newest event for the next append or load.
-func (c *liveRuns) loaded(r Run, newest *snapshot) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	el, ok := c.runs[r.ID]
-	if !ok {
-		return
-	}
-	if e := el.Value.(*liveEntry); !e.newest.of(&e.run) && newest.of(&e.run) && newest.event.Seq == e.run.Last {
-		lr := e.liveRun
-		if lr.newest = newest; newest.event.Seq < e.run.tail && !newest.own {
-			// The state is a part of its segment's block, and would keep all of it.
-			own := *newest
-			own.event.State = bytes.Clone(own.event.State)
-			lr.newest = &own
+	if el, ok := c.runs[r.ID]; ok && newest == nil {
+		if old := el.Value.(*liveEntry).newest; old.of(&r) && old.event.Seq == r.Tip {
+			newest = old
 		}
-		c.put(r.ID, lr)
 	}
+	c.put(r.ID, liveRun{run: r, block: block, newest: newest})
 }
 
-// doubt notes that a run is not as it is remembered, or may not be. What was seen
-// of it was seen all the same.
+// loaded keeps a snapshot of a run's newest recoverable event for the next append or load.
+func (c *liveRuns) loaded(r Run, newest *snapshot) {
+	if !newest.of(&r) || newest.event.Seq != r.Tip {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lr := liveRun{run: r, stale: true} // what a reader found is not for the writer
+	if el, ok := c.runs[r.ID]; ok {
+		lr = el.Value.(*liveEntry).liveRun
+		if lr.run.revision > r.revision || lr.run.Last > r.Last || lr.newest.of(&r) && lr.newest.event.Seq == r.Tip {
+			return // it is older than what is known, or known
+		}
+	}
+	if lr.newest = newest; newest.event.Seq < r.tail && !newest.own {
+		// The state is a part of its segment's block, and would keep all of it.
+		own := *newest
+		own.event.State = bytes.Clone(own.event.State)
+		lr.newest = &own
+	}
+	c.put(r.ID, lr)
+}
+
+// doubt notes that a run is not as it is remembered, or may not be.
 func (c *liveRuns) doubt(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,8 +159,7 @@ func (c *liveRuns) put(id string, lr liveRun) {
 	}
 }
 
-// dropState wants the lock held. Where the run stands is kept: it is small, and
-// what was seen can't be found out again.
+// dropState wants the lock held. Where the run is is kept: it is small.
 func (c *liveRuns) dropState(e *liveEntry) {
 	c.bytes -= e.bytes
 	e.newest, e.bytes = nil, 0

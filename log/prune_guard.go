@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // PruneOptions say how to prune what was chosen earlier.
@@ -25,11 +26,11 @@ type PruneOptions struct {
 	Pace func()
 }
 
-// PruneIf is [Log.Prune] for what was chosen earlier: it stops as soon as a label or a
-// pin that came since speaks against it. Nobody's label or pin is overlooked, of
-// whatever process: one that came after May was asked makes the transaction meet a
-// conflict, and May is asked again. It returns how many states were dropped, and
-// leaves erasing them to [Log.Purge].
+// PruneIf is [Log.Prune] for what was chosen earlier: it stops as soon as a label or a pin
+// that came since speaks against it. Nobody's label or pin is overlooked, of whatever
+// process: it changes the run's head, so one that came after May was asked makes the
+// transaction meet a conflict, and May is asked again. It returns how many states were
+// dropped, and leaves erasing them to [Log.Purge].
 //
 // Errors: that of May; ErrConflict if the run is in another life; ErrNotFound if it is
 // gone; and as [Log.Append].
@@ -44,23 +45,14 @@ func (l *Log) PruneIf(ctx context.Context, id string, seqs []uint64, opts PruneO
 	if err == nil {
 		err = run.in(opts.Life)
 	}
-	g := &guard{l: l, may: opts.May, step: opts.Step, pace: opts.Pace}
+	d := &dropper{l: l, run: run, kind: noteKindPrune, why: opts.Policy, guard: &guard{l: l, may: opts.May, step: opts.Step, pace: opts.Pace}}
 	if err == nil {
-		err = g.ask(ctx, run)
+		err = d.guard.ask(ctx, run)
 	}
 	if err != nil {
 		return 0, err
 	}
-	seqs = slices.Clone(seqs)
-	slices.Sort(seqs)
-	seqs = slices.Compact(seqs)
-	if seqs, err = l.unpruned(ctx, run, seqs); err != nil || len(seqs) == 0 {
-		return 0, err
-	}
-	if err := l.noteDropped(ctx, run, noteKindPrune, seqs, opts.Policy); err != nil {
-		return 0, err
-	}
-	return l.pruneAll(ctx, run, seqs, g)
+	return d.drop(ctx, sorted(seqs))
 }
 
 // in returns an error if the run is in another life than the one given.
@@ -78,27 +70,23 @@ type guard struct {
 	step func(dropped int, dead int64) error
 	pace func()
 
-	read  bool   // whether marks were read, and how far the companion was then
-	life  string // of the companion
-	last  uint64
-	marks Marks
+	read   bool   // whether marks were read
+	marked uint64 // the number of the newest note that was in them
+	marks  Marks
 }
 
-// ask asks for a run whose head was just read. If a note comes later, the head gets
-// another revision: see [Log.touch].
+// ask asks for a run whose head was just read. If a mark comes later, the head gets
+// another revision.
 func (g *guard) ask(ctx context.Context, run Run) error {
 	if g == nil {
 		return nil
 	}
-	companion, err := g.l.run(ctx, run.ID+noteSuffix)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if !g.read || companion.Life != g.life || companion.Last != g.last {
+	if !g.read || run.row.Marked != g.marked {
+		var err error
 		if g.marks, err = g.l.marks(ctx, run); err != nil {
 			return err
 		}
-		g.read, g.life, g.last = true, companion.Life, companion.Last
+		g.read, g.marked = true, run.row.Marked
 	}
 	return g.may(g.marks)
 }
@@ -113,17 +101,15 @@ func (g *guard) stepped(dropped int, dead int64) (err error) {
 	return err
 }
 
-// DropIf deletes a run that was chosen earlier, with its notes, unless events came to
-// it since, or may, which is given its labels and pins as they are then, returns an
-// error. It leaves erasing to [Log.Purge].
+// DropIf deletes a run that was chosen earlier, with its notes, unless events came to it
+// since, or may, which is given its labels and pins as they are then, returns an error. It
+// leaves erasing to [Log.Purge].
 //
-// Nothing that is acknowledged is lost by it: in one transaction, which no event and no
-// note can have preceded unseen, the run is put out of everybody's sight. What comes
-// later begins a new life of the run. After a crash behind that, what is left of the
-// run is removed by the next [Log.Sweep].
+// Nothing that is acknowledged is lost by it: it is one change, which no event and no note
+// can have preceded unseen. What comes later begins a new life of the run.
 //
-// Errors: that of may; ErrConflict if the run is in another life than the one given, or
-// its last event is not last; ErrNotFound if it is gone; and as [Log.Append].
+// Errors: that of may; ErrConflict if the run is in another life than the one given, or its
+// last event is not last; ErrNotFound if it is gone; and as [Log.Append].
 func (l *Log) DropIf(ctx context.Context, id, life string, last uint64, may func(Marks) error) error {
 	if err := checkID("run id", id); err != nil {
 		return err
@@ -153,14 +139,8 @@ func (l *Log) DropIf(ctx context.Context, id, life string, last uint64, may func
 		if err != nil {
 			return err
 		}
-		err = l.hide(&run)
-		if err == nil {
-			// From here on it is done, whoever finishes it: also who saves to the run.
-			if err = l.remove(context.WithoutCancel(ctx), run); errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
-				return nil
-			}
-			return err
-		}
+		_, err = l.applyOne(ctx, driver.Change{Run: id, Revision: run.revision, Last: run.Last, Drop: true})
+		l.live.forget(id)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/flowlog/checkpoint/driver"
 )
 
 // scan streams the records that a history goes through.
-func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Record, error] {
-	return func(yield func(*Record, error) bool) {
+func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
 		backward := opts.Backward || opts.Lineage
-		req := RecordsRequest{From: max(opts.From, r.run.first()), To: opts.To, Reverse: backward, MaxBytes: pageBytes}
+		req := driver.RecordsRequest{From: max(opts.From, r.run.first()), To: opts.To, Reverse: backward, MaxBytes: pageBytes}
 		var end error // it is not known where the run ends
 		if req.To == 0 || req.To > r.run.Last {
 			req.To, end = r.run.Last, r.run.lastErr
@@ -47,7 +49,7 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Recor
 					if recs[i].Seq != next {
 						continue
 					}
-					h, err := checkRecord(r.run.ID, r.run.Life, &recs[i])
+					h, err := checkRecord(r.run.ID, r.run.Life, &recs[i].Record)
 					if err != nil {
 						yield(nil, err)
 						return
@@ -75,7 +77,7 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*Recor
 // records reads a page and holds it to what was asked: the records follow each
 // other without a gap from the end that the page begins at. The page has at
 // least one record. It is of the tail or of one segment.
-func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, error) {
+func (r *reader) records(ctx context.Context, req driver.RecordsRequest) ([]record, error) {
 	req.Run = r.run.ID
 	for {
 		if err := r.l.readable(ctx); err != nil {
@@ -89,7 +91,7 @@ func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, err
 		if n > 0 { // what is missing behind them is met by the next page
 			recs = recs[:n]
 			// A page is of one life of the run: one record tells.
-			if recordSum(r.run.Life, &recs[0]) != recs[0].Sum {
+			if recordSum(r.run.Life, &recs[0].Record) != recs[0].Sum {
 				err = r.l.gone(ctx, r.run)
 			}
 			return recs, err
@@ -110,7 +112,7 @@ func (r *reader) records(ctx context.Context, req RecordsRequest) ([]Record, err
 }
 
 // page reads what is there of a page.
-func (r *reader) page(ctx context.Context, req RecordsRequest) ([]Record, error) {
+func (r *reader) page(ctx context.Context, req driver.RecordsRequest) ([]record, error) {
 	first := req.From
 	if req.Reverse {
 		first = req.To
@@ -122,12 +124,12 @@ func (r *reader) page(ctx context.Context, req RecordsRequest) ([]Record, error)
 	if err != nil {
 		return nil, fmt.Errorf("%sread events %d to %d: %w", place(r.run.ID, 0), req.From, req.To, err)
 	}
-	return recs, nil
+	return fromTail(recs), nil
 }
 
 // follow returns how many records of a page follow each other from its beginning
 // without a gap, and the seq that is missing then.
-func follow(recs []Record, req RecordsRequest) (n int, missing uint64) {
+func follow(recs []record, req driver.RecordsRequest) (n int, missing uint64) {
 	want, step := req.From, uint64(1)
 	if req.Reverse {
 		want, step = req.To, math.MaxUint64 // that is, -1
@@ -155,8 +157,8 @@ func (r *reader) refresh(ctx context.Context) (moved bool, err error) {
 		return false, nil
 	}
 	r.run.tail, r.run.revision, r.run.row.Rewrites = now.tail, now.revision, now.row.Rewrites
-	r.run.Anchor, r.run.row.Anchor = now.Anchor, now.row.Anchor
-	r.segs, r.open = nil, nil
+	r.run.Anchor, r.run.row.Anchor, r.run.row.Notes = now.Anchor, now.row.Anchor, now.row.Notes
+	r.close()
 	return true, nil
 }
 

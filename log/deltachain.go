@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
@@ -19,7 +20,7 @@ const (
 
 // rebuild returns the state of a record that holds a delta, unchecked, and the
 // what was read for it, as chainCost has it. size is the state's, in bytes.
-func (r *reader) rebuild(ctx context.Context, rec *Record, size int64) ([]byte, int64, error) {
+func (r *reader) rebuild(ctx context.Context, rec *record, size int64) ([]byte, int64, error) {
 	chain, err := r.chain(ctx, rec)
 	if err != nil {
 		return nil, 0, err
@@ -45,11 +46,11 @@ func (r *reader) rebuild(ctx context.Context, rec *Record, size int64) ([]byte, 
 
 // chain reads what a record rests on: the record itself first, then the one that
 // it is a delta on, and so on to one that is stored whole.
-func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
-	chain := []*Record{rec}
-	page := map[uint64]*Record{}
-	for !rec.Encoding.whole() {
-		if rec.Encoding != Delta && rec.Encoding != DeltaZstd {
+func (r *reader) chain(ctx context.Context, rec *record) ([]*record, error) {
+	chain := []*record{rec}
+	page := map[uint64]*record{}
+	for !rec.Encoding.Whole() {
+		if rec.Encoding != driver.Delta && rec.Encoding != driver.DeltaZstd {
 			return nil, corrupt(r.run.ID, chain[0].Seq, fmt.Sprintf("its state rests on that of seq %d, which is %s", rec.Seq, rec.Encoding))
 		}
 		base, err := r.base(ctx, rec, page)
@@ -61,7 +62,7 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 		if base.Links >= rec.Links && (rec.first != 0 || base.first == 0) || rec.first == 0 && base.Seq >= rec.Seq {
 			return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
 		}
-		if err := checkSum(r.run.ID, r.run.Life, base); err != nil {
+		if err := checkSum(r.run.ID, r.run.Life, &base.Record); err != nil {
 			return nil, err
 		}
 		chain = append(chain, base)
@@ -72,7 +73,7 @@ func (r *reader) chain(ctx context.Context, rec *Record) ([]*Record, error) {
 
 // base returns the record that rec's delta rests on. page holds those of the tail
 // that were read before.
-func (r *reader) base(ctx context.Context, rec *Record, page map[uint64]*Record) (*Record, error) {
+func (r *reader) base(ctx context.Context, rec *record, page map[uint64]*record) (*record, error) {
 	for {
 		// What a sealed event rests on is in its segment, which may have come after
 		// the page, and after the run was looked at.
@@ -113,18 +114,19 @@ func (r *reader) base(ctx context.Context, rec *Record, page map[uint64]*Record)
 // tail, as far as Links reaches: in a run without branches that is its whole
 // chain, in a page or a few. Where the run branches just there, it reads the one
 // record.
-func (r *reader) around(ctx context.Context, rec *Record, page map[uint64]*Record) error {
+func (r *reader) around(ctx context.Context, rec *record, page map[uint64]*record) error {
 	from := rec.Base
 	if n := uint64(rec.Links); n < rec.Seq && rec.Seq-n <= rec.Base && rec.Base == rec.Seq-1 {
 		from = max(rec.Seq-n, r.run.tail)
 	}
-	recs, err := r.l.backend.Records(ctx, RecordsRequest{Run: r.run.ID, From: from, To: rec.Base, Reverse: true, Limit: maxLinks + 1, MaxBytes: pageBytes})
+	recs, err := r.l.backend.Records(ctx, driver.RecordsRequest{Run: r.run.ID, From: from, To: rec.Base, Reverse: true, Limit: maxLinks + 1, MaxBytes: pageBytes})
 	if err != nil {
 		return err
 	}
 	clear(page)
 	for i := range recs {
-		page[recs[i].Seq] = &recs[i]
+		rec := tailRecord(recs[i])
+		page[rec.Seq] = &rec
 	}
 	return nil
 }
@@ -134,7 +136,7 @@ const decodeShare = 16
 
 // decode returns what the records of a chain hold: deltas, and a state stored
 // whole. Decompressing is most of what a long chain costs, so it is shared out.
-func (r *reader) decode(chain []*Record) (deltas []*delta.Delta, whole []byte, err error) {
+func (r *reader) decode(chain []*record) (deltas []*delta.Delta, whole []byte, err error) {
 	last := len(chain) - 1
 	deltas = make([]*delta.Delta, last)
 	errs := make([]error, len(chain))

@@ -6,21 +6,21 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 )
 
 // reader rebuilds the states of one run. It remembers the last few, so that
 // reading a history in order applies one delta each. It is not safe for
-// concurrent use.
+// concurrent use. One that is done with is closed, so that others find the segment that
+// it opened.
 type reader struct {
 	l      *Log
 	run    Run
-	segs   []Segment    // the run's, nil if not listed yet
-	open   *sealed      // the one that was read last
-	recent [3]*snapshot // newest use first
-	pace   func()       // of SealOptions, or nil
-	drops  drops        // what notes say of states that were dropped, up to the one noted
-	noted  uint64
+	open   *sealed          // the segment that was read last
+	recent [3]*snapshot     // newest use first
+	pace   func()           // of SealOptions, or nil
+	notes  map[uint64]*Note // that were read, nil for one that can't be
 }
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
@@ -28,7 +28,8 @@ func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }
 // now looks at the run anew.
 func (r *reader) now(ctx context.Context) (Run, error) {
 	if r.run.staged() { // it is being imported, and looked at before anybody else may
-		return r.l.anyRun(ctx, r.run.ID)
+		run, _, err := r.l.anyRun(ctx, driver.HeadRequest{Run: r.run.ID})
+		return run, err
 	}
 	return r.l.run(ctx, r.run.ID)
 }
@@ -39,7 +40,7 @@ func (r *reader) now(ctx context.Context) (Run, error) {
 // A record that was read before its run was deleted or some of its states pruned
 // may lean on what is no longer there. That is no damage: the record is then read
 // again, as the run is now.
-func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
+func (r *reader) event(ctx context.Context, rec *record) (*snapshot, error) {
 	s, err := r.read(ctx, rec)
 	for errors.Is(err, ErrCorrupt) {
 		now, headErr := r.now(ctx)
@@ -52,7 +53,7 @@ func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 			return nil, r.l.gone(ctx, r.run)
 		}
 		fresh := r.l.reader(now)
-		recs, again := fresh.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+		recs, again := fresh.records(ctx, driver.RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if again != nil {
 			return nil, again
 		}
@@ -66,7 +67,7 @@ func (r *reader) event(ctx context.Context, rec *Record) (*snapshot, error) {
 }
 
 // read is event without a second look.
-func (r *reader) read(ctx context.Context, rec *Record) (*snapshot, error) {
+func (r *reader) read(ctx context.Context, rec *record) (*snapshot, error) {
 	s, err := r.load(ctx, rec)
 	if err != nil || s.event.Pruned {
 		return s, err
@@ -83,7 +84,7 @@ func mismatch(run string, seq uint64, want, have Digest) error {
 }
 
 // load is read without holding the state to its hash.
-func (r *reader) load(ctx context.Context, rec *Record) (*snapshot, error) {
+func (r *reader) load(ctx context.Context, rec *record) (*snapshot, error) {
 	ev, err := r.header(rec)
 	if err != nil {
 		return nil, err
@@ -120,33 +121,39 @@ func (r *reader) damaged(seq uint64, err error) error {
 }
 
 // header checks a record and returns the event without its state.
-func (r *reader) header(rec *Record) (Event, error) {
-	h, err := checkRecord(r.run.ID, r.run.Life, rec)
+func (r *reader) header(rec *record) (Event, error) {
+	h, err := checkRecord(r.run.ID, r.run.Life, &rec.Record)
 	if err != nil {
 		return Event{}, err
 	}
-	ev := Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == Pruned, Encoding: rec.Encoding, Stored: stored(rec), Base: rec.Base}
+	ev := Event{Header: h, Hash: rec.Hash, Pruned: rec.Encoding == driver.Pruned, Encoding: rec.Encoding, Stored: stored(rec), Base: rec.Base}
+	if ev.Pruned {
+		ev.Base = 0 // a note's number
+	}
 	if ev.StateStored = ev.Stored - int64(len(rec.Header)); rec.sealed > 0 {
 		ev.StateStored, ev.Shared = rec.sealedState, rec.shared
 	}
 	switch { // a segment is compressed
-	case rec.sealed > 0 && rec.Encoding == Plain:
-		ev.Encoding = Zstd
-	case rec.sealed > 0 && rec.Encoding == Delta:
-		ev.Encoding = DeltaZstd
+	case rec.sealed > 0 && rec.Encoding == driver.Plain:
+		ev.Encoding = driver.Zstd
+	case rec.sealed > 0 && rec.Encoding == driver.Delta:
+		ev.Encoding = driver.DeltaZstd
 	}
 	return ev, nil
 }
 
 // checkRecord checks a record but for its state and returns its header.
-func checkRecord(run, life string, rec *Record) (Header, error) {
+func checkRecord(run, life string, rec *driver.Record) (Header, error) {
 	if err := checkSum(run, life, rec); err != nil {
 		return Header{}, err
 	}
-	return parseHeader(run, rec.Seq, rec.Header)
+	if rec.Flags&^driver.Passed != 0 {
+		return Header{}, &Error{Run: run, Seq: rec.Seq, Reason: fmt.Sprintf("event with flags %#x, which a newer flowlog wrote; update this one", rec.Flags), Err: ErrUnsupportedVersion}
+	}
+	return parseHeader(run, rec)
 }
 
-func checkSum(run, life string, rec *Record) error {
+func checkSum(run, life string, rec *driver.Record) error {
 	if sum := recordSum(life, rec); sum != rec.Sum {
 		return &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
 			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
@@ -156,17 +163,17 @@ func checkSum(run, life string, rec *Record) error {
 
 // state fills in the state that a record stores, unchecked, and what was read for
 // it, as chainCost has it.
-func (r *reader) state(ctx context.Context, rec *Record, s *snapshot) (err error) {
+func (r *reader) state(ctx context.Context, rec *record, s *snapshot) (err error) {
 	size := s.event.Size
 	if size > r.l.opts.MaxState {
 		return &Error{Run: r.run.ID, Seq: rec.Seq, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit to read it", size, r.l.opts.MaxState), Err: ErrTooLarge}
 	}
 	switch {
-	case rec.Encoding.whole():
-		s.chain, s.own = stored(rec), rec.Encoding == Zstd || rec.alone
+	case rec.Encoding.Whole():
+		s.chain, s.own = stored(rec), rec.Encoding == driver.Zstd
 		s.event.State, err = r.l.codec.whole(rec, size)
 		return err
-	case rec.Encoding != Delta && rec.Encoding != DeltaZstd:
+	case rec.Encoding != driver.Delta && rec.Encoding != driver.DeltaZstd:
 		return fmt.Errorf("%w: encoding %d", ErrUnsupportedVersion, rec.Encoding)
 	}
 	s.own = true

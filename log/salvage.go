@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/segment"
 )
 
@@ -11,39 +12,47 @@ import (
 // as reading them needs it: everything in a head is there a second time, in the
 // first event, the segments and the newest record. What was pruned is not counted,
 // and nothing is written to the run.
-func (l *Log) derive(ctx context.Context, h Head, damage error) (Run, error) {
-	r := l.reader(Run{ID: h.Run, revision: h.Revision, recency: h.Recency, tail: 1, headErr: damage})
-	segs, err := r.segments(ctx)
+func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, error) {
+	run := summary(&h)
+	run.Life, run.tail, run.headErr = "", 1, damage
+	r := l.reader(run)
+	defer r.close()
+	first, err := r.segmentsFrom(ctx, 1, 1)
 	if err != nil {
 		return Run{}, err
 	}
-	if n := len(segs); n > 0 {
-		return r.deriveSealed(ctx, h, segs[0], segs[n-1])
+	last, err := r.lastSegment(ctx)
+	if err != nil {
+		return Run{}, err
 	}
-	recs, err := l.backend.Records(ctx, RecordsRequest{Run: h.Run, From: 1, To: 1, HeadersOnly: true, Limit: 1})
+	if len(first) > 0 && last != nil {
+		return r.deriveSealed(ctx, h, first[0], *last)
+	}
+	recs, err := l.backend.Records(ctx, driver.RecordsRequest{Run: h.Run, From: 1, To: 1, HeadersOnly: true, Limit: 1})
 	if err != nil {
 		return Run{}, err
 	}
 	if len(recs) == 0 || h.Last == nil {
 		return Run{}, damage
 	}
-	first, err := parseHeader(h.Run, 1, recs[0].Header)
-	if err != nil || checkSum(h.Run, first.Life, &recs[0]) != nil {
+	hdr, err := parseHeader(h.Run, &recs[0])
+	if err != nil || checkSum(h.Run, hdr.Life, &recs[0]) != nil {
 		return Run{}, errors.Join(damage, err)
 	}
-	r.run.Life, r.run.CreatedAt = first.Life, first.CreatedAt
+	r.run.Life, r.run.CreatedAt = hdr.Life, hdr.CreatedAt
 	r.run.standAt(h.Last)
 	return r.run, nil
 }
 
 // deriveSealed is derive for a run with segments.
-func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) (Run, error) {
+func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last driver.Segment) (Run, error) {
 	if r.run.Anchor = first.First - 1; r.run.Anchor > 0 {
 		if info, err := r.infoOf(ctx, first); err == nil {
-			r.run.anchorAt(anchored{r.run.Anchor, Digest(info.Prev), info.Bytes, info.Stored})
+			r.run.anchorAt(anchored{Seq: r.run.Anchor, Hash: Digest(info.Prev), Bytes: info.Bytes, Stored: info.Stored})
+			r.run.row.Anchor = nil // which note says so is not known
 		}
 	}
-	for _, s := range []Segment{last, first} { // one of them may be damaged as well
+	for _, s := range []driver.Segment{last, first} { // one of them may be damaged as well
 		info, err := r.infoOf(ctx, s)
 		if err != nil {
 			continue
@@ -58,19 +67,22 @@ func (r *reader) deriveSealed(ctx context.Context, h Head, first, last Segment) 
 			r.run.lastErr = r.run.headErr
 		}
 		newest, err := r.segment(ctx, last.Last, true)
+		if err == nil && newest == nil {
+			err = r.run.headErr
+		}
 		if err != nil {
 			r.run.Last, r.run.lastErr = last.Last, err
 			return r.run, nil
 		}
-		r.run.standAt(&newest.records[len(newest.records)-1])
+		r.run.standAt(&newest.records[len(newest.records)-1].Record)
 		return r.run, nil
 	}
 	return Run{}, r.run.headErr
 }
 
 // infoOf returns what a segment says of itself.
-func (r *reader) infoOf(ctx context.Context, s Segment) (segment.Info, error) {
-	seg, err := r.l.backend.Segment(ctx, SegmentRequest{Run: r.run.ID, ID: s.ID, IndexOnly: true})
+func (r *reader) infoOf(ctx context.Context, s driver.Segment) (segment.Info, error) {
+	seg, err := r.l.backend.Segment(ctx, driver.SegmentRequest{Run: r.run.ID, Seq: s.First, IndexOnly: true})
 	if err != nil {
 		return segment.Info{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
 	"github.com/flowlog/checkpoint/log/segment"
 )
@@ -28,37 +29,59 @@ const plainBlock = 4 << 10
 
 // block is a segment before it is in force.
 type block struct {
-	Segment
-	retire []uint64
+	driver.Segment
+	retire []driver.Segment // by ID and First
 	last   sealedLast
 	stats  SealStats
-	// What of it was dropped while it was made.
+	// What of it was dropped while it was made: the events, by whom, and of those whose
+	// states were there how many and their bytes.
+	dropped     []uint64
+	by          *dropper
 	pruned      uint64
 	prunedBytes int64
 	front       *front // what goes with it from the run's beginning, or nil
 }
 
-// build makes a segment of consecutive events, with the states of those in prune
-// dropped. It may end before plan.to, when it has grown large; not if it replaces
-// segments.
-func (r *reader) build(ctx context.Context, plan sealPlan, prune []uint64) (*block, error) {
-	bases, err := r.bases(ctx, plan, prune)
+// dropping says which states are dropped while a block is made, and the number of the note
+// that will say so.
+type dropping struct {
+	d    *dropper
+	seqs []uint64 // ascending
+	note uint64
+}
+
+// names reports whether an event is among them. A nil one names none.
+func (d *dropping) names(seq uint64) bool {
+	if d == nil {
+		return false
+	}
+	_, ok := slices.BinarySearch(d.seqs, seq)
+	return ok
+}
+
+// build makes a segment of consecutive events, with the states that drop names dropped. It
+// may end before plan.to, when it has grown large; not if it replaces segments.
+func (r *reader) build(ctx context.Context, plan sealPlan, drop *dropping) (*block, error) {
+	bases, err := r.bases(ctx, plan, drop)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{r: r, w: r.l.segments.NewWriter(), prune: prune, bases: bases, block: &block{retire: plan.retire}}
-	info := segment.Info{Run: r.run.ID, Life: r.run.Life, First: plan.from}
+	b := &builder{r: r, w: r.l.segments.NewWriter(), drop: drop, bases: bases, block: &block{retire: plan.retire}}
+	if drop != nil {
+		b.by = drop.d
+	}
+	info := segment.Info{Run: r.run.ID, Life: r.run.Life, Suite: suiteSHA256, First: plan.from}
 	if a := r.run.row.Anchor; a != nil && a.Seq == plan.from-1 {
 		info.Prev, info.Bytes, info.Stored = a.Hash, a.Bytes, a.Stored
 	} else if plan.from > 1 {
-		before, err := r.records(ctx, RecordsRequest{From: plan.from - 1, To: plan.from - 1, HeadersOnly: true, Limit: 1})
+		before, err := r.records(ctx, driver.RecordsRequest{From: plan.from - 1, To: plan.from - 1, HeadersOnly: true, Limit: 1})
 		if err != nil {
 			return nil, err
 		}
 		info.Prev, info.Bytes, info.Stored = before[0].Hash, before[0].Bytes, before[0].Stored
 	}
 	// States that go are not read.
-	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to, HeadersOnly: len(prune) > 0}) {
+	for rec, err := range r.scan(ctx, HistoryOptions{From: plan.from, To: plan.to, HeadersOnly: drop != nil}) {
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +106,7 @@ func (r *reader) breathe(ctx context.Context) error {
 
 // bases chooses what each event's delta is to be on: the seqs of the first child,
 // or of the next event, that has a state; 0 for the last of them.
-func (r *reader) bases(ctx context.Context, plan sealPlan, prune []uint64) (map[uint64]uint64, error) {
+func (r *reader) bases(ctx context.Context, plan sealPlan, drop *dropping) (map[uint64]uint64, error) {
 	bases := make(map[uint64]uint64, plan.to-plan.from+1)
 	var last uint64 // with a state, of those seen
 	childless := map[uint64]bool{}
@@ -95,7 +118,7 @@ func (r *reader) bases(ctx context.Context, plan sealPlan, prune []uint64) (map[
 		if err != nil {
 			return nil, err
 		}
-		if h.Pruned || slices.Contains(prune, rec.Seq) {
+		if h.Pruned || drop.names(rec.Seq) {
 			continue
 		}
 		if last != 0 {
@@ -115,7 +138,7 @@ type builder struct {
 	*block
 	r      *reader
 	w      *segment.Writer
-	prune  []uint64
+	drop   *dropping
 	bases  map[uint64]uint64
 	held   []heldState // that wait for their base, ascending
 	bytes  int64       // of held
@@ -128,7 +151,7 @@ type heldState struct {
 }
 
 // add takes the next event.
-func (b *builder) add(ctx context.Context, rec *Record) error {
+func (b *builder) add(ctx context.Context, rec *record) error {
 	if err := b.r.breathe(ctx); err != nil {
 		return err
 	}
@@ -139,19 +162,19 @@ func (b *builder) add(ctx context.Context, rec *Record) error {
 	b.stats.Events++
 	b.stats.States += ev.Size
 	b.stats.Before += stored(rec)
-	b.last = sealedAt(&ev.Header, rec)
-	e := segment.Entry{Seq: rec.Seq, Header: rec.Header}
-	if !ev.Pruned && slices.Contains(b.prune, rec.Seq) {
-		ev.Pruned = true
-		b.pruned++
-		b.prunedBytes += ev.Size
+	b.last = sealedAt(&ev.Header, &rec.Record)
+	if b.drop.names(rec.Seq) {
+		if err := b.forget(ctx, rec, &ev); err != nil {
+			return err
+		}
 	}
+	e := segment.Entry{Seq: rec.Seq, Header: rec.Header, Digest: rec.StateHash, Meta: rec.meta()}
 	if ev.Pruned {
-		e.Kind = uint8(Pruned)
+		e.Kind = uint8(driver.Pruned)
 		return b.w.Add(e, nil)
 	}
-	if len(b.prune) > 0 {
-		recs, err := b.r.records(ctx, RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
+	if b.drop != nil {
+		recs, err := b.r.records(ctx, driver.RecordsRequest{From: rec.Seq, To: rec.Seq, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -167,6 +190,21 @@ func (b *builder) add(ctx context.Context, rec *Record) error {
 	}
 	b.held = append(b.held, h)
 	b.bytes += int64(len(h.state))
+	return nil
+}
+
+// forget drops the state of an event, unless there is nothing to change.
+func (b *builder) forget(ctx context.Context, rec *record, ev *Event) error {
+	changes, err := b.r.changes(ctx, rec, b.by.kind)
+	if err != nil || !changes {
+		return err
+	}
+	if !ev.Pruned {
+		b.pruned++
+		b.prunedBytes += ev.Size
+	}
+	b.dropped = append(b.dropped, rec.Seq)
+	ev.Pruned, rec.note = true, b.drop.note
 	return nil
 }
 
@@ -193,11 +231,11 @@ func (b *builder) write(h heldState, on *heldState) error {
 		d := delta.Encode(nil, on.state, h.state)
 		if len(d) <= len(h.state)/2 {
 			b.deltas += int64(len(d))
-			e.Kind, e.Base = uint8(Delta), on.entry.Seq
+			e.Kind, e.Base = uint8(driver.Delta), on.entry.Seq
 			return b.w.Add(e, d)
 		}
 	}
-	e.Kind = uint8(Plain)
+	e.Kind = uint8(driver.Plain)
 	return b.w.Add(e, h.state)
 }
 
@@ -215,7 +253,7 @@ func (b *builder) finish(ctx context.Context, info segment.Info) (*block, error)
 	}
 	// Large states make a difference: they are not needed beside those read back.
 	b.held, b.r.recent = nil, [3]*snapshot{}
-	b.Segment = Segment{First: info.First, Last: info.Last}
+	b.Segment = driver.Segment{First: info.First, Last: info.Last}
 	var err error
 	if b.Index, b.Data, err = b.w.Finish(info); err != nil {
 		return nil, err
@@ -226,7 +264,7 @@ func (b *builder) finish(ctx context.Context, info segment.Info) (*block, error)
 }
 
 // readBack makes every state of a segment from its bytes and holds it to its hash.
-func (r *reader) readBack(ctx context.Context, seg Segment) error {
+func (r *reader) readBack(ctx context.Context, seg driver.Segment) error {
 	s, err := r.unseal(seg, false)
 	if err != nil {
 		return r.damagedSegment(seg, err)
@@ -245,15 +283,15 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 		if err != nil {
 			return r.damagedSegment(seg, err)
 		}
-		if rec.Encoding == Pruned {
+		if rec.Encoding == driver.Pruned {
 			continue
 		}
-		h, err := parseHeader(r.run.ID, rec.Seq, rec.Header)
+		h, err := parseHeader(r.run.ID, &rec.Record)
 		if err != nil {
 			return err
 		}
 		state := rec.State
-		if rec.Encoding == Delta {
+		if rec.Encoding == driver.Delta {
 			base, ok := states[rec.Base]
 			if !ok {
 				return corrupt(r.run.ID, rec.Seq, fmt.Sprintf("the segment's delta rests on seq %d, which is not there", rec.Base))
@@ -271,7 +309,7 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 			free = nil
 			if uses[rec.Base]--; uses[rec.Base] == 0 {
 				delete(states, rec.Base)
-				if s.records[rec.Base-s.First].Encoding == Delta { // else it is the segment's
+				if s.records[rec.Base-s.First].Encoding == driver.Delta { // else it is the segment's
 					free = base
 				}
 			}
@@ -281,7 +319,7 @@ func (r *reader) readBack(ctx context.Context, seg Segment) error {
 		}
 		if uses[rec.Seq] > 0 {
 			states[rec.Seq] = state
-		} else if rec.Encoding == Delta && free == nil {
+		} else if rec.Encoding == driver.Delta && free == nil {
 			free = state
 		}
 	}

@@ -1,0 +1,87 @@
+package log
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// suiteSHA256 is the suite of this format: SHA-256, and no cipher.
+const suiteSHA256 = 1
+
+// The hash chain of a run:
+//
+//	hash(n) = SHA-256( frame(hash(n-1)) ‖ frame(header(n)) ‖ frame(SHA-256(state(n))) )
+//	frame(x) = length of x as 8 bytes, big-endian ‖ x
+//
+// hash(0) is the empty string. The framing makes two different triples never hash the
+// same bytes. The header of event 1 holds the run's id and incarnation id, so two lives of
+// one run id share no hash. Because the chain covers the hash of a state and not the state,
+// a state can be dropped and the chain still verifies.
+func chainHash(prev *Digest, header []byte, state Digest) Digest {
+	if prev == nil {
+		return hashFrames(nil, header, state[:])
+	}
+	return hashFrames(prev[:], header, state[:])
+}
+
+// chainAfter is chainHash for the event that follows seq prevSeq.
+func chainAfter(prevSeq uint64, prev Digest, header []byte, state Digest) Digest {
+	if prevSeq == 0 {
+		return chainHash(nil, header, state)
+	}
+	return chainHash(&prev, header, state)
+}
+
+// noteHash is the hash chain of a run's notes:
+//
+//	hash(n) = SHA-256( frame(hash(n-1)) ‖ frame(note(n)) )
+//
+// where hash(0) is the run's incarnation id as text.
+func noteHash(number uint64, prev Digest, life string, note []byte) Digest {
+	if number == 1 {
+		return hashFrames([]byte(life), note)
+	}
+	return hashFrames(prev[:], note)
+}
+
+func hashFrames(parts ...[]byte) Digest {
+	h := sha256.New()
+	var n [8]byte
+	for _, b := range parts {
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		h.Write(n[:])
+		h.Write(b)
+	}
+	var d Digest
+	h.Sum(d[:0])
+	return d
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// recordSum is the CRC-32C of a record but for its state, of which it has the SHA-256. It
+// covers the run's incarnation, so that a record of an earlier life is told from one of
+// this.
+func recordSum(life string, r *driver.Record) uint32 {
+	b := make([]byte, 0, 192)
+	for _, n := range [...]uint64{r.Seq, r.Recency, uint64(r.Bytes), uint64(r.Stored), r.Base, r.Recoverable, r.Tip, r.Since} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	b = append(b, byte(r.Encoding), byte(r.Flags))
+	b = binary.BigEndian.AppendUint32(b, r.Links)
+	b = append(b, r.Hash[:]...)
+	b = append(b, r.StateHash[:]...)
+	b = append(b, life...)
+	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, r.Header)
+}
+
+// headSum is the CRC-32C of a run's id, its life, its suite, its tail as 8 bytes,
+// big-endian, and its head's data. It stays so in every format version.
+func headSum(h *driver.Head) uint32 {
+	b := append([]byte(h.Run), h.Life[:]...)
+	b = binary.BigEndian.AppendUint64(append(b, h.Suite), h.Tail)
+	return crc32.Update(crc32.Checksum(b, castagnoli), castagnoli, h.Data)
+}

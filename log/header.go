@@ -1,0 +1,315 @@
+package log
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// Role says what an event is in its run. An event without a role is one that recovery can
+// take. An event of a role that this flowlog does not know is never taken.
+type Role string
+
+// The roles. They are stored.
+const (
+	// Recoverable is the role of a checkpoint.
+	Recoverable Role = ""
+	// Begin is the first event of a run that says what the run is for.
+	Begin Role = "begin"
+	// End says that the run is finished.
+	End Role = "end"
+	// Failure is a try of a node that failed; its parent is the event whose state the
+	// node was given.
+	Failure Role = "failure"
+	// Fork is where branches begin.
+	Fork Role = "fork"
+	// Branch is a node's event inside a branch.
+	Branch Role = "branch"
+)
+
+// Kind says what a state is.
+type Kind string
+
+// The kinds of states.
+const (
+	// JSON is one JSON value, kept byte for byte.
+	JSON Kind = "json"
+	// Bytes is anything else.
+	Bytes Kind = "bytes"
+	// None is no state: of an event with a role that has none of its own.
+	None Kind = "none"
+)
+
+// Metadata is what an event says of itself to people and policies.
+type Metadata struct {
+	// GraphID names the workflow that the run executes.
+	GraphID string `json:"graph_id"`
+	// Version is the caller's version of the state's schema.
+	Version int `json:"version"`
+	// Labels are free. They are part of the event. A label that [Log.Label] adds later
+	// overrides one of the same key.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Origin names the event of another run that a run was forked from.
+type Origin struct {
+	RunID string `json:"run_id"`
+	Seq   uint64 `json:"seq"`
+	Hash  Digest `json:"hash"`
+}
+
+// Envelope is what an engine wraps around a state: prefix, state and suffix are together
+// the bytes that it saved. flowlog keeps it beside the state so that the engine gets back
+// what it gave and people see the state alone.
+type Envelope struct {
+	Prefix string `json:"prefix"`
+	Suffix string `json:"suffix"`
+}
+
+// FailureInfo is what an event of the role Failure says of what went wrong.
+type FailureInfo struct {
+	// Type is the Go type of the error, Text its text of at most MaxFailureText bytes.
+	Type string `json:"type,omitempty"`
+	Text string `json:"text,omitempty"`
+	// Stack is that of a panic, cut to MaxFailureStack bytes.
+	Stack string `json:"stack,omitempty"`
+	// Final says that the node is not to be tried again; NotBefore is when it may be, at
+	// the earliest, zero for at once.
+	Final     bool      `json:"final,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+}
+
+// Header is an event but for its state: small, cheap to list, immutable. Its stored JSON
+// is hashed as it was written. It leaves out what the record has, run_id (but in event 1),
+// seq and sha256, and what goes without saying: a parent that is the event before, and
+// the kind json. Members that this flowlog does not know are kept.
+type Header struct {
+	RunID string `json:"run_id"`
+	// Seq is the event's position in its run: 1, 2, 3 …
+	Seq uint64 `json:"seq"`
+	// Parent is the seq of the event that this one continues from, 0 for none.
+	Parent     uint64 `json:"parent,omitempty"`
+	Role       Role   `json:"role,omitempty"`
+	NodeID     string `json:"node_id"`
+	PrevNodeID string `json:"prev_node_id,omitempty"`
+	NextNode   string `json:"next_node,omitempty"`
+	Attempt    int    `json:"attempt,omitempty"`
+	BranchID   string `json:"branch_id,omitempty"`
+	ForkNodeID string `json:"fork_node_id,omitempty"`
+	// Merges are the seqs of the ends of the branches that this event joined.
+	Merges []uint64 `json:"merges,omitempty"`
+	// CreatedAt is UTC, with nanoseconds. It says when, and orders nothing. StartedAt is
+	// when the work of the node began, zero if that is not known.
+	CreatedAt time.Time `json:"created_at"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	Metadata  Metadata  `json:"metadata,omitzero"`
+	Origin    *Origin   `json:"origin,omitempty"`
+	Envelope  *Envelope `json:"envelope,omitempty"`
+	// Input is the SHA-256 of what the node was given, zero if that is not known;
+	// Reused the seq of an earlier event whose result this one took over, 0 for none.
+	Input  Digest `json:"input,omitzero"`
+	Reused uint64 `json:"reused,omitempty"`
+	// Failure is what went wrong, of an event of that role.
+	Failure *FailureInfo `json:"error,omitempty"`
+	// Kind, Size (in bytes) and SHA256 describe the state.
+	Kind   Kind   `json:"kind,omitempty"`
+	Size   int64  `json:"size"`
+	SHA256 Digest `json:"sha256"`
+	// Visit counts the events of this node and role in the run, by seq, over all
+	// branches: this is the nth.
+	Visit uint64 `json:"visit,omitempty"`
+	// Writer is a random word of the open store that wrote the event.
+	Writer string `json:"writer,omitempty"`
+	// Epoch is that of the claim under which it was written, 0 for none.
+	Epoch uint64 `json:"epoch,omitempty"`
+	// Life is the run's incarnation id, in event 1 only.
+	Life string `json:"life,omitempty"`
+}
+
+// clone returns a header that shares no memory with h.
+func (h Header) clone() Header {
+	h.Metadata.Labels = maps.Clone(h.Metadata.Labels)
+	h.Merges = slices.Clone(h.Merges)
+	if h.Origin != nil {
+		o := *h.Origin
+		h.Origin = &o
+	}
+	if h.Envelope != nil {
+		e := *h.Envelope
+		h.Envelope = &e
+	}
+	if h.Failure != nil {
+		f := *h.Failure
+		h.Failure = &f
+	}
+	return h
+}
+
+// marshal returns the header's stored JSON.
+func (h *Header) marshal() ([]byte, error) { return h.append(make([]byte, 0, 384)) }
+
+// append is marshal into b, if it has room, which must be empty. It writes JSON by hand,
+// in a fifth of the time that encoding/json takes, which an event of a few hundred bytes
+// feels.
+func (h *Header) append(b []byte) ([]byte, error) {
+	w := jsonWriter{b: b}
+	if h.Seq == 1 {
+		w.str("run_id", h.RunID)
+		w.str("life", h.Life)
+	}
+	if h.Parent != h.Seq-1 {
+		w.num("parent", int64(h.Parent))
+	}
+	w.strIf("role", string(h.Role))
+	w.str("node_id", h.NodeID)
+	w.strIf("prev_node_id", h.PrevNodeID)
+	w.strIf("next_node", h.NextNode)
+	w.numIf("attempt", int64(h.Attempt))
+	w.strIf("branch_id", h.BranchID)
+	w.strIf("fork_node_id", h.ForkNodeID)
+	if len(h.Merges) > 0 {
+		w.any("merges", h.Merges)
+	}
+	w.time("created_at", h.CreatedAt)
+	if !h.StartedAt.IsZero() {
+		w.time("started_at", h.StartedAt)
+	}
+	if m := h.Metadata; m.GraphID != "" || m.Version != 0 || len(m.Labels) > 0 {
+		w.any("metadata", m)
+	}
+	if h.Origin != nil {
+		w.any("origin", h.Origin)
+	}
+	if e := h.Envelope; e != nil {
+		w.key("envelope")
+		w.b = append(w.b, '{')
+		w.str("prefix", e.Prefix)
+		w.str("suffix", e.Suffix)
+		w.b = append(w.b, '}')
+	}
+	if !h.Input.IsZero() {
+		w.key("input")
+		w.b = append(hex.AppendEncode(append(w.b, '"'), h.Input[:]), '"')
+	}
+	w.numIf("reused", int64(h.Reused))
+	if h.Failure != nil {
+		w.any("error", h.Failure)
+	}
+	if h.Kind != JSON {
+		w.strIf("kind", string(h.Kind))
+	}
+	w.num("size", h.Size)
+	w.num("visit", int64(h.Visit))
+	w.strIf("writer", h.Writer)
+	w.numIf("epoch", int64(h.Epoch))
+	if w.err != nil {
+		return nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header can't be written as JSON: %v", w.err), Err: ErrInvalid}
+	}
+	return append(w.b, '}'), nil
+}
+
+// jsonWriter writes the members of a JSON object.
+type jsonWriter struct {
+	b   []byte
+	err error
+}
+
+func (w *jsonWriter) key(name string) {
+	sep := byte(',')
+	if n := len(w.b); n == 0 || w.b[n-1] == '{' {
+		sep = '{'
+	}
+	if sep == ',' || len(w.b) == 0 {
+		w.b = append(w.b, sep)
+	}
+	w.b = append(w.b, '"')
+	w.b = append(w.b, name...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *jsonWriter) str(name, value string) {
+	w.key(name)
+	w.quote(value)
+}
+
+func (w *jsonWriter) quote(value string) {
+	b, err := jsontext.AppendQuote(w.b, value)
+	if err != nil { // not valid UTF-8
+		w.err = err
+		return
+	}
+	w.b = b
+}
+
+func (w *jsonWriter) strIf(name, value string) {
+	if value != "" {
+		w.str(name, value)
+	}
+}
+
+func (w *jsonWriter) num(name string, n int64) {
+	w.key(name)
+	w.b = strconv.AppendInt(w.b, n, 10)
+}
+
+func (w *jsonWriter) numIf(name string, n int64) {
+	if n != 0 {
+		w.num(name, n)
+	}
+}
+
+func (w *jsonWriter) time(name string, t time.Time) {
+	w.key(name)
+	w.b = append(t.AppendFormat(append(w.b, '"'), time.RFC3339Nano), '"')
+}
+
+// any writes what is rarely there.
+func (w *jsonWriter) any(name string, v any) {
+	w.key(name)
+	b, err := json.Marshal(v)
+	if err != nil {
+		w.err = err
+		return
+	}
+	w.b = append(w.b, b...)
+}
+
+// parseHeader reads the stored header of a record and checks what readers rely on.
+func parseHeader(run string, r *driver.Record) (Header, error) {
+	var stored struct {
+		Header
+		Parent *uint64 `json:"parent"`
+	}
+	seq := r.Seq
+	if err := json.Unmarshal(r.Header, &stored); err != nil {
+		return Header{}, corrupt(run, seq, fmt.Sprintf("header: %v", err))
+	}
+	h := stored.Header
+	if seq == 1 && h.RunID != run {
+		return Header{}, &Error{Run: run, Seq: seq, Reason: "header of another run", Want: run, Have: h.RunID, Err: ErrCorrupt}
+	}
+	h.RunID, h.Seq, h.Parent, h.SHA256 = run, seq, seq-1, r.StateHash
+	if stored.Parent != nil {
+		h.Parent = *stored.Parent
+	}
+	if h.Kind == "" {
+		h.Kind = JSON
+	}
+	switch {
+	case h.Parent >= seq:
+		return Header{}, corrupt(run, seq, fmt.Sprintf("parent %d does not come before it", h.Parent))
+	case h.Size < 0:
+		return Header{}, corrupt(run, seq, fmt.Sprintf("size %d", h.Size))
+	case (h.Role != Recoverable) != (r.Flags&driver.Passed != 0):
+		return Header{}, corrupt(run, seq, fmt.Sprintf("flags %#x of an event of role %q", r.Flags, h.Role))
+	}
+	return h, nil
+}

@@ -1,0 +1,48 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// leaseKey is the key of the storage's slot that says who compacts.
+const leaseKey = "compaction"
+
+// Lease keeps others, in this process and in others, from doing the same work on the
+// storage: it is held by one holder at a time, until it is given back or the time given has
+// passed by the storage's clock. It reports whether holder has it from now on; asking again
+// extends it. A time of 0 or less gives it back.
+//
+// It spares work and no more: working without it does no harm.
+func (l *Log) Lease(ctx context.Context, holder string, d time.Duration) (bool, error) {
+	if err := l.writable(ctx); err != nil {
+		return false, err
+	}
+	slot, err := l.backend.Slot(ctx, driver.SlotRequest{Key: leaseKey})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if d <= 0 {
+			return true, nil
+		}
+	case err != nil:
+		return false, fmt.Errorf("read the lease: %w", err)
+	case string(slot.Value) != holder:
+		return false, nil
+	}
+	change := driver.SlotChange{Key: leaseKey, Version: slot.Version, Value: []byte(holder), TTL: d}
+	if d <= 0 {
+		change.Value, change.TTL = nil, 0
+	}
+	_, err = l.backend.SetSlot(ctx, change)
+	if errors.Is(err, ErrConflict) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("set the lease: %w", err)
+	}
+	return true, nil
+}

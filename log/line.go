@@ -1,0 +1,268 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// stretch is a part of a line without a gap: the recoverable events of the run from since
+// to tip are all on the line.
+type stretch struct{ since, tip uint64 }
+
+// lineWalk goes back along a line, a stretch at a time: one for each time that the line
+// went back, and one more.
+type lineWalk struct {
+	r         *reader
+	stretches []stretch
+	next      uint64 // the event to go on with, 0 at the beginning
+}
+
+// walk returns the line that leads to an event.
+func (r *reader) walk(seq uint64) *lineWalk { return &lineWalk{r: r, next: seq} }
+
+// at returns the nth stretch, the newest first, if there are so many.
+func (w *lineWalk) at(ctx context.Context, n int) (stretch, bool, error) {
+	for len(w.stretches) <= n {
+		if w.next <= w.r.run.Anchor {
+			return stretch{}, false, nil
+		}
+		at, err := w.r.lineAt(ctx, w.next)
+		if err != nil || at.Recoverable <= w.r.run.Anchor {
+			return stretch{}, false, err
+		}
+		s := stretch{at.Since, at.Recoverable}
+		if w.next = 0; s.since > w.r.run.Anchor {
+			rec, err := w.r.record(ctx, s.since, true)
+			if err != nil {
+				return stretch{}, false, err
+			}
+			h, err := checkRecord(w.r.run.ID, w.r.run.Life, &rec.Record)
+			if err != nil {
+				return stretch{}, false, err
+			}
+			w.next = h.Parent
+		}
+		w.stretches = append(w.stretches, s)
+	}
+	return w.stretches[n], true, nil
+}
+
+// lineAt returns what an event says of its line.
+func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
+	if seq == r.run.Last || seq == r.run.Tip && r.run.line.Recoverable == seq {
+		return r.run.line, nil
+	}
+	rec, err := r.record(ctx, seq, true)
+	if err == nil {
+		err = checkSum(r.run.ID, r.run.Life, &rec.Record)
+	}
+	if err != nil {
+		return line{}, err
+	}
+	return lineOf(&rec.Record), nil
+}
+
+// nodeFinder finds the newest visit of nodes on one line that recovery can take.
+type nodeFinder struct {
+	r    *reader
+	walk *lineWalk
+	open []visit // behind the last full block
+}
+
+func (r *reader) findNodes(ctx context.Context, at uint64) (*nodeFinder, error) {
+	from, _ := blockOf(r.run.Last + 1)
+	open, err := r.visits(ctx, from, r.run.Last)
+	return &nodeFinder{r: r, walk: r.walk(at), open: open}, err
+}
+
+// newest returns the seq of the newest visit of a node, 0 if there is none. hint, if not
+// nil, is the newest entry of the node in the index.
+func (f *nodeFinder) newest(ctx context.Context, key visitKey, hint *visitEntry) (uint64, error) {
+	for n := 0; ; n++ {
+		s, ok, err := f.walk.at(ctx, n)
+		if err != nil || !ok {
+			return 0, err
+		}
+		if seq, err := f.within(ctx, key, s, &hint); seq != 0 || err != nil {
+			return seq, err
+		}
+	}
+}
+
+// within is newest in one stretch.
+func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint **visitEntry) (uint64, error) {
+	if seq := newestTaken(f.open, key, s); seq != 0 {
+		return seq, nil
+	}
+	if *hint == nil {
+		e, _, err := f.r.visitEntryBelow(ctx, spaceTaken, key, MaxSeq)
+		if err != nil {
+			return 0, err
+		}
+		*hint = &e
+	}
+	e, ok, err := f.entryUpTo(ctx, **hint, s.tip)
+	if err != nil || !ok {
+		return 0, err
+	}
+	if e.newest > s.tip { // the stretch ends in the middle of the block
+		_, to := blockOf(e.seqFirst)
+		visits, err := f.r.visits(ctx, e.seqFirst, to)
+		if err != nil {
+			return 0, err
+		}
+		if seq := newestTaken(visits, key, s); seq != 0 || e.first == 1 {
+			return seq, nil
+		}
+		if e, ok, err = f.r.visitEntryBelow(ctx, spaceTaken, key, e.first-1); err != nil || !ok {
+			return 0, err
+		}
+	}
+	if e.newest < s.since {
+		return 0, nil
+	}
+	return e.newest, nil
+}
+
+// newestTaken returns the newest of some visits that recovery can take and that is in a
+// stretch, 0 if there is none.
+func newestTaken(visits []visit, key visitKey, s stretch) uint64 {
+	for _, v := range slices.Backward(visits) {
+		if v.key == key && v.taken && v.seq >= s.since && v.seq <= s.tip {
+			return v.seq
+		}
+	}
+	return 0
+}
+
+// entryUpTo returns the newest entry of a node whose first visit is at most at seq. It
+// halves the visits up to those of newest, the node's newest entry, until it is found.
+func (f *nodeFinder) entryUpTo(ctx context.Context, newest visitEntry, seq uint64) (visitEntry, bool, error) {
+	if newest.first == 0 || newest.seqFirst <= seq {
+		return newest, newest.first != 0, nil
+	}
+	var best visitEntry
+	for low, high := uint64(1), newest.first-1; low <= high; {
+		middle := low + (high-low)/2
+		e, ok, err := f.r.visitEntryBelow(ctx, spaceTaken, newest.key, middle)
+		if err != nil {
+			return visitEntry{}, false, err
+		}
+		if ok && e.seqFirst > seq {
+			high = e.first - 1
+			continue
+		}
+		if ok {
+			best = e
+		}
+		low = middle + 1
+	}
+	return best, best.first != 0, nil
+}
+
+// Nodes returns, of the line that leads to an event, or with at 0 of the line that the run
+// stands on, the newest event of each node that recovery can take, by seq, without states.
+//
+// Its cost is the number of nodes, times how often the line went back, and does not grow
+// with the number of events.
+//
+// Errors: ErrNotFound if there is no such run or event, ErrDropped if it was dropped.
+func (l *Log) Nodes(ctx context.Context, id string, at uint64) ([]*Event, error) {
+	return settle(ctx, l, id, func(run Run) ([]*Event, error) { return l.nodes(ctx, run, at) })
+}
+
+func (l *Log) nodes(ctx context.Context, run Run, at uint64) ([]*Event, error) {
+	r := l.reader(run)
+	if at == 0 {
+		at = run.Tip
+	} else if _, err := r.record(ctx, at, true); err != nil {
+		return nil, err
+	}
+	f, err := r.findNodes(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	var seqs []uint64
+	done := map[visitKey]bool{}
+	find := func(key visitKey, hint *visitEntry) error {
+		if done[key] {
+			return nil
+		}
+		done[key] = true
+		seq, err := f.newest(ctx, key, hint)
+		if seq != 0 {
+			seqs = append(seqs, seq)
+		}
+		return err
+	}
+	for _, v := range f.open {
+		if v.taken {
+			if err := find(v.key, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for to := []byte{spaceTaken + 1}; ; { // the newest entry of each node, from the last node on
+		e, ok, err := r.lastVisitEntry(ctx, driver.EntryRange{From: []byte{spaceTaken}, To: to})
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if err := find(e.key, &e); err != nil {
+			return nil, err
+		}
+		to = append([]byte{spaceTaken}, e.key[:]...)
+	}
+	slices.Sort(seqs)
+	return r.headers(ctx, seqs)
+}
+
+// headers reads events without their states; all of seqs are of visits that recovery can
+// take.
+func (r *reader) headers(ctx context.Context, seqs []uint64) ([]*Event, error) {
+	events := make([]*Event, 0, len(seqs))
+	for _, seq := range seqs {
+		rec, err := r.record(ctx, seq, true)
+		if err != nil {
+			return nil, err
+		}
+		ev, err := r.header(rec)
+		if err != nil {
+			return nil, err
+		}
+		if ev.Pruned { // just now
+			return nil, errPrunedMeanwhile
+		}
+		events = append(events, &ev)
+	}
+	return events, nil
+}
+
+// errPrunedMeanwhile says that a state that the index had as there was dropped since.
+var errPrunedMeanwhile = errors.New("pruned meanwhile")
+
+// settle calls f with a run, and again as long as f finds that states were dropped
+// meanwhile and the run has changed since.
+func settle[T any](ctx context.Context, l *Log, id string, f func(Run) (T, error)) (T, error) {
+	var none T
+	var revision uint64
+	for {
+		run, err := l.look(ctx, id)
+		if err != nil {
+			return none, err
+		}
+		v, err := f(run)
+		if !errors.Is(err, errPrunedMeanwhile) {
+			return v, err
+		}
+		if run.revision == revision {
+			return none, corrupt(id, 0, "the index of visits leads to an event whose state was dropped")
+		}
+		revision = run.revision
+	}
+}

@@ -1,0 +1,83 @@
+package log
+
+import (
+	"container/list"
+	"sync"
+)
+
+// openBytes bounds what the segments take that are kept open, in bytes, at most what
+// Options.CacheBytes allows.
+const openBytes = 32 << 20
+
+// openSegments keeps the segments that were read last, opened and checked. One that is in
+// use is taken out, since reading from it changes it: who comes meanwhile opens it again.
+type openSegments struct {
+	mu    sync.Mutex
+	most  int64
+	bytes int64
+	order *list.List // of *keptSegment, most recently used first
+}
+
+type keptSegment struct {
+	run   string
+	bytes int64
+	*sealed
+}
+
+// maxOpen bounds the segments that are looked through.
+const maxOpen = 64
+
+func newOpenSegments(most int64) *openSegments { return &openSegments{most: most, order: list.New()} }
+
+// take takes the segment of one life of a run that holds an event, if it is there, out.
+// Whether it is still in force is for the caller to find out.
+func (c *openSegments) take(run, life string, seq uint64) *sealed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for el := c.order.Front(); el != nil; el = el.Next() {
+		if k := el.Value.(*keptSegment); k.run == run && k.life == life && k.First <= seq && seq <= k.Last {
+			c.remove(el)
+			return k.sealed
+		}
+	}
+	return nil
+}
+
+// put keeps a segment that nobody uses any more.
+func (c *openSegments) put(run string, s *sealed) {
+	k := &keptSegment{run: run, bytes: s.memory(), sealed: s}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.bytes > c.most {
+		return
+	}
+	c.order.PushFront(k)
+	c.bytes += k.bytes
+	for c.bytes > c.most || c.order.Len() > maxOpen {
+		c.remove(c.order.Back())
+	}
+}
+
+func (c *openSegments) remove(el *list.Element) {
+	c.order.Remove(el)
+	c.bytes -= el.Value.(*keptSegment).bytes
+}
+
+// memory is about what an open segment takes, in bytes.
+func (s *sealed) memory() int64 {
+	n := s.Size + blockMemory
+	for i := range s.records {
+		n += int64(len(s.records[i].Header)) + 256
+	}
+	if s.payloads == nil {
+		n -= s.Size + blockMemory
+	}
+	if u := s.unfolded; u != nil {
+		n += int64(u.ops)*40 + int64(len(u.state))
+	}
+	return n
+}
+
+// blockMemory is what a segment's reader keeps of blocks that it has decompressed, at
+// most, in bytes.
+const blockMemory = 8 << 20

@@ -1,0 +1,359 @@
+package log
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// The visits of a run's nodes are found by an index of the run's entries, so that neither
+// the nth visit of a node nor its newest is looked for event by event. It is sparse: each
+// time that a block of 64 events is full, the append that fills it puts an entry for each
+// node in the block:
+//
+//	key    space ‖ node, 8 bytes ‖ number of the first visit in the block, 4 bytes
+//	value  varints: the seq of that visit; how many more visits follow in the block; and
+//	       in the space of those taken, how many seqs further the newest is that
+//	       recovery can take
+//
+// where node is the beginning of the SHA-256 of the event's role, a NUL and the node's
+// id. The space is 'v' if recovery can take one of them, else 'd', so that a newest visit
+// is found behind any number of failures and dropped states. Behind the last full block
+// the events themselves are read, 63 at most. Numbers in keys are big-endian.
+const (
+	visitBlock   = 64
+	spaceTaken   = 'v'
+	spaceDropped = 'd'
+	// spaceAnchor has, for each node, how many visits were dropped with their headers.
+	spaceAnchor = 'a'
+)
+
+// visitKey stands for the visits of a node in a role.
+type visitKey [8]byte
+
+func keyOf(role Role, node string) visitKey {
+	b := make([]byte, 0, 64)
+	b = append(append(append(b, role...), 0), node...)
+	sum := sha256.Sum256(b)
+	return visitKey(sum[:])
+}
+
+// visit is one event as the index sees it.
+type visit struct {
+	key   visitKey
+	seq   uint64
+	n     uint64
+	taken bool
+}
+
+func visitOf(h *Header, r *record) visit {
+	return visit{key: keyOf(h.Role, h.NodeID), seq: r.Seq, n: h.Visit, taken: r.taken()}
+}
+
+// visitEntry is what an entry says of a node's visits in one block.
+type visitEntry struct {
+	key             visitKey
+	first, seqFirst uint64 // number and seq of the first visit
+	last            uint64 // number of the last visit
+	newest          uint64 // seq of the newest that recovery can take, 0 for none
+}
+
+func (e *visitEntry) space() byte {
+	if e.newest == 0 {
+		return spaceDropped
+	}
+	return spaceTaken
+}
+
+// visitEntryKey is the key of the entry whose first visit is number n.
+func visitEntryKey(space byte, key visitKey, n uint64) []byte {
+	b := append(make([]byte, 0, 14), space)
+	return binary.BigEndian.AppendUint32(append(b, key[:]...), uint32(n))
+}
+
+func (e *visitEntry) entry() driver.Entry {
+	v := binary.AppendUvarint(make([]byte, 0, 8), e.seqFirst)
+	v = binary.AppendUvarint(v, e.last-e.first)
+	if e.newest > 0 {
+		v = binary.AppendUvarint(v, e.newest-e.seqFirst)
+	}
+	return driver.Entry{Key: visitEntryKey(e.space(), e.key, e.first), Value: v}
+}
+
+func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
+	k, v := stored.Key, stored.Value
+	bad := func() (visitEntry, error) {
+		return visitEntry{}, corrupt(run, 0, fmt.Sprintf("entry %x of the index of visits", k))
+	}
+	if len(k) != 13 {
+		return bad()
+	}
+	e := visitEntry{key: visitKey(k[1:9]), first: uint64(binary.BigEndian.Uint32(k[9:]))}
+	var nums [3]uint64
+	want := 2
+	if k[0] == spaceTaken {
+		want = 3
+	}
+	for i := range want {
+		n, size := binary.Uvarint(v)
+		if size <= 0 || n > MaxSeq {
+			return bad()
+		}
+		nums[i], v = n, v[size:]
+	}
+	e.seqFirst, e.last = nums[0], e.first+nums[1]
+	if want == 3 {
+		e.newest = e.seqFirst + nums[2]
+	}
+	if len(v) > 0 || e.first == 0 || e.seqFirst == 0 || e.newest > MaxSeq || nums[1] >= visitBlock || nums[2] >= visitBlock {
+		return bad()
+	}
+	return e, nil
+}
+
+// indexVisits returns what the index says of the visits in one block, ascending.
+func indexVisits(visits []visit) []visitEntry {
+	var all []visitEntry
+	for _, v := range visits {
+		i := slices.IndexFunc(all, func(e visitEntry) bool { return e.key == v.key })
+		if i < 0 {
+			all = append(all, visitEntry{key: v.key, first: v.n, seqFirst: v.seq})
+			i = len(all) - 1
+		}
+		if all[i].last = v.n; v.taken {
+			all[i].newest = v.seq
+		}
+	}
+	return all
+}
+
+// blockOf returns the seqs of the block that holds an event.
+func blockOf(seq uint64) (from, to uint64) {
+	from = (seq-1)/visitBlock*visitBlock + 1
+	return from, from + visitBlock - 1
+}
+
+// openBlock is the visits behind the last full block of a run: what the next append
+// needs. Its slices are shared by copies, of which only the newest is added to.
+type openBlock struct {
+	visits []visit
+	before map[visitKey]uint64 // visits before the block, of the keys that were asked for
+}
+
+// openBlock reads it.
+func (r *reader) openBlock(ctx context.Context) (openBlock, error) {
+	from, _ := blockOf(r.run.Last + 1)
+	visits, err := r.visits(ctx, from, r.run.Last)
+	return openBlock{visits: visits}, err
+}
+
+// visits reads the events of a range that are there.
+func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
+	from = max(from, r.run.first())
+	if from > to {
+		return nil, nil
+	}
+	visits := make([]visit, 0, to-from+1)
+	for rec, err := range r.scan(ctx, HistoryOptions{From: from, To: to, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		h, err := checkRecord(r.run.ID, r.run.Life, &rec.Record)
+		if err != nil {
+			return nil, err
+		}
+		visits = append(visits, visitOf(&h, rec))
+	}
+	return visits, nil
+}
+
+// visitNumber returns the visit that an event to be appended makes.
+func (l *Log) visitNumber(b *batch, h *Header) (visit, error) {
+	v := visit{key: keyOf(h.Role, h.NodeID), taken: h.Role == Recoverable}
+	for _, other := range slices.Backward(b.block.visits) {
+		if other.key == v.key {
+			v.n = other.n + 1
+			return v, nil
+		}
+	}
+	n, ok := b.block.before[v.key]
+	if !ok {
+		var err error
+		if n, err = l.reader(b.run).visitsBefore(context.Background(), v.key); err != nil {
+			return v, err
+		}
+		b.block.know(v.key, n)
+	}
+	v.n = n + 1
+	return v, nil
+}
+
+// maxKnownVisits bounds the nodes of which a live run remembers how many visits there
+// were.
+const maxKnownVisits = 256
+
+func (b *openBlock) know(key visitKey, n uint64) {
+	if b.before == nil {
+		b.before = map[visitKey]uint64{}
+	}
+	if len(b.before) >= maxKnownVisits {
+		clear(b.before)
+	}
+	b.before[key] = n
+}
+
+// add adds the next event's visit, and returns the entries of the block if that is full.
+func (b *openBlock) add(v visit, seq uint64) []driver.Entry {
+	v.seq = seq
+	b.visits = append(b.visits, v)
+	if seq%visitBlock != 0 {
+		return nil
+	}
+	var entries []driver.Entry
+	for _, e := range indexVisits(b.visits) {
+		entries = append(entries, e.entry())
+		b.know(e.key, e.last)
+	}
+	b.visits = nil
+	return entries
+}
+
+// visitsBefore returns how many visits of a node there were before the open block.
+func (r *reader) visitsBefore(ctx context.Context, key visitKey) (uint64, error) {
+	if from, _ := blockOf(r.run.Last + 1); from == 1 && r.run.Anchor == 0 {
+		return 0, nil
+	}
+	n := uint64(0)
+	for _, space := range []byte{spaceTaken, spaceDropped} {
+		e, ok, err := r.visitEntryBelow(ctx, space, key, MaxSeq)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			n = max(n, e.last)
+		}
+	}
+	if n == 0 && r.run.Anchor > 0 {
+		return r.visitsDropped(ctx, key)
+	}
+	return n, nil
+}
+
+// visitsDropped returns how many visits of a node were dropped with their headers.
+func (r *reader) visitsDropped(ctx context.Context, key visitKey) (uint64, error) {
+	v, err := r.entry(ctx, append([]byte{spaceAnchor}, key[:]...))
+	if err != nil || v == nil {
+		return 0, err
+	}
+	n, size := binary.Uvarint(v)
+	if size != len(v) {
+		return 0, corrupt(r.run.ID, 0, fmt.Sprintf("entry of the visits of %x that were dropped", key))
+	}
+	return n, nil
+}
+
+// visitEntryBelow returns the entry of a node with the largest first visit that is at
+// most n.
+func (r *reader) visitEntryBelow(ctx context.Context, space byte, key visitKey, n uint64) (visitEntry, bool, error) {
+	from := append([]byte{space}, key[:]...)
+	to := append(visitEntryKey(space, key, n), 0)
+	return r.lastVisitEntry(ctx, driver.EntryRange{From: from, To: to})
+}
+
+// lastVisitEntry returns the last entry of a range.
+func (r *reader) lastVisitEntry(ctx context.Context, in driver.EntryRange) (visitEntry, bool, error) {
+	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: in, Reverse: true, Limit: 1})
+	if err != nil {
+		return visitEntry{}, false, fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
+	}
+	if len(found) == 0 {
+		return visitEntry{}, false, nil
+	}
+	e, err := parseVisitEntry(r.run.ID, found[0])
+	return e, err == nil, err
+}
+
+// entry returns the value of an entry, nil if there is none.
+func (r *reader) entry(ctx context.Context, key []byte) ([]byte, error) {
+	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: key, To: append(slices.Clone(key), 0)}, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("%sread an entry: %w", place(r.run.ID, 0), err)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	if found[0].Value == nil {
+		return []byte{}, nil
+	}
+	return found[0].Value, nil
+}
+
+// nthVisit returns the seq of the nth visit of a node, 0 if there is none.
+func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, error) {
+	var best visitEntry
+	for _, space := range []byte{spaceTaken, spaceDropped} {
+		e, ok, err := r.visitEntryBelow(ctx, space, key, n)
+		if err != nil {
+			return 0, err
+		}
+		if ok && e.first > best.first {
+			best = e
+		}
+	}
+	from, to := blockOf(r.run.Last + 1)
+	switch {
+	case best.first == n:
+		return best.seqFirst, nil
+	case best.first > 0 && n <= best.last:
+		_, to = blockOf(best.seqFirst)
+		from = best.seqFirst
+	}
+	visits, err := r.visits(ctx, from, min(to, r.run.Last))
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range visits {
+		if v.key == key && v.n == n {
+			return v.seq, nil
+		}
+	}
+	return 0, nil
+}
+
+// reindex returns what changes in the index when states of events are dropped: seqs are
+// theirs, ascending.
+func (r *reader) reindex(ctx context.Context, seqs []uint64) (remove []driver.EntryRange, put []driver.Entry, err error) {
+	openFrom, _ := blockOf(r.run.Last + 1)
+	for len(seqs) > 0 && seqs[0] < openFrom {
+		from, to := blockOf(seqs[0])
+		n, _ := slices.BinarySearch(seqs, to+1)
+		visits, err := r.visits(ctx, from, to)
+		if err != nil {
+			return nil, nil, err
+		}
+		before := indexVisits(visits)
+		for i := range visits {
+			if _, gone := slices.BinarySearch(seqs[:n], visits[i].seq); gone {
+				visits[i].taken = false
+			}
+		}
+		for i, e := range indexVisits(visits) {
+			if e == before[i] {
+				continue
+			}
+			remove = append(remove, oneEntry(visitEntryKey(before[i].space(), e.key, e.first)))
+			put = append(put, e.entry())
+		}
+		seqs = seqs[n:]
+	}
+	return remove, put, nil
+}
+
+// oneEntry is the range of one key.
+func oneEntry(key []byte) driver.EntryRange {
+	return driver.EntryRange{From: key, To: append(slices.Clone(key), 0)}
+}
