@@ -164,7 +164,8 @@ func (r *reader) refresh(ctx context.Context) (moved bool, err error) {
 
 // gone returns an error if the run has been deleted since it was looked at.
 func (l *Log) gone(ctx context.Context, run Run) error {
-	now, err := l.run(ctx, run.ID)
+	r := reader{l: l, run: run}
+	now, err := r.now(ctx)
 	if err != nil {
 		return err
 	}
