@@ -176,7 +176,7 @@ func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) e
 	}
 	is.place = was.place.next(class, recency)
 	if is != was.end || isNew {
-		if err := r.bucket.Put(endKey, encodeEnd(r.rk, is)); err != nil {
+		if err := r.putEnd(is); err != nil {
 			return err
 		}
 	}

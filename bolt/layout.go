@@ -17,12 +17,13 @@ import (
 //	heads                    id -> the run's row
 //	places                   class, place, id -> a checksum: the order of runs
 //	runs
-//	    rk                   a bucket per run
+//	    rk                   a bucket for each run
 //	        g first id       a segment in force: its row
 //	        g first id c     a bucket with its contents if they are large: 1 the index, 2 the data
 //	        r seq            an event: its header, and its state if that is small
 //	        r seq s          a bucket with its state if that is large: 1
 //	        z                the seq of the last event that was appended; place and class
+//	        ~                nothing, see place.go
 //	blocks                   the contents of small segments of all runs
 //	    rk id 1 n            the index, in pieces
 //	    rk id 2 n            the data, in pieces
@@ -68,6 +69,7 @@ var (
 	firstKey    = []byte("1")
 	secondKey   = []byte("2")
 	endKey      = []byte("z")
+	padKey      = []byte("~")
 )
 
 // everyBucket lists the buckets that each file has, but for oursBucket.

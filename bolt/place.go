@@ -17,8 +17,16 @@ import (
 //	+-----+-----+-------+-------+
 //
 // the seq of the last event that was appended, 0 if there was none, and where the run is
-// in the order of runs.
+// in the order of runs; and, once it has some events, with an empty key after that.
+//
+// bbolt leaves at least three keys on the second of two pages that it splits one into.
+// The two at the end make that one event: of five events where four have room on a page,
+// four stay on the first, and not three.
 const endSize = 21
+
+// padEvents is from how many events on a run's bucket has the empty key. Fewer seldom fill
+// a page.
+const padEvents = 4
 
 // end is what a run's bucket ends with.
 type end struct {
@@ -51,12 +59,31 @@ func decodeEnd(rk uint64, v []byte) (end, bool) {
 // end returns what the run's bucket ends with, and a cursor that is there.
 func (r *run) end() (end, *bbolt.Cursor, error) {
 	c := r.bucket.Cursor()
-	k, v := c.Last()
+	k, v := lastKey(c)
 	e, ok := decodeEnd(r.rk, v)
 	if !ok || !bytes.Equal(k, endKey) {
 		return end{}, nil, corrupt(r.id, 0, "the end of the run's events is missing")
 	}
 	return e, c, nil
+}
+
+// lastKey moves a cursor to the last key of a run's bucket that says something.
+func lastKey(c *bbolt.Cursor) (k, v []byte) {
+	k, v = c.Last()
+	if bytes.Equal(k, padKey) {
+		return c.Prev()
+	}
+	return k, v
+}
+
+// putEnd writes the end of a run's bucket.
+func (r *run) putEnd(e end) error {
+	if e.seq >= r.head.Tail+padEvents {
+		if err := r.bucket.Put(padKey, []byte{}); err != nil {
+			return err
+		}
+	}
+	return r.bucket.Put(endKey, encodeEnd(r.rk, e))
 }
 
 // next returns the place of a run in that class whose last event has a recency. The run

@@ -20,10 +20,7 @@ func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (drive
 	h := driver.Head{Run: id, Sum: 1}
 	if len(row) >= rowSize {
 		h = readRow(id, row)
-		h.Sum = ^h.Sum
-	}
-	if h.Recency > 1<<63-1 {
-		h.Recency = 0
+		h.Sum, h.Recency = ^h.Sum, 0 // the last event and the place have the recency, too
 	}
 	rk, err := unclaimed(tx, runs)
 	if err != nil {
@@ -82,7 +79,7 @@ func (r *run) unsealed() uint64 {
 // that it was.
 func (r *run) salvageEnd() uint64 {
 	c := r.bucket.Cursor()
-	k, v := c.Last()
+	k, v := lastKey(c)
 	e, _ := decodeEnd(r.rk, v)
 	for ; k != nil; k, _ = c.Prev() {
 		if seq, ok := isRecord(k); ok {
