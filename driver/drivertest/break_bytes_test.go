@@ -22,7 +22,7 @@ func byteBreakages() []breakage {
 						c.Append[i].StateLen = int64(len(c.Append[i].State))
 					}
 				}
-				return b.Apply(ctx, changes)
+				return all(ctx, b, changes)
 			}}
 		}},
 	}
@@ -36,7 +36,7 @@ func returnsAliases(b driver.Backend) driver.Backend {
 		if req.IndexOnly {
 			return s, err
 		}
-		id := req.ID
+		id := s.ID
 		mu.Lock()
 		defer mu.Unlock()
 		if data[id] == nil {
@@ -75,7 +75,7 @@ func keepsGiven(b driver.Backend) driver.Backend {
 			}
 		}
 		mu.Unlock()
-		return b.Apply(ctx, changes)
+		return all(ctx, b, changes)
 	}
 	x.records = func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
 		recs, err := b.Records(ctx, req)

@@ -20,14 +20,14 @@ func changeBreakages() []breakage {
 		{"stops at the first conflict", "a conflict does not keep the other changes of the same Apply from being made", stopsAtConflict},
 		{"returns results in another order", "Apply returns a result for each change, in the same order", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-				results, err := b.Apply(ctx, changes)
+				results, err := all(ctx, b, changes)
 				slices.Reverse(results)
 				return results, err
 			}}
 		}},
 		{"returns no results for conflicts", "Apply returns a result for each change, in the same order", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-				results, err := b.Apply(ctx, changes)
+				results, err := all(ctx, b, changes)
 				return slices.DeleteFunc(results, func(r driver.Result) bool { return r.Err != nil }), err
 			}}
 		}},
@@ -47,19 +47,38 @@ func changeBreakages() []breakage {
 		{"rewrites nothing in large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *driver.Change) { c.Rewrite = nil })},
 		{"changes fifty runs at most", "one Apply may change many runs", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-				results, err := b.Apply(ctx, changes[:min(len(changes), 50)])
+				results, err := all(ctx, b, changes[:min(len(changes), 50)])
 				return append(results, make([]driver.Result, len(changes)-len(results))...), err
 			}}
 		}},
-		{"either adds or retires", "one change may append, rewrite, add, retire and replace the head", editing(func(c *driver.Change) {
+		{"either adds or retires", "one change may append, rewrite, add, retire, put, remove, and replace the head and the class", editing(func(c *driver.Change) {
 			if len(c.Add) > 0 {
 				c.Retire = nil
 			}
 		})},
 		{"reuses a revision after drop", "a revision never comes back, not even after the run was dropped and made anew", reusesRevision},
 		{"drops what begins with the id", "Drop leaves all other runs as they are", dropsPrefix},
-		{"appends and drops", "with Drop, the other fields of a change are ignored", appendsAndDrops},
-		{"keeps the segments of a dropped run", "Drop removes the run with all its records and segments", keepsSegments},
+		{"appends and drops", "with Drop, all fields of a change but Run, Revision and Last are ignored", appendsAndDrops},
+		{"keeps the segments of a dropped run", "Drop removes the run with all its records, segments, entries and slots", keepsSegments},
+		{"ignores the last event of a drop", "a Drop that expects another last event than the run's is ErrConflict, and drops nothing", editing(func(c *driver.Change) {
+			if c.Drop {
+				c.Last = 0
+			}
+		})},
+		{"makes a change again", "a change that was made is ErrConflict the second time, and does nothing", ignoresRevision},
+		{"makes a change again after a lost answer", "after a LostError, applying the same changes again makes each of them once", ignoresRevision},
+		{"shows the row alone beside a conflict", "the head beside ErrConflict is the run's, with Last and without Tip, and nil if there is no such run", besideConflict(func(_ driver.Change, h *driver.Head) *driver.Head {
+			if h != nil {
+				h.Last = nil
+			}
+			return h
+		})},
+		{"shows an empty head beside the conflict of a run that isn't there", "the head beside ErrConflict is the run's, with Last and without Tip, and nil if there is no such run", besideConflict(func(c driver.Change, h *driver.Head) *driver.Head {
+			if h == nil {
+				h = &driver.Head{Run: c.Run}
+			}
+			return h
+		})},
 		{"keeps the records of a dropped run", "a run made anew sees nothing of its earlier life", keepsRecords},
 		{"purges segments in force", "Purge erases nothing but what is dead", purgesLive},
 		{"never ends purging", "Purge reports that more is left until all is erased", func(b driver.Backend) driver.Backend {
@@ -71,9 +90,9 @@ func changeBreakages() []breakage {
 // translating makes a driver that gives out other revisions than its storage.
 func translating(b driver.Backend, show func(run string, real uint64) uint64, find func(run string, shown uint64) uint64, made func(c driver.Change, real uint64) uint64) *broken {
 	x := &broken{Backend: b}
-	x.head = func(ctx context.Context, run string) (driver.Head, error) {
-		h, err := b.Head(ctx, run)
-		h.Revision = show(run, h.Revision)
+	x.head = func(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
+		h, err := b.Head(ctx, req)
+		h.Revision = show(req.Run, h.Revision)
 		return h, err
 	}
 	x.heads = func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
@@ -90,6 +109,7 @@ func translating(b driver.Backend, show func(run string, real uint64) uint64, fi
 		if err == nil && res.Err == nil {
 			res.Revision = made(given, res.Revision)
 		}
+		res.Head = nil
 		return res, err
 	})
 	return x
@@ -161,7 +181,7 @@ func ignoresRevision(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		h, err := b.Head(ctx, c.Run)
+		h, err := headOf(ctx, b, c.Run)
 		if err == nil {
 			c.Revision = h.Revision
 		}
@@ -183,7 +203,7 @@ func appendsOnConflict(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 		res, err := one(ctx, b, c)
 		if errors.Is(res.Err, driver.ErrConflict) {
-			if h, err := b.Head(ctx, c.Run); err == nil {
+			if h, err := headOf(ctx, b, c.Run); err == nil {
 				c.Revision, c.Head, c.Drop = h.Revision, &h, false
 				one(ctx, b, c)
 			}
@@ -192,13 +212,26 @@ func appendsOnConflict(b driver.Backend) driver.Backend {
 	})}
 }
 
+// besideConflict makes a driver that changes the head beside a conflict.
+func besideConflict(edit func(c driver.Change, h *driver.Head) *driver.Head) func(driver.Backend) driver.Backend {
+	return func(b driver.Backend) driver.Backend {
+		return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+			res, err := one(ctx, b, c)
+			if errors.Is(res.Err, driver.ErrConflict) {
+				res.Head = edit(c, res.Head)
+			}
+			return res, err
+		})}
+	}
+}
+
 // misfitting makes a driver that does something else where an append does not
 // follow the run's last event.
 func misfitting(b driver.Backend, instead func(ctx context.Context, c driver.Change, h driver.Head) driver.Result) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 		res, err := one(ctx, b, c)
 		if errors.Is(res.Err, driver.ErrConflict) && len(c.Append) > 0 {
-			if h, err := b.Head(ctx, c.Run); err == nil && h.Revision == c.Revision {
+			if h, err := headOf(ctx, b, c.Run); err == nil && h.Revision == c.Revision {
 				return instead(ctx, c, h), nil
 			}
 		}
@@ -207,7 +240,9 @@ func misfitting(b driver.Backend, instead func(ctx context.Context, c driver.Cha
 }
 
 func hidesMisfit(b driver.Backend) driver.Backend {
-	return misfitting(b, func(_ context.Context, c driver.Change, h driver.Head) driver.Result { return driver.Result{Revision: h.Revision} })
+	return misfitting(b, func(_ context.Context, c driver.Change, h driver.Head) driver.Result {
+		return driver.Result{Revision: h.Revision}
+	})
 }
 
 func appendsAnyway(b driver.Backend) driver.Backend {
@@ -235,7 +270,7 @@ func takesRowAnyway(b driver.Backend) driver.Backend {
 // forgetsLast looks for the run's last event among its records only.
 func forgetsLast(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		if h, err := b.Head(ctx, c.Run); err == nil && h.Last == nil && len(c.Append) > 0 && c.Append[0].Seq != 1 {
+		if h, err := headOf(ctx, b, c.Run); err == nil && h.Last == nil && len(c.Append) > 0 && c.Append[0].Seq != 1 {
 			return driver.Result{Err: driver.ErrConflict}, nil
 		}
 		return one(ctx, b, c)
@@ -253,7 +288,7 @@ func inCompany(edit func(*driver.Change)) func(driver.Backend) driver.Backend {
 					edit(&changes[i])
 				}
 			}
-			return b.Apply(ctx, changes)
+			return all(ctx, b, changes)
 		}}
 	}
 }
@@ -313,7 +348,7 @@ type graveyard struct {
 
 func (g *graveyard) bury(ctx context.Context, c driver.Change) (driver.Result, error) {
 	recs, _ := g.Records(ctx, driver.RecordsRequest{Run: c.Run, From: 1, To: driver.MaxSeq, Limit: 1000})
-	segs, _ := g.Segments(ctx, c.Run)
+	segs, _ := segmentsOf(ctx, g, c.Run)
 	res, err := one(ctx, g.Backend, c)
 	if err == nil && res.Err == nil && c.Drop {
 		g.mu.Lock()
@@ -329,11 +364,11 @@ func newGraveyard(b driver.Backend) *graveyard {
 
 func keepsSegments(b driver.Backend) driver.Backend {
 	g := newGraveyard(b)
-	return &broken{Backend: b, apply: applying(g.bury), segments: func(ctx context.Context, run string) ([]driver.Segment, error) {
-		segs, err := b.Segments(ctx, run)
+	return &broken{Backend: b, apply: applying(g.bury), segments: func(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
+		segs, err := b.Segments(ctx, req)
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return append(segs, g.segments[run]...), err
+		return append(segs, g.segments[req.Run]...), err
 	}}
 }
 
@@ -360,8 +395,8 @@ func purgesLive(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) {
 		heads, err := b.Heads(ctx, driver.HeadsRequest{Limit: 1000})
 		for _, h := range heads {
-			if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 && strings.HasPrefix(h.Run, "a") {
-				one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: []uint64{segs[0].ID}})
+			if segs, _ := segmentsOf(ctx, b, h.Run); len(segs) > 0 && strings.HasPrefix(h.Run, "a") {
+				one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: retiring(segs[0])})
 			}
 		}
 		return false, err

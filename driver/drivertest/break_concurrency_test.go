@@ -17,6 +17,7 @@ func concurrencyBreakages() []breakage {
 		{"shows half a change", "readers see a change whole or not at all", showsHalf(new(waiter))},
 		{"merges in two steps", "readers see segments replaced all at once: the list never has a gap or an overlap", mergesInSteps(new(waiter))},
 		{"moves a run in two steps", "a page of heads has every run once, however their recencies change meanwhile", movesInSteps(new(waiter))},
+		{"shows entries before their record", "readers see the entries of a change together, and when they see its records", putsFirst(new(waiter))},
 		{"looks for the last event before it appends", "of several appends after the same seq exactly one is made", looksBefore},
 		{"compares before it sets", "of several changes that expect the same revision exactly one is made", comparesBefore},
 		{"shows the last record late", "what was acknowledged is there at once and stays, whoever else writes", showsLate},
@@ -70,9 +71,9 @@ func showsHalf(w *waiter) func(driver.Backend) driver.Backend {
 func mergesInSteps(w *waiter) func(driver.Backend) driver.Backend {
 	return func(b driver.Backend) driver.Backend {
 		x := &broken{Backend: b}
-		x.segments = func(ctx context.Context, run string) ([]driver.Segment, error) {
+		x.segments = func(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
 			defer w.reads.Add(1)
-			return b.Segments(ctx, run)
+			return b.Segments(ctx, req)
 		}
 		x.apply = applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 			if len(c.Add) == 0 || len(c.Retire) == 0 || c.Drop {
@@ -98,7 +99,7 @@ func movesInSteps(w *waiter) func(driver.Backend) driver.Backend {
 		x := &broken{Backend: b}
 		x.apply = func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 			defer w.writes.Add(1)
-			return b.Apply(ctx, changes)
+			return all(ctx, b, changes)
 		}
 		x.heads = func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
 			if req.Limit < 5 {
@@ -122,7 +123,7 @@ func movesInSteps(w *waiter) func(driver.Backend) driver.Backend {
 func comparesBefore(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 		for range 3 {
-			h, err := b.Head(ctx, c.Run)
+			h, err := headOf(ctx, b, c.Run)
 			if err != nil && !errors.Is(err, driver.ErrNotFound) {
 				return one(ctx, b, c)
 			}
@@ -137,7 +138,7 @@ func comparesBefore(b driver.Backend) driver.Backend {
 			if err != nil || !errors.Is(res.Err, driver.ErrConflict) {
 				return res, err
 			}
-			h, err := b.Head(ctx, c.Run)
+			h, err := headOf(ctx, b, c.Run)
 			if err != nil || h.Revision == c.Revision {
 				return res, nil
 			}
@@ -154,7 +155,7 @@ func looksBefore(b driver.Backend) driver.Backend {
 			return one(ctx, b, c)
 		}
 		for range 3 {
-			h, err := b.Head(ctx, c.Run)
+			h, err := headOf(ctx, b, c.Run)
 			if err != nil || h.Last == nil {
 				return one(ctx, b, c)
 			}
@@ -169,7 +170,7 @@ func looksBefore(b driver.Backend) driver.Backend {
 			if err != nil || !errors.Is(res.Err, driver.ErrConflict) {
 				return res, err
 			}
-			h, err := b.Head(ctx, c.Run)
+			h, err := headOf(ctx, b, c.Run)
 			if err != nil || h.Revision != c.Revision || h.Last == nil {
 				return res, nil
 			}

@@ -16,11 +16,11 @@ type eraser struct {
 
 func (e *eraser) Erase(ctx context.Context) error { return e.erase(ctx) }
 
-func (e *eraser) Purge(ctx context.Context) (bool, error) {
+func (e *eraser) Purge(ctx context.Context, req driver.PurgeRequest) (driver.PurgeResult, error) {
 	more := e.more
 	e.more = false
-	_, err := e.Backend.Purge(ctx)
-	return more, err
+	_, err := e.Backend.Purge(ctx, req)
+	return driver.PurgeResult{More: more}, err
 }
 
 // eraseBreakages break what must hold of Erase.
@@ -33,15 +33,15 @@ func eraseBreakages() []breakage {
 		}
 	}
 	open := func(ctx context.Context, b *eraser) error { // as long as it is
-		_, err := b.Backend.Purge(ctx)
+		_, err := b.Backend.Purge(ctx, driver.PurgeRequest{})
 		return err
 	}
 	return []breakage{
 		{"erases a segment in force", "Erase changes nothing that can be read", erasing(func(ctx context.Context, b *eraser) error {
 			heads, _ := b.Heads(ctx, driver.HeadsRequest{Limit: 100})
 			for _, h := range heads {
-				if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 && h.Tail == 5 && len(heads) == 2 {
-					one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: []uint64{segs[0].ID}})
+				if segs, _ := segmentsOf(ctx, b, h.Run); len(segs) > 0 && h.Tail == 5 && len(heads) == 2 {
+					one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: retiring(segs[0])})
 				}
 			}
 			return open(ctx, b)

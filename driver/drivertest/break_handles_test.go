@@ -8,114 +8,7 @@ import (
 
 	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/driver/drivertest"
-	"github.com/flowlog/checkpoint/memory"
 )
-
-// storage is a driver of which several handles share what is stored, and which
-// keeps all changes, so that the stored can be made anew.
-type storage struct {
-	// wrap makes each handle; rewrite changes what is read when it is opened
-	// again.
-	wrap    func(driver.Backend) driver.Backend
-	rewrite func(journal [][]driver.Change) [][]driver.Change
-}
-
-// disk is what a storage has stored.
-type disk struct {
-	mu      sync.Mutex // guards those below
-	b       driver.Backend
-	journal [][]driver.Change
-}
-
-// handle is one of the handles on a disk.
-type handle struct {
-	driver.Backend // what it answers with
-	disk        *disk
-
-	use    sync.RWMutex // held for reading by calls under way
-	closed bool
-}
-
-func (s storage) driver() drivertest.Driver {
-	return drivertest.Driver{
-		Open:    func() (driver.Backend, error) { return s.open(&disk{b: memory.New()}), nil },
-		Another: func(b driver.Backend) (driver.Backend, error) { return s.open(b.(*handle).disk), nil },
-		Reopen: func(b driver.Backend) (driver.Backend, error) {
-			b.Close()
-			d := b.(*handle).disk
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			anew := &disk{b: memory.New()}
-			for _, changes := range s.rewrite(d.journal) {
-				if _, err := anew.apply(context.Background(), changes); err != nil {
-					return nil, err
-				}
-			}
-			return s.open(anew), nil
-		},
-	}
-}
-
-func (s storage) open(d *disk) *handle {
-	h := &handle{disk: d}
-	h.Backend = s.wrap(&broken{
-		Backend: d.b,
-		head: func(ctx context.Context, run string) (driver.Head, error) {
-			return inUse(h, func() (driver.Head, error) { return d.b.Head(ctx, run) })
-		},
-		heads: func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
-			return inUse(h, func() ([]driver.Head, error) { return d.b.Heads(ctx, req) })
-		},
-		records: func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
-			return inUse(h, func() ([]driver.Record, error) { return d.b.Records(ctx, req) })
-		},
-		segments: func(ctx context.Context, run string) ([]driver.Segment, error) {
-			return inUse(h, func() ([]driver.Segment, error) { return d.b.Segments(ctx, run) })
-		},
-		segment: func(ctx context.Context, req driver.SegmentRequest) (driver.Segment, error) {
-			return inUse(h, func() (driver.Segment, error) { return d.b.Segment(ctx, req) })
-		},
-		apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-			return inUse(h, func() ([]driver.Result, error) { return d.apply(ctx, changes) })
-		},
-		purge: func(ctx context.Context) (bool, error) {
-			return inUse(h, func() (bool, error) { return d.b.Purge(ctx) })
-		},
-		close: h.close,
-	})
-	return h
-}
-
-func inUse[T any](h *handle, f func() (T, error)) (T, error) {
-	h.use.RLock()
-	defer h.use.RUnlock()
-	if h.closed {
-		var none T
-		return none, driver.ErrClosed
-	}
-	return f()
-}
-
-func (h *handle) close() error {
-	h.use.Lock()
-	defer h.use.Unlock()
-	h.closed = true
-	return nil
-}
-
-func (d *disk) apply(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	results, err := d.b.Apply(ctx, changes)
-	if err == nil {
-		d.journal = append(d.journal, drivertest.CloneChanges(changes))
-	}
-	return results, err
-}
-
-// unchanged and everything are what a right storage does.
-func unchanged(b driver.Backend) driver.Backend              { return b }
-func everything(journal [][]driver.Change) [][]driver.Change { return journal }
 
 // storageBreakage is a storage that breaks a rule of several handles or of
 // opening again.
@@ -140,11 +33,17 @@ func storageBreakages() []storageBreakage {
 		{"shows other handles half a merge", "a handle sees another replace segments all at once", storage{mergesInSteps(new(waiter)), everything}},
 		{"shows other handles half a move", "a page of heads has every run once, however another handle changes their recencies", storage{movesInSteps(new(waiter)), everything}},
 		{"closes the other handles", "Close of one handle leaves the others as they are", storage{closesOthers, everything}},
-		{"forgets the last change", "what was acknowledged is there after the storage was closed and opened again", storage{unchanged, func(journal [][]driver.Change) [][]driver.Change {
+		{"forgets the last change", "what was acknowledged is there after the storage was closed and opened again", storage{unchanged, func(journal []step) []step {
 			return journal[:max(len(journal), 1)-1]
 		}}},
 		{"forgets drops", "what was dropped, retired or below the tail stays away after the storage was opened again", storage{unchanged, forgetsDrops}},
 		{"forgets its counters", "a revision never comes back, not even after the storage was opened again", storage{unchanged, forgetsCounters}},
+		{"keeps slots for good", "a slot is there after the storage was opened again, for no longer than its time to live, and no version comes back", storage{unchanged, forgetsTTL}},
+		{"loses slots", "a slot is there after the storage was opened again, for no longer than its time to live, and no version comes back", storage{unchanged, forgetsSlots}},
+		{"shows other handles entries before their record", "a handle sees the entries of another's change together, and when it sees its records", storage{putsFirst(new(waiter)), everything}},
+		{"reads the tip after the head", "a head has the tip that its newest record names, whatever another handle appends and seals", storage{readsTipLater(new(waiter)), everything}},
+		{"believes the slots it has seen", "a slot that one handle set every other sees, and sets only at its version", storage{believesSlots, everything}},
+		{"compares before it sets a slot", "of several changes of a slot that expect the same version exactly one is made, through whatever handles", storage{comparesSlotBefore, everything}},
 		{"forgets which segment ids it gave", "the id of a segment is never given to another, not even after the storage was opened again", storage{unchanged, forgetsSegments}},
 	}
 }
@@ -170,7 +69,7 @@ func cachesRecords(b driver.Backend) driver.Backend {
 		mu.Lock()
 		defer mu.Unlock()
 		clear(cache)
-		return b.Apply(ctx, changes)
+		return all(ctx, b, changes)
 	}
 	return x
 }
@@ -182,7 +81,7 @@ func believesHeads(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if h, err := b.Head(ctx, c.Run); err == nil && c.Revision == seen[c.Run] {
+		if h, err := headOf(ctx, b, c.Run); err == nil && c.Revision == seen[c.Run] {
 			c.Revision = h.Revision
 		}
 		res, err := one(ctx, b, c)
@@ -202,7 +101,7 @@ func believesLast(b driver.Backend) driver.Backend {
 		mu.Lock()
 		defer mu.Unlock()
 		n := len(c.Append)
-		if h, err := b.Head(ctx, c.Run); err == nil && h.Last != nil && n > 0 && c.Append[0].Seq == seen[c.Run]+1 {
+		if h, err := headOf(ctx, b, c.Run); err == nil && h.Last != nil && n > 0 && c.Append[0].Seq == seen[c.Run]+1 {
 			c.Append = slices.Clone(c.Append)
 			for i := range c.Append {
 				c.Append[i].Seq = h.Last.Seq + 1 + uint64(i)
@@ -238,7 +137,33 @@ func cachesHeads(b driver.Backend) driver.Backend {
 		mu.Lock()
 		defer mu.Unlock()
 		clear(cache)
-		return b.Apply(ctx, changes)
+		return all(ctx, b, changes)
+	}
+	return x
+}
+
+// believesSlots shows a slot as the handle itself saw it last.
+func believesSlots(b driver.Backend) driver.Backend {
+	var mu sync.Mutex
+	seen := map[driver.SlotRequest]driver.Slot{}
+	x := &broken{Backend: b}
+	x.slot = func(ctx context.Context, req driver.SlotRequest) (driver.Slot, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s, ok := seen[req]; ok {
+			return s, ctx.Err()
+		}
+		s, err := b.Slot(ctx, req)
+		if err == nil {
+			seen[req] = s
+		}
+		return s, err
+	}
+	x.setSlot = func(ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(seen, driver.SlotRequest{Run: c.Run, Key: c.Key})
+		return b.SetSlot(ctx, c)
 	}
 	return x
 }
@@ -251,49 +176,50 @@ func closesOthers(b driver.Backend) driver.Backend {
 	}}
 }
 
-func forgetsDrops(journal [][]driver.Change) [][]driver.Change {
-	var out [][]driver.Change
-	for _, changes := range journal {
-		if !slices.ContainsFunc(changes, func(c driver.Change) bool { return c.Drop }) {
-			out = append(out, changes)
-		}
-	}
-	return out
+func forgetsDrops(journal []step) []step {
+	return slices.DeleteFunc(slices.Clone(journal), func(s step) bool {
+		return slices.ContainsFunc(s.changes, func(c driver.Change) bool { return c.Drop })
+	})
 }
 
 // forgetsCounters begins anew when there is no run left.
-func forgetsCounters(journal [][]driver.Change) [][]driver.Change {
-	if heads, _ := replayed(journal).Heads(context.Background(), driver.HeadsRequest{Limit: 1}); len(heads) == 0 {
+func forgetsCounters(journal []step) []step {
+	if heads, _ := replayed(journal).b.Heads(context.Background(), driver.HeadsRequest{Limit: 1}); len(heads) == 0 {
 		return nil
 	}
 	return journal
 }
 
 // forgetsSegments counts segments anew when none is in force.
-func forgetsSegments(journal [][]driver.Change) [][]driver.Change {
-	b := replayed(journal)
+func forgetsSegments(journal []step) []step {
+	b := replayed(journal).b
 	heads, _ := b.Heads(context.Background(), driver.HeadsRequest{Limit: 1000})
 	for _, h := range heads {
-		if segs, _ := b.Segments(context.Background(), h.Run); len(segs) > 0 {
+		if segs, _ := segmentsOf(context.Background(), b, h.Run); len(segs) > 0 {
 			return journal
 		}
 	}
-	var out [][]driver.Change
-	for _, changes := range journal {
-		changes = slices.Clone(changes)
-		for i := range changes {
-			changes[i].Add = nil
+	var out []step
+	for _, s := range journal {
+		s.changes = slices.Clone(s.changes)
+		for i := range s.changes {
+			s.changes[i].Add = nil
 		}
-		out = append(out, changes)
+		out = append(out, s)
 	}
 	return out
 }
 
-// replayed returns a Backend after the changes of a journal.
-func replayed(journal [][]driver.Change) driver.Backend {
-	b := memory.New()
-	for _, changes := range journal {
-		b.Apply(context.Background(), changes)
+// forgetsTTL keeps slots for good once the storage was opened again.
+func forgetsTTL(journal []step) []step {
+	out := slices.Clone(journal)
+	for i := range out {
+		out[i].slot.TTL = 0
 	}
-	return b
+	return out
+}
+
+// forgetsSlots keeps the slots of runs only.
+func forgetsSlots(journal []step) []step {
+	return slices.DeleteFunc(slices.Clone(journal), func(s step) bool { return s.slot.Key != "" && s.slot.Run == "" })
 }

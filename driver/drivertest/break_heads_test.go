@@ -1,7 +1,6 @@
 package drivertest_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -16,8 +15,8 @@ import (
 func headBreakages() []breakage {
 	return []breakage{
 		{"knows no unknown run", "Head of a run that doesn't exist is ErrNotFound", func(b driver.Backend) driver.Backend {
-			return &broken{Backend: b, head: func(ctx context.Context, run string) (driver.Head, error) {
-				h, err := b.Head(ctx, run)
+			return &broken{Backend: b, head: func(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
+				h, err := b.Head(ctx, req)
 				if errors.Is(err, driver.ErrNotFound) {
 					err = nil
 				}
@@ -39,17 +38,17 @@ func headBreakages() []breakage {
 				h.Recency = h.Last.Recency
 			}
 		})},
-		{"sorts runs by their rows", "Heads with Newest follows the last event of each run, at once", sortsRows},
-		{"sorts runs by the minute", "Heads with Newest follows the last event of each run, at once", func(b driver.Backend) driver.Backend {
+		{"sorts runs by their rows", "Heads with Newest places each run by its last event, less than Lag behind it, at once", sortsRows},
+		{"sorts runs by the minute", "Heads with Newest places each run by its last event, less than Lag behind it, at once", func(b driver.Backend) driver.Backend {
 			return sorting(b, func(h driver.Head) uint64 { return h.Recency / 60e9 })
 		}},
 		{"lists with LIKE", "Prefix restricts Heads to runs whose id begins with those very bytes", listsLike},
 		{"ignores the prefix", "Prefix restricts Heads to runs whose id begins with those very bytes", listing(func(r *driver.HeadsRequest) { r.Prefix = "" })},
 		{"ignores the limit of a list", "Heads returns Limit heads, fewer only at the end", listing(func(r *driver.HeadsRequest) { r.Limit = math.MaxInt })},
 		{"ignores the cursor", "Heads goes on after the place that After names, whether or not that run is still there", listing(func(r *driver.HeadsRequest) { r.After = driver.Head{} })},
-		{"lists only by id", "Heads with Newest lists every run once, newest first, runs of equal recency by descending id", listing(func(r *driver.HeadsRequest) { r.Newest = false })},
+		{"lists only by id", "Heads with Newest lists every run once, newest first, by their place, runs of equal place by descending id", listing(func(r *driver.HeadsRequest) { r.Newest = false })},
 		{"lists only by recency", "Heads without Newest lists every run once, by ascending id as bytes", listing(func(r *driver.HeadsRequest) { r.Newest = true })},
-		{"skips what is as recent as the last of a page", "Heads with Newest lists every run once, newest first, runs of equal recency by descending id", skipsTies},
+		{"skips what is in the place of the last of a page", "Heads with Newest lists every run once, newest first, by their place, runs of equal place by descending id", skipsTies},
 		{"has no list when it is empty", "Heads of a storage without runs is empty and no error", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, heads: func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
 				heads, err := b.Heads(ctx, req)
@@ -68,8 +67,8 @@ func showing(edit func(*driver.Head)) func(driver.Backend) driver.Backend {
 	return func(b driver.Backend) driver.Backend {
 		return &broken{
 			Backend: b,
-			head: func(ctx context.Context, run string) (driver.Head, error) {
-				h, err := b.Head(ctx, run)
+			head: func(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
+				h, err := b.Head(ctx, req)
 				edit(&h)
 				return h, err
 			},
@@ -122,42 +121,6 @@ func remembersLast(b driver.Backend) driver.Backend {
 	})(b)
 }
 
-// sorting makes a driver that lists the newest by another key.
-func sorting(b driver.Backend, key func(driver.Head) uint64) *broken {
-	return &broken{Backend: b, heads: func(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
-		if !req.Newest {
-			return b.Heads(ctx, req)
-		}
-		heads, err := b.Heads(ctx, driver.HeadsRequest{Prefix: req.Prefix, Limit: math.MaxInt32})
-		slices.SortFunc(heads, func(x, y driver.Head) int {
-			return cmp.Or(cmp.Compare(key(y), key(x)), strings.Compare(y.Run, x.Run))
-		})
-		if i := slices.IndexFunc(heads, func(h driver.Head) bool { return h.Run == req.After.Run }); i >= 0 {
-			heads = heads[i+1:]
-		}
-		return heads[:min(len(heads), req.Limit)], err
-	}}
-}
-
-func sortsRows(b driver.Backend) driver.Backend {
-	var mu sync.Mutex
-	rows := map[string]uint64{}
-	x := sorting(b, func(h driver.Head) uint64 {
-		mu.Lock()
-		defer mu.Unlock()
-		return rows[h.Run]
-	})
-	x.apply = applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		if c.Head != nil {
-			mu.Lock()
-			rows[c.Run] = c.Head.Recency
-			mu.Unlock()
-		}
-		return one(ctx, b, c)
-	})
-	return x
-}
-
 // listing makes a driver that answers another request than it was given.
 func listing(edit func(*driver.HeadsRequest)) func(driver.Backend) driver.Backend {
 	return func(b driver.Backend) driver.Backend {
@@ -170,7 +133,7 @@ func listing(edit func(*driver.HeadsRequest)) func(driver.Backend) driver.Backen
 
 func keepsHead(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		if h, err := b.Head(ctx, c.Run); err == nil && c.Head != nil {
+		if h, err := headOf(ctx, b, c.Run); err == nil && c.Head != nil {
 			row := *c.Head
 			row.Data = h.Data
 			c.Head = &row

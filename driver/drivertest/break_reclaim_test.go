@@ -25,8 +25,8 @@ type roomy struct {
 
 func newRoomy() *roomy { return &roomy{Backend: memory.New()} }
 
-func (r *roomy) Apply(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
-	for _, c := range changes {
+func (r *roomy) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.Result, error) {
+	for _, c := range req.Changes {
 		for _, rec := range c.Append {
 			r.used.Add(int64(len(rec.State)))
 		}
@@ -34,7 +34,7 @@ func (r *roomy) Apply(ctx context.Context, changes []driver.Change) ([]driver.Re
 			r.room.Store(r.used.Load())
 		}
 	}
-	return r.Backend.Apply(ctx, changes)
+	return r.Backend.Apply(ctx, req)
 }
 
 func (r *roomy) Space(ctx context.Context) (size, free int64, err error) {
@@ -86,8 +86,8 @@ func reclaimBreakages() []breakage {
 		{"reclaims a segment in force", "Reclaim changes nothing that can be read", reclaiming(func(ctx context.Context, b driver.Backend) int64 {
 			heads, _ := b.Heads(ctx, driver.HeadsRequest{Limit: 100})
 			for _, h := range heads {
-				if segs, _ := b.Segments(ctx, h.Run); len(segs) > 0 {
-					one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: []uint64{segs[0].ID}})
+				if segs, _ := segmentsOf(ctx, b, h.Run); len(segs) > 0 {
+					one(ctx, b, driver.Change{Run: h.Run, Revision: h.Revision, Head: &h, Retire: retiring(segs[0])})
 				}
 			}
 			return 0
@@ -125,7 +125,7 @@ func dropAny(b driver.Backend) {
 func copiesBefore(ctx context.Context, b driver.Backend) int64 {
 	heads, _ := b.Heads(ctx, driver.HeadsRequest{Limit: 100})
 	moved := func() bool {
-		now, err := b.Head(ctx, "zz")
+		now, err := headOf(ctx, b, "zz")
 		return err == nil && now.Last != nil && now.Last.Seq > 3
 	}
 	for range 300 { // until others have written, if any do
@@ -135,7 +135,7 @@ func copiesBefore(ctx context.Context, b driver.Backend) int64 {
 		runtime.Gosched()
 	}
 	for _, h := range heads {
-		now, err := b.Head(ctx, h.Run)
+		now, err := headOf(ctx, b, h.Run)
 		if err != nil || now.Last == nil || h.Last != nil && now.Last.Seq == h.Last.Seq {
 			continue
 		}

@@ -106,7 +106,7 @@ func editing(edit func(*driver.Change)) func(driver.Backend) driver.Backend {
 			for i := range changes {
 				edit(&changes[i])
 			}
-			return b.Apply(ctx, changes)
+			return all(ctx, b, changes)
 		}}
 	}
 }
@@ -144,7 +144,7 @@ func losesLast(b driver.Backend) driver.Backend {
 				lost[string(c.Append[n-1].Header)] = true
 			}
 		}
-		return b.Apply(ctx, changes)
+		return all(ctx, b, changes)
 	}
 	x.records = func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
 		recs, err := b.Records(ctx, req)
@@ -167,7 +167,7 @@ func believesStateLen(b driver.Backend) driver.Backend {
 				given[string(r.Header)] = r.StateLen
 			}
 		}
-		return b.Apply(ctx, changes)
+		return all(ctx, b, changes)
 	}
 	x.records = func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
 		recs, err := b.Records(ctx, req)
@@ -193,7 +193,7 @@ func leavesOutLarge(b driver.Backend) driver.Backend {
 
 func failsForUnknown(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, records: func(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
-		if _, err := b.Head(ctx, req.Run); err != nil {
+		if _, err := headOf(ctx, b, req.Run); err != nil {
 			return nil, err
 		}
 		return b.Records(ctx, req)

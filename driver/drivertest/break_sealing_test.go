@@ -79,7 +79,7 @@ func purging(b driver.Backend, do func(ctx context.Context, h driver.Head, segs 
 	return &broken{Backend: b, purge: func(ctx context.Context) (bool, error) {
 		heads, err := b.Heads(ctx, driver.HeadsRequest{Limit: 1000})
 		for _, h := range heads {
-			segs, _ := b.Segments(ctx, h.Run)
+			segs, _ := segmentsOf(ctx, b, h.Run)
 			if c, ok := do(ctx, h, segs); ok {
 				c.Run, c.Revision = h.Run, h.Revision
 				one(ctx, b, c)
@@ -101,16 +101,16 @@ func purgesMerged(b driver.Backend) driver.Backend {
 		if len(segs) != 1 || segs[0].ID < 5 {
 			return driver.Change{}, false
 		}
-		return driver.Change{Head: &h, Retire: []uint64{segs[0].ID}}, true
+		return driver.Change{Head: &h, Retire: retiring(segs[0])}, true
 	})
 }
 
 // keepsFront retires only segments whose events are in those that are added.
 func keepsFront(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		segs, _ := b.Segments(ctx, c.Run)
-		c.Retire = slices.DeleteFunc(slices.Clone(c.Retire), func(id uint64) bool {
-			i := slices.IndexFunc(segs, func(s driver.Segment) bool { return s.ID == id })
+		segs, _ := segmentsOf(ctx, b, c.Run)
+		c.Retire = slices.DeleteFunc(slices.Clone(c.Retire), func(r driver.Segment) bool {
+			i := slices.IndexFunc(segs, func(s driver.Segment) bool { return s.ID == r.ID })
 			return i >= 0 && len(c.Add) > 0 && segs[i].Last < c.Add[0].First
 		})
 		return one(ctx, b, c)
@@ -125,7 +125,7 @@ func seals(c driver.Change) bool {
 // sealsTwice compares the revision some time before it seals.
 func sealsTwice(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		h, err := b.Head(ctx, c.Run)
+		h, err := headOf(ctx, b, c.Run)
 		if err != nil || !seals(c) || h.Revision != c.Revision {
 			return one(ctx, b, c)
 		}
@@ -137,7 +137,7 @@ func sealsTwice(b driver.Backend) driver.Backend {
 			if err != nil || res.Err == nil {
 				return res, err
 			}
-			if h, err = b.Head(ctx, c.Run); err != nil {
+			if h, err = headOf(ctx, b, c.Run); err != nil {
 				return res, nil
 			}
 			c.Revision, c.Last = h.Revision, 0
@@ -149,7 +149,7 @@ func sealsTwice(b driver.Backend) driver.Backend {
 // sealsAll drops all records that are there when it seals.
 func sealsAll(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, apply: applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
-		if h, err := b.Head(ctx, c.Run); err == nil && seals(c) && h.Last != nil {
+		if h, err := headOf(ctx, b, c.Run); err == nil && seals(c) && h.Last != nil {
 			head := *c.Head
 			head.Tail = h.Last.Seq + 1
 			c.Head = &head
@@ -162,9 +162,9 @@ func sealsAll(b driver.Backend) driver.Backend {
 func sealsInSteps(w *waiter) func(driver.Backend) driver.Backend {
 	return func(b driver.Backend) driver.Backend {
 		x := &broken{Backend: b}
-		x.segments = func(ctx context.Context, run string) ([]driver.Segment, error) {
+		x.segments = func(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
 			defer w.reads.Add(1)
-			return b.Segments(ctx, run)
+			return b.Segments(ctx, req)
 		}
 		x.apply = applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
 			if !seals(c) {
@@ -184,13 +184,13 @@ func sealsInSteps(w *waiter) func(driver.Backend) driver.Backend {
 	}
 }
 
-// indexesByPlace reads an index of the run's last segment, whatever the id.
+// indexesByPlace reads the index of the run's last segment, whatever the seq.
 func indexesByPlace(b driver.Backend) driver.Backend {
 	return &broken{Backend: b, segment: func(ctx context.Context, req driver.SegmentRequest) (driver.Segment, error) {
 		s, err := b.Segment(ctx, req)
-		if segs, _ := b.Segments(ctx, req.Run); err == nil && req.IndexOnly && len(segs) > 2 {
+		if segs, _ := segmentsOf(ctx, b, req.Run); err == nil && req.IndexOnly && len(segs) > 2 {
 			other := req
-			other.ID = segs[len(segs)-1].ID
+			other.Seq = segs[len(segs)-1].First
 			if o, err := b.Segment(ctx, other); err == nil {
 				s.Index = o.Index
 			}

@@ -26,8 +26,8 @@ func TestRightDriverPasses(t *testing.T) {
 }
 
 func breakages() []breakage {
-	return slices.Concat(recordBreakages(), headBreakages(), byteBreakages(), changeBreakages(),
-		segmentBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), eraseBreakages(), versionBreakages())
+	return slices.Concat(recordBreakages(), headBreakages(), tipBreakages(), listBreakages(), byteBreakages(), changeBreakages(),
+		segmentBreakages(), entryBreakages(), slotBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), eraseBreakages(), versionBreakages())
 }
 
 // TestBrokenDriversAreCaught expects that each driver is caught by the rule that
@@ -40,6 +40,9 @@ func TestBrokenDriversAreCaught(t *testing.T) {
 		caught(t, b.name, b.rule, d)
 	}
 	for _, b := range slices.Concat(storageBreakages(), sealingStorageBreakages()) {
+		caught(t, b.name, b.rule, b.driver())
+	}
+	for _, b := range lossBreakages() {
 		caught(t, b.name, b.rule, b.driver())
 	}
 }
@@ -69,6 +72,9 @@ func TestEveryCaseIsProved(t *testing.T) {
 		proved[b.rule] = true
 	}
 	for _, b := range slices.Concat(storageBreakages(), sealingStorageBreakages()) {
+		proved[b.rule] = true
+	}
+	for _, b := range lossBreakages() {
 		proved[b.rule] = true
 	}
 	names := map[string]bool{}
@@ -127,7 +133,7 @@ func TestCancelledContextFailsTheSuite(t *testing.T) {
 func TestPanicOfTheDriverIsNotHidden(t *testing.T) {
 	t.Parallel()
 	d := drivertest.Driver{Open: func() (driver.Backend, error) {
-		return &broken{Backend: memory.New(), head: func(context.Context, string) (driver.Head, error) { panic("bug") }}, nil
+		return &broken{Backend: memory.New(), head: func(context.Context, driver.HeadRequest) (driver.Head, error) { panic("bug") }}, nil
 	}}
 	require.PanicsWithValue(t, "bug", func() { drivertest.Cases(d)[0].Run(t.Context()) })
 }

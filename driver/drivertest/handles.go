@@ -175,8 +175,10 @@ func handlesSlots(t *tester) {
 		for i := range 6 {
 			there.wantSlot(id, "k", set)
 			there.wantSlotConflict("which another handle set", driver.SlotChange{Run: id, Key: "k", Value: []byte("wrong")})
+			here.wantSlot(id, "k", set)
 			before := set
 			set = there.setSlot(driver.SlotChange{Run: id, Key: "k", Version: set.Version, Value: fmt.Append(nil, i)})
+			here.wantSlot(id, "k", set)
 			here.wantSlotConflict("which another handle set anew", driver.SlotChange{Run: id, Key: "k", Version: before.Version, Value: []byte("wrong")})
 			here, there = there, here
 		}

@@ -17,6 +17,7 @@ func headCases() []Case {
 		{Name: "head/last", Rule: "Head.Last is the newest record of the tail, without its state, as soon as it was written", run: headLast},
 		{Name: "head/last-none", Rule: "Head.Last is nil while the tail is empty, and Recency is then the row's", run: headLastNone},
 		{Name: "head/recency", Rule: "Head.Recency is that of the row or of the newest record, whichever is larger", run: headRecency},
+		{Name: "head/life", Rule: "a run keeps its Life and Suite, and has others in its next life", run: headLife},
 		{Name: "head/ids", Rule: "ids are compared as bytes", run: headIDs},
 	}
 }
@@ -146,6 +147,26 @@ func headRecency(t *tester) {
 			t.wantHead(id, revision, row, tail)
 			req := driver.HeadsRequest{Prefix: id, Newest: true, Limit: 10}
 			t.wantPage(req, []driver.Head{headOf(id, revision, row, tail)})
+		}
+	}
+}
+
+// headLife appends, seals and begins anew.
+func headLife(t *tester) {
+	for life := range byte(3) {
+		row := head(1, 2)
+		row.Life, row.Suite = [16]byte{0: life, 15: 0xff - life}, 100*life
+		revision := t.apply(driver.Change{Run: "a", Head: row, Append: records(1, 2, "a")}).Revision
+		t.extend("a", revision, 3, 4)
+		t.wantHeads("a", revision, row, records(1, 4, "a"))
+		next := head(4, 4)
+		next.Life, next.Suite = row.Life, row.Suite
+		revision = t.apply(driver.Change{Run: "a", Revision: revision, Head: next, Add: []driver.Segment{segment(1, 3, "a")}}).Revision
+		t.extend("a", revision, 5, 5)
+		t.wantHeads("a", revision, next, records(4, 5, "a"))
+		t.drop("a")
+		if life == 1 {
+			t.purge()
 		}
 	}
 }

@@ -53,10 +53,10 @@ func (t *tester) lose(loss Loss, changes []driver.Change) outcome {
 	var lostError *driver.LostError
 	var notAppliedError *driver.NotAppliedError
 	switch {
-	case errors.As(err, &lostError):
-		return lost
 	case errors.As(err, &notAppliedError):
 		return notApplied
+	case errors.As(err, &lostError):
+		return lost
 	case err != nil:
 		t.fatalf("an Apply whose answer was lost returned the error %w, must be a LostError", err)
 	case len(results) != len(changes):

@@ -77,10 +77,10 @@ func segment(first, last uint64, tag string) driver.Segment {
 	return driver.Segment{First: first, Last: last, Size: int64(len(index) + len(data)), Index: index, Data: data}
 }
 
-// numbered returns segments with the ids that they were given.
+// numbered returns segments with the ids that they were given, as far as there are any.
 func numbered(segs []driver.Segment, added []uint64) []driver.Segment {
 	segs = slices.Clone(segs)
-	for i := range segs {
+	for i := range min(len(segs), len(added)) {
 		segs[i].ID = added[i]
 	}
 	return segs
