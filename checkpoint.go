@@ -30,11 +30,14 @@ type Checkpoint struct {
 	CreatedAt time.Time
 	Metadata  Metadata
 
-	// Seq is the event's position in its run: 1, 2, 3 … On the way into Save
-	// it names the event that this one continues from, 0 for the newest that
-	// was seen through the store; Save sets it to the new event's. So to load,
-	// change and save goes on from what was loaded.
-	Seq uint64
+	// Seq is the event's place in its run: 1, 2, 3 …, and Hash its place in the run's
+	// hash chain: together its position. On the way into Save they name the event that
+	// this one continues from: with a Hash that very event, and no other that has the
+	// same seq in a later life of the run; Seq 0 is the run's newest recoverable event.
+	// Save sets both to the new event's, so loading, changing and saving continues from
+	// what was loaded.
+	Seq  uint64
+	Hash Digest
 	// Parent is the seq of the event that this one continues from, 0 for none.
 	// Save sets it.
 	Parent uint64
@@ -47,8 +50,23 @@ type Checkpoint struct {
 	// Origin is the event of another run that this run was forked from.
 	Origin *Origin
 
+	// Role is empty for a checkpoint, which recovery can take, and says else what the
+	// event is in the run: RoleFailure and others, which recovery passes over.
+	Role Role
+	// StartedAt is when the work of the node began, zero if that is not known.
+	StartedAt time.Time
+	// Failure is what went wrong, of an event of RoleFailure.
+	Failure *Failure
+	// Merges are the seqs of the ends of the branches that this event joined; Input is
+	// the SHA-256 of what the node was given, Reused the seq of an earlier event whose
+	// result this one took over.
+	Merges []uint64
+	Input  Digest
+	Reused uint64
+
 	// Kind is KindJSON, or KindBytes for a State that is not JSON: its JSON is
-	// then base64, with "encoding":"base64". Empty means KindJSON.
+	// then base64, with "encoding":"base64". KindNone is for an event with a role and
+	// without a state. Empty means KindJSON.
 	Kind Kind
 	// Envelope is what an engine wrapped around State, kept for it byte for
 	// byte.
@@ -71,13 +89,32 @@ type (
 	Kind = log.Kind
 	// Digest is a SHA-256.
 	Digest = log.Digest
+	// Position is an event of a run: its seq, and its place in the hash chain.
+	Position = log.Position
+	// Role says what an event is in its run.
+	Role = log.Role
+	// Failure is what an event of RoleFailure says of what went wrong.
+	Failure = log.FailureInfo
 )
 
 // The kinds of states.
 const (
 	KindJSON  = log.JSON
 	KindBytes = log.Bytes
+	KindNone  = log.None
 )
+
+// The roles of events. A checkpoint has none.
+const (
+	RoleBegin   = log.Begin
+	RoleEnd     = log.End
+	RoleFailure = log.Failure
+	RoleFork    = log.Fork
+	RoleBranch  = log.Branch
+)
+
+// Position returns the checkpoint's position.
+func (c *Checkpoint) Position() Position { return Position{Seq: c.Seq, Hash: c.Hash} }
 
 // New returns a checkpoint whose State is the JSON of state.
 //
@@ -107,6 +144,7 @@ type wire struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	Metadata   Metadata        `json:"metadata"`
 	Seq        uint64          `json:"seq,omitempty"`
+	Hash       Digest          `json:"hash,omitzero"`
 	Parent     *uint64         `json:"parent,omitempty"`
 	PrevNodeID string          `json:"prev_node_id,omitempty"`
 	NextNode   string          `json:"next_node,omitempty"`
@@ -115,10 +153,19 @@ type wire struct {
 	ForkNodeID string          `json:"fork_node_id,omitempty"`
 	Origin     *Origin         `json:"origin,omitempty"`
 	Envelope   *Envelope       `json:"envelope,omitempty"`
+	Role       Role            `json:"role,omitempty"`
+	StartedAt  time.Time       `json:"started_at,omitzero"`
+	Failure    *Failure        `json:"error,omitempty"`
+	Merges     []uint64        `json:"merges,omitempty"`
+	Input      Digest          `json:"input,omitzero"`
+	Reused     uint64          `json:"reused,omitempty"`
 }
 
-// encodingBase64 is the encoding in the JSON of a state that is not JSON.
-const encodingBase64 = "base64"
+// The encodings in the JSON of a state that is not JSON, and of an event that has none.
+const (
+	encodingBase64 = "base64"
+	encodingNone   = "none"
+)
 
 // MarshalJSON implements [json.Marshaler]. Note that json.Marshal compacts the
 // state; what a store keeps is not compacted.
@@ -133,13 +180,17 @@ func (c Checkpoint) MarshalJSON() ([]byte, error) {
 func (c *Checkpoint) wire() (wire, error) {
 	w := wire{
 		RunID: c.RunID, NodeID: c.NodeID, State: c.State, CreatedAt: c.CreatedAt.UTC(), Metadata: c.Metadata,
-		Seq: c.Seq, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
+		Seq: c.Seq, Hash: c.Hash, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
 		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, Origin: c.Origin, Envelope: c.Envelope,
+		Role: c.Role, StartedAt: c.StartedAt.UTC(), Failure: c.Failure, Merges: c.Merges, Input: c.Input, Reused: c.Reused,
 	}
 	if c.Parent != 0 {
 		w.Parent = &c.Parent
 	}
-	if c.Kind == KindBytes {
+	switch c.Kind {
+	case KindNone:
+		w.State, w.Encoding = json.RawMessage("null"), encodingNone
+	case KindBytes:
 		w.Encoding = encodingBase64
 		text, err := json.Marshal(base64.StdEncoding.EncodeToString(c.State))
 		if err != nil {
@@ -174,8 +225,10 @@ func (c *Checkpoint) fill(w *wire) error {
 			return fmt.Errorf("checkpoint: state with encoding %q: %w", w.Encoding, err)
 		}
 		kind, state = KindBytes, b
+	case encodingNone:
+		kind, state = KindNone, nil
 	default:
-		return fmt.Errorf("checkpoint: %w encoding %q of the state: it is %q or absent", ErrInvalid, w.Encoding, encodingBase64)
+		return fmt.Errorf("checkpoint: %w encoding %q of the state: it is %q, %q or absent", ErrInvalid, w.Encoding, encodingBase64, encodingNone)
 	}
 	at := w.CreatedAt.UTC()
 	if y := at.Year(); y < 0 || y > 9999 { // only in UTC
@@ -183,8 +236,9 @@ func (c *Checkpoint) fill(w *wire) error {
 	}
 	*c = Checkpoint{
 		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: at, Metadata: w.Metadata,
-		Seq: w.Seq, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
+		Seq: w.Seq, Hash: w.Hash, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
 		BranchID: w.BranchID, ForkNodeID: w.ForkNodeID, Origin: w.Origin, Kind: kind, Envelope: w.Envelope,
+		Role: w.Role, StartedAt: w.StartedAt.UTC(), Failure: w.Failure, Merges: w.Merges, Input: w.Input, Reused: w.Reused,
 	}
 	if w.Parent != nil {
 		c.Parent = *w.Parent
@@ -202,6 +256,7 @@ func (c *Checkpoint) header() log.Header {
 		RunID: c.RunID, NodeID: c.NodeID, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
 		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, CreatedAt: c.newTime(), Metadata: c.Metadata,
 		Origin: c.Origin, Envelope: c.Envelope, Kind: kind,
+		Role: c.Role, StartedAt: c.StartedAt, Failure: c.Failure, Merges: c.Merges, Input: c.Input, Reused: c.Reused,
 	}
 }
 
@@ -217,15 +272,21 @@ func (c *Checkpoint) newTime() time.Time {
 func fromEvent(ev *log.Event) Checkpoint {
 	return Checkpoint{
 		RunID: ev.RunID, NodeID: ev.NodeID, State: ev.State, CreatedAt: ev.CreatedAt, Metadata: ev.Metadata,
-		Seq: ev.Seq, Parent: ev.Parent, PrevNodeID: ev.PrevNodeID, NextNode: ev.NextNode, Attempt: ev.Attempt,
+		Seq: ev.Seq, Hash: ev.Hash, Parent: ev.Parent, PrevNodeID: ev.PrevNodeID, NextNode: ev.NextNode, Attempt: ev.Attempt,
 		BranchID: ev.BranchID, ForkNodeID: ev.ForkNodeID, Origin: ev.Origin, Kind: ev.Kind, Envelope: ev.Envelope,
+		Role: ev.Role, StartedAt: ev.StartedAt, Failure: ev.Failure, Merges: ev.Merges, Input: ev.Input, Reused: ev.Reused,
 		loaded: ev.CreatedAt,
 	}
 }
 
 // checkState returns what is wrong with a state that must be JSON.
 func (c *Checkpoint) checkState() error {
-	if c.Kind == KindBytes {
+	switch {
+	case c.Kind == KindBytes:
+		return nil
+	case c.Kind == KindNone && len(c.State) > 0:
+		return fmt.Errorf("%w state of run %q node %q: an event of kind %q has none, and %d bytes were given", ErrInvalid, c.RunID, c.NodeID, KindNone, len(c.State))
+	case c.Kind == KindNone:
 		return nil
 	}
 	if len(c.State) == 0 {

@@ -6,7 +6,7 @@ import (
 	"io"
 	"iter"
 
-	"github.com/flowlog/checkpoint/archive"
+	"github.com/flowlog/checkpoint/internal/archive"
 	"github.com/flowlog/checkpoint/log"
 )
 

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -40,28 +39,21 @@ func (s *EventStore) Fork(ctx context.Context, runID string, seq uint64, newRunI
 	for _, o := range opts {
 		o(&c)
 	}
-	// Append says so as well, but not of a fork that is the same as one before.
-	switch run, err := s.Run(ctx, newRunID); {
-	case err == nil:
-		return nil, &Error{Run: newRunID, Reason: fmt.Sprintf("a run of this id is there already, with %d events; fork into another", run.Events()), Err: ErrConflict}
-	case !errors.Is(err, ErrNotFound):
-		return nil, err
-	}
 	ev, err := s.log.At(ctx, runID, seq)
 	if err != nil {
 		return nil, err
 	}
 	fork := fromEvent(ev)
-	fork.RunID, fork.Seq, fork.Origin = newRunID, 0, &Origin{RunID: ev.RunID, Seq: ev.Seq, Hash: ev.Hash}
+	fork.RunID, fork.Seq, fork.Hash, fork.Origin = newRunID, 0, Digest{}, &Origin{RunID: ev.RunID, Seq: ev.Seq, Hash: ev.Hash}
 	fork.CreatedAt = time.Now().UTC()
-	how := []AppendOption{AfterSeq(0), TrustState()}
+	how := []AppendOption{BeginRun(), TrustState()}
 	if c.edit != nil {
 		if fork.State, err = c.edit(fork.State); err != nil {
 			return nil, fmt.Errorf("edit the state of run %q seq %d: %w", runID, seq, err)
 		}
 		how = how[:1]
 	}
-	if err := s.Append(ctx, &fork, how...); err != nil {
+	if _, err := s.Append(ctx, &fork, how...); err != nil {
 		return nil, err
 	}
 	fork.loaded = fork.CreatedAt

@@ -21,8 +21,14 @@ type Event struct {
 	// was pruned or not asked for.
 	Size   int64
 	SHA256 Digest
-	// Hash is the event's place in the run's hash chain.
-	Hash Digest
+	// Visit says that this is the nth event of its node and role in the run, by seq, over
+	// all branches.
+	Visit uint64
+	// Writer is a random word of the open store that wrote the event: where it changes
+	// along a line, another store continued the run.
+	Writer string
+	// Epoch is that of the claim under which the event was written, 0 for none.
+	Epoch uint64
 	// Stored is what header and state take in the store, in bytes, and
 	// Encoding how the state is kept there.
 	Stored   int64
@@ -69,12 +75,13 @@ func (s *EventStore) History(ctx context.Context, runID string, opts HistoryOpti
 func inHistory(ev *log.Event) *Event {
 	return &Event{
 		Checkpoint: fromEvent(ev), Pruned: ev.Pruned, PrunedBy: ev.PrunedBy, Size: ev.Size, SHA256: ev.SHA256,
-		Hash: ev.Hash, Stored: ev.Stored, Encoding: ev.Encoding,
+		Visit: ev.Visit, Writer: ev.Writer, Epoch: ev.Epoch, Stored: ev.Stored, Encoding: ev.Encoding,
 	}
 }
 
-// List returns the checkpoints of a run whose states are there, oldest first; of
-// a run that doesn't exist none.
+// List returns the checkpoints of a run whose states are there, of all its lines, oldest
+// first; of a run that doesn't exist none. Failures and other events with a role are in
+// History only.
 //
 // Errors: ErrTooLarge if their states would take more than the store's limit
 // together (1 GiB unless WithListLimit says otherwise): use History then.
@@ -98,7 +105,7 @@ func (s *EventStore) List(runID string) ([]*Checkpoint, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ev.Pruned {
+		if !ev.Pruned && ev.Role == "" {
 			c := fromEvent(ev)
 			list = append(list, &c)
 		}

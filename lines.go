@@ -54,15 +54,16 @@ func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer,
 // line returns the event as a line.
 func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	c := e.Checkpoint
-	if !e.Pruned && !jsonscan.Valid(c.State) { // it may have been saved with TrustState
+	if !e.Pruned && c.Kind == KindJSON && !jsonscan.Valid(c.State) { // it may have been saved with TrustState
 		c.Kind = KindBytes
 	}
 	w, err := c.wire()
 	if err != nil {
 		return nil, err
 	}
+	w.Hash = Digest{} // an import makes new ones
 	state := []byte(e.State)
-	if mask != nil && !e.Pruned {
+	if mask != nil && !e.Pruned && c.Kind != KindNone {
 		if state, err = mask(state); err != nil {
 			return nil, err
 		}
@@ -70,8 +71,8 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	switch {
 	case e.Pruned:
 		state, w.Encoding = []byte("null"), ""
-	case c.Kind == KindBytes && bytes.Equal(state, e.State):
-		state = w.State // in base64
+	case c.Kind != KindJSON && bytes.Equal(state, e.State):
+		state = w.State // in base64, or null
 	default:
 		state, w.Encoding = oneLine(state), ""
 	}

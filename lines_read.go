@@ -83,8 +83,12 @@ func (l *lineReader) whole() error {
 		return fmt.Errorf("%w file: it has no lines", ErrInvalid)
 	}
 	for _, id := range l.order {
-		if _, err := l.store.log.Run(context.Background(), id); err != nil {
-			return fmt.Errorf("%w lines of run %q: all of its events are pruned", ErrInvalid, id)
+		_, err := l.store.log.Run(context.Background(), id)
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("%w lines of run %q: all of its events are pruned", ErrInvalid, id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -139,10 +143,12 @@ func (l *lineReader) line(ctx context.Context, text []byte) error {
 	if c.Seq = parent; parent == 0 {
 		opts = append(opts, AsRoot())
 	}
-	if err := l.store.Append(ctx, &c, opts...); err != nil {
+	c.Hash = Digest{} // of the run that it was exported from
+	saved, err := l.store.Append(ctx, &c, opts...)
+	if err != nil {
 		return err
 	}
-	run.last, run.seqs[seq] = seq, c.Seq
+	run.last, run.seqs[seq] = seq, saved.Seq
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/sqlite"
 )
@@ -108,24 +109,24 @@ func WithReadOnly() Option {
 }
 
 // Durability is what an acknowledged write to a file survives.
-type Durability = sqlite.Durability
+type Durability = driver.Durability
 
 // The durabilities. A bolt store knows the first and the last.
 const (
 	// DurabilityFull survives the loss of power. It is the default.
-	DurabilityFull = sqlite.Full
+	DurabilityFull = driver.Full
 	// DurabilityNormal survives the end of the process; the loss of power may
 	// take the newest events.
-	DurabilityNormal = sqlite.Normal
+	DurabilityNormal = driver.Normal
 	// DurabilityOff survives the end of the process; the loss of power may
 	// damage the file.
-	DurabilityOff = sqlite.Off
+	DurabilityOff = driver.Off
 )
 
 // WithDurability sets what an acknowledged write to a file survives.
 func WithDurability(d Durability) Option {
 	return func(c *config) {
-		c.sqlite.Durability, c.bolt.Durability, c.onlyFor = d, bolt.Durability(d), "WithDurability"
+		c.sqlite.Durability, c.bolt.Durability, c.onlyFor = d, d, "WithDurability"
 	}
 }
 
@@ -140,7 +141,7 @@ func WithBusyTimeout(d time.Duration) Option {
 // store at hand.
 func (c *config) general() error {
 	if c.onlyFor != "" {
-		return fmt.Errorf("%w option %s: it is for stores in a file", ErrInvalid, c.onlyFor)
+		return fmt.Errorf("%w option %s: it applies only to file stores", ErrInvalid, c.onlyFor)
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func (c *config) general() error {
 func (c *config) background() error {
 	r := c.compact.Retention
 	if r.Every != 0 && (c.dormant || c.log.ReadOnly) {
-		return fmt.Errorf("%w option WithRetention: WithoutCompaction and WithReadOnly keep the store from it", ErrInvalid)
+		return fmt.Errorf("%w option WithRetention: it cannot be combined with WithoutCompaction or WithReadOnly", ErrInvalid)
 	}
 	return r.Check()
 }

@@ -14,8 +14,9 @@ type Resumed[S any] struct {
 	// NextNode is the node to go on with: the one after the checkpointed node,
 	// which has done its work.
 	NextNode string
-	// Checkpoint is the event that it came from. To save the next one so that
-	// it continues from there, set its Seq to this one's.
+	// Checkpoint is the event that it came from. To save the next one so that it
+	// continues from there, and is refused if the run was deleted meanwhile, set its Seq
+	// and Hash to this one's.
 	Checkpoint *Checkpoint
 }
 
@@ -50,9 +51,9 @@ func resumed[S any](c *Checkpoint, err error) (*Resumed[S], error) {
 	return r, nil
 }
 
-// LoadNode returns a node's newest checkpoint whose state is there. "review#2"
-// stands for the second of node "review", unless the run has a node of just that
-// name.
+// LoadNode returns a node's newest checkpoint whose state is there on the line that the
+// run stands on. "review#2" is the second of node "review" on whatever line, unless the
+// run has a node of just that name.
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpoint, error) {

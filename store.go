@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -39,7 +40,7 @@ var _ Store = (*EventStore)(nil)
 
 // Open returns a store on a backend, which it owns from then on, also when Open
 // fails.
-func Open(backend log.Backend, opts ...Option) (*EventStore, error) {
+func Open(backend driver.Backend, opts ...Option) (*EventStore, error) {
 	c := newConfig(opts)
 	err := c.general()
 	if err != nil {
@@ -49,7 +50,7 @@ func Open(backend log.Backend, opts ...Option) (*EventStore, error) {
 	return open(backend, c)
 }
 
-func open(backend log.Backend, c config) (*EventStore, error) {
+func open(backend driver.Backend, c config) (*EventStore, error) {
 	s := &EventStore{listLimit: c.listLimit}
 	if !c.dormant && !c.log.ReadOnly {
 		s.compactor = compaction.New(c.compact)
@@ -131,87 +132,113 @@ func NewBoltStore(path string, opts ...Option) (*BoltStore, error) {
 
 // Save appends a checkpoint to its run: nothing is ever overwritten.
 //
-// Durability: it returns nil only once the event is durable and visible to every
-// reader. After [ErrUnknownOutcome] nobody knows whether it is; after any other
-// error nothing was saved.
+// Durability: it returns nil only once the event is durable and visible to every reader.
+// After [ErrUnknownOutcome] nobody knows whether it is; after any other error nothing was
+// saved.
 //
-// Order: the event's seq is the run's last plus one, also if others save to the
-// run meanwhile. It continues from the event that checkpoint.Seq names, or with 0
-// from the newest that was seen through this store; if that is not the run's
-// last, the run branches. On return checkpoint.Seq and Parent are the new event's.
+// Order: the event's seq is the run's last plus one, also if others save to the run
+// meanwhile. It continues from the event that checkpoint.Seq and Hash name, or with Seq 0
+// from the run's newest recoverable event as the store holds it at that moment. Two writers
+// that save with Seq 0 interleave on one line, and each event names its writer; writers
+// that continue from what they loaded branch visibly. What this store read or wrote before
+// makes no difference. On return checkpoint.Seq, Hash and Parent are the new event's.
 //
 // Ownership: checkpoint and its state are the caller's again on return.
 //
-// Errors: ErrInvalid for ids and states that can't be stored; ErrTooLarge;
-// ErrNotFound for a Seq that the run doesn't have; ErrReadOnly; ErrClosed;
-// ErrLocked; ctx.Err() if ctx was done before the event's turn came. Once its turn
-// has come, Save waits for the outcome whatever ctx says: on SQLite, if another
-// process holds the lock, up to WithBusyTimeout.
+// Errors: ErrInvalid for ids and states that can't be stored; ErrTooLarge; ErrNotFound for
+// a Seq that the run doesn't have; ErrConflict for a position of another life of the run,
+// as after it was deleted and begun anew; ErrReadOnly; ErrClosed; ErrLocked; ctx.Err() if
+// ctx was done before the commit began, also while another process holds the lock: nothing
+// was saved then. A commit that has begun is waited for.
 func (s *EventStore) Save(ctx context.Context, checkpoint *Checkpoint) error {
-	return s.Append(ctx, checkpoint)
+	_, err := s.Append(ctx, checkpoint)
+	return err
 }
 
 // AppendOption says more about an Append.
 type AppendOption func(*appendConfig)
 
 type appendConfig struct {
-	after   *uint64
+	expect  *Position
+	begin   bool
 	root    bool
 	trusted bool
 }
 
-// AfterSeq makes Append fail with ErrConflict unless n is the run's last seq; 0
-// stands for a run that doesn't exist. The event continues from n unless its Seq
-// says otherwise. Repeating an identical Append, because its answer was lost, is
-// no conflict and answers like the first time. Two writers whose events are equal
-// can't be told from one that repeats: to claim something, put the claimant's name
-// into the state or a label.
-func AfterSeq(n uint64) AppendOption { return func(c *appendConfig) { c.after = &n } }
+// After makes Append fail with ErrConflict unless an event is the run's newest, of whatever
+// role. The new event continues from it unless its Seq says otherwise. Repeating an
+// identical Append, because its answer was lost, is no conflict: it answers like the first
+// time, with Saved.Repeated.
+func After(p Position) AppendOption { return func(c *appendConfig) { c.expect = &p } }
 
-// AsRoot makes the event continue from none, whatever its Seq says: the beginning
-// of another try in the same run.
+// AfterSeq is After for a bare seq, which is compared with the run as it is. AfterSeq(0) is
+// BeginRun.
+func AfterSeq(n uint64) AppendOption {
+	if n == 0 {
+		return BeginRun()
+	}
+	return After(Position{Seq: n})
+}
+
+// BeginRun makes Append fail with ErrConflict if the run exists. It is strict: of two equal
+// first events one is refused, so one of two processes that begin a run does.
+func BeginRun() AppendOption { return func(c *appendConfig) { c.begin = true } }
+
+// AsRoot makes the event continue from none, whatever its Seq says: the beginning of
+// another try in the same run.
 func AsRoot() AppendOption { return func(c *appendConfig) { c.root = true } }
 
 // TrustState says that the caller has checked that the state is JSON.
 func TrustState() AppendOption { return func(c *appendConfig) { c.trusted = true } }
 
-// Append is Save with options.
-func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ...AppendOption) error {
+// Saved is where an event came to be.
+type Saved struct {
+	Position
+	// Parent is the seq of the event that it continues from, 0 for none.
+	Parent uint64
+	// Repeated says that the event was there already, from an earlier try.
+	Repeated bool
+}
+
+// Append is Save with options, and says where the event came to be.
+func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ...AppendOption) (Saved, error) {
 	if checkpoint == nil {
-		return fmt.Errorf("%w checkpoint: it is nil", ErrInvalid)
+		return Saved{}, fmt.Errorf("%w checkpoint: it is nil", ErrInvalid)
 	}
 	var c appendConfig
 	for _, o := range opts {
 		o(&c)
 	}
-	a := log.Append{Header: checkpoint.header(), State: checkpoint.State, Parent: checkpoint.Seq, Root: c.root}
+	a := log.Append{Header: checkpoint.header(), State: checkpoint.State, From: checkpoint.Position(), Root: c.root, Begin: c.begin, Expect: c.expect}
 	if !c.trusted {
 		a.Check = checkpoint.checkState
 	}
-	if c.after != nil {
-		a.After, a.CheckAfter = *c.after, true
-		if checkpoint.Seq == a.After+1 {
-			// It is the event itself, come back from a first try: nothing can
-			// both follow n directly and continue from n+1.
-			a.Parent, a.Root = checkpoint.Parent, checkpoint.Parent == 0
-		}
+	if c.begin && checkpoint.Seq == 1 && checkpoint.Parent == 0 {
+		a.From = Position{} // it is the event itself, come back from a first try
+	}
+	if c.expect != nil && checkpoint.Seq == c.expect.Seq+1 {
+		// It is the event itself, come back from a first try: nothing can both follow n
+		// directly and continue from n+1.
+		a.From, a.Root = Position{Seq: checkpoint.Parent}, checkpoint.Parent == 0
 	}
 	if a.Root {
-		a.Parent = 0
+		a.From = Position{}
 	}
 	ev, err := s.log.Append(ctx, a)
 	if err != nil {
-		return err
+		return Saved{}, err
 	}
-	checkpoint.Seq, checkpoint.Parent = ev.Seq, ev.Parent
-	return nil
+	checkpoint.Seq, checkpoint.Hash, checkpoint.Parent = ev.Seq, ev.Hash, ev.Parent
+	return Saved{Position: ev.Position(), Parent: ev.Parent, Repeated: ev.Repeated}, nil
 }
 
-// Load returns the newest checkpoint of a run whose state is there: the one to
-// recover from.
+// Load returns the checkpoint to recover from: the newest whose state is there on the line
+// that the run stands on, which is the line of its newest recoverable event. It is never
+// one of a line that was left, nor a failure or another event with a role. It costs the
+// same in a run of any length, behind any number of failures.
 //
-// Errors: ErrNotFound if there is no such run; ErrPruned if no state of it is
-// left; ErrCorrupt if the newest is damaged: then go back with LoadSeq.
+// Errors: ErrNotFound if there is no such run; ErrPruned if no state of the line is left;
+// ErrCorrupt if the newest is damaged: then go back with LoadSeq.
 func (s *EventStore) Load(ctx context.Context, runID string) (*Checkpoint, error) {
 	return given(s.log.Newest(ctx, runID))
 }
@@ -224,11 +251,37 @@ func (s *EventStore) LoadSeq(ctx context.Context, runID string, seq uint64) (*Ch
 }
 
 // LoadVisit returns the nth checkpoint of a node, counted from 1 by seq over all
-// branches, pruned ones included; with n 0 the newest whose state is there.
+// branches, pruned ones included; with n 0 the newest whose state is there on the line that
+// the run stands on. It costs the same for every n and in a run of any length.
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int) (*Checkpoint, error) {
 	return given(s.log.Visit(ctx, runID, nodeID, n))
+}
+
+// Nodes returns the newest checkpoint of each node whose state is there, without states, by
+// seq: of the line that leads to the event at, or with at 0 of the line that the run stands
+// on. Its cost is the number of nodes, times how often the line went back.
+//
+// Errors: ErrNotFound if there is no such run or event; ErrCorrupt.
+func (s *EventStore) Nodes(ctx context.Context, runID string, at uint64) ([]*Event, error) {
+	events, err := s.log.Nodes(ctx, runID, at)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Event, len(events))
+	for i, ev := range events {
+		out[i] = inHistory(ev)
+	}
+	return out, nil
+}
+
+// LoadNodeAt returns the newest checkpoint of a node whose state is there on the line that
+// leads to the event at, or with at 0 on the line that the run stands on.
+//
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt.
+func (s *EventStore) LoadNodeAt(ctx context.Context, runID, nodeID string, at uint64) (*Checkpoint, error) {
+	return given(s.log.NodeAt(ctx, runID, nodeID, at))
 }
 
 // Delete erases a run: no event of it is found from then on, and nothing of it is

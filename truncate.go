@@ -22,8 +22,7 @@ type Anchor = log.Anchor
 //
 // It is done in one transaction, and after a crash it was done or not. What was dropped
 // is erased as far as Prune erases. The events from first on are sealed for it, up to
-// 256, also with WithPlainStates. A flowlog that does not know anchors refuses the run
-// with ErrUnsupportedVersion.
+// 256, also with WithPlainStates.
 //
 // Errors: ErrNotFound if there is no event first; ErrInvalid without a reason.
 func (s *EventStore) TruncateFront(ctx context.Context, runID string, first uint64, reason string) (Anchor, error) {

@@ -14,12 +14,10 @@ type WatchOptions = log.WatchOptions
 // process, and waits for more. Only an error ends it: ctx.Err() when ctx is done,
 // ErrClosed when the store is closed.
 //
-// Order: of each run by seq, without gaps. A run that doesn't exist is waited for;
-// one that is deleted and begun anew is followed from its new event 1 on, and that
-// it was deleted is not told.
-//
-// What Watch gives does not count as seen: a Save with Seq 0 continues from what it
-// would have continued from without.
+// Order: of each run by seq, without gaps. A run that doesn't exist is waited for; one
+// that is deleted and begun anew is followed from its new event 1 on, without a word about
+// the deletion. [Checkpoint.Position] of what came last is where another Watch can go on:
+// see WatchOptions.Seen.
 //
 // Cost: there is no goroutine, and no lock and no transaction while the caller works
 // or nothing happens. Every 50 milliseconds, unless the options say otherwise, it

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -111,18 +112,22 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	var seen time.Time  // idle runs up to then have been sealed
 	var swept time.Time // when imports that were killed were last looked for
 	for {
-		w := &worker{log: l, holder: rand.Text(), pace: pacer(ctx), rest: rest}
+		w := &worker{log: l, holder: rand.Text(), rest: rest}
 		var err error
+		work := func() { w.pace = pacer(ctx) } // what waits does not count as work
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
+			work()
 			err = c.sealGrown(ctx, w)
 		case <-passes:
+			work()
 			var next time.Duration
 			next, err = c.retain(ctx, w)
 			passes = time.After(next)
 		case now := <-idle.C:
+			work()
 			until := now.Add(-c.opts.Idle)
 			err = c.sealGrown(ctx, w) // what another process kept from being sealed
 			if err == nil {
@@ -197,6 +202,9 @@ func (c *Compactor) again(run string) {
 	c.grown[run] = true
 }
 
+// placeLag is how much later than placed a run's last event may have come.
+const placeLag = time.Duration(driver.Lag)
+
 // sealIdle seals the runs whose last event came after seen and not after until.
 func (c *Compactor) sealIdle(ctx context.Context, w *worker, seen, until time.Time) error {
 	var runs []string
@@ -204,10 +212,10 @@ func (c *Compactor) sealIdle(ctx context.Context, w *worker, seen, until time.Ti
 		if err != nil && t.Run == "" {
 			return err
 		}
-		if !t.At.After(seen) {
+		if !t.Placed.Add(placeLag).After(seen) {
 			break
 		}
-		if err == nil && !t.At.After(until) {
+		if err == nil && t.At.After(seen) && !t.At.After(until) {
 			runs = append(runs, t.Run)
 		}
 	}

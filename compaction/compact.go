@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -132,7 +133,7 @@ func (w *worker) reclaim(ctx context.Context) (int64, error) {
 	w.say(Reclaiming, 0, 0)
 	// The lease is not extended meanwhile: a storage that is being copied takes no
 	// writes, and it does no harm if others work.
-	n, err := w.log.Reclaim(ctx, func(r log.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
+	n, err := w.log.Reclaim(ctx, func(r driver.Reclaimed) { w.say(Reclaiming, r.Done, r.Total) })
 	if err != nil {
 		return n, fmt.Errorf("reclaim disk space: %w", err)
 	}

@@ -1,7 +1,7 @@
 // Package archive is the sealed file, by custom named .flowlog: one run in one file, with
 // everything that a store has of it, so that a store of any kind can make the same run of
-// it, hashes included. Events and notes lie in it as the segments of package log/segment
-// that a store keeps, byte for byte, so writing one makes nothing anew of what is sealed.
+// it, hashes included. Events lie in it as the segments of package log/segment
+// that a store keeps, and notes as they are stored, byte for byte, so writing one makes nothing anew of what is sealed.
 //
 // [Write] writes what log.Log.Export gives, and [Read] gives it back for log.Log.Import.
 //
@@ -23,10 +23,11 @@
 //
 // The kinds, in the order in which they come:
 //
-//	R  the run, once: first is JSON with version, run_id, life, events and head, of log.Manifest
+//	R  the run, once: first is the JSON of log.Manifest: version, suite, run_id, life, events, head, anchor
 //	S  a segment of events, in order of seq: first is its index, second its data
-//	N  a segment of notes, likewise
-//	E  the end, once: first is JSON with the numbers of S and N frames, and the head's hash again
+//	N  notes, by number: first is the notes as they are stored, each behind its length as an unsigned
+//	   LEB128 varint; second is empty
+//	E  the end, once: first is JSON with the numbers of segments and of notes, and the head's hash again
 //
 // Why it is so:
 //

@@ -46,8 +46,17 @@ func Read(r io.Reader) (log.Manifest, iter.Seq2[log.Part, error], error) {
 				yield(log.Part{}, err)
 				return
 			}
-			found.count(kind == kindNotes)
-			if !yield(log.Part{Notes: kind == kindNotes, Index: first, Data: second}, nil) {
+			part := log.Part{Index: first, Data: second}
+			if kind == kindNotes {
+				notes, ok := unpackNotes(first)
+				if !ok || len(second) > 0 {
+					yield(log.Part{}, f.corrupt("frame of notes: %d and %d bytes, which are none", len(first), len(second)))
+					return
+				}
+				part = log.Part{Notes: notes}
+			}
+			found.count(part)
+			if !yield(part, nil) {
 				return
 			}
 		}
@@ -76,7 +85,7 @@ func (f *reader) begin() (log.Manifest, error) {
 		return log.Manifest{}, err
 	}
 	if v := head[len(Magic)]; v != Version {
-		return log.Manifest{}, &log.Error{Reason: "sealed file of another version; use the flowlog that wrote it, or a newer one", Offset: int64(len(Magic)),
+		return log.Manifest{}, &log.Error{Reason: "sealed file of another version; import it with the flowlog that wrote it (version 1: commit 65a31d3), or a newer one", Offset: int64(len(Magic)),
 			Want: fmt.Sprint(Version), Have: fmt.Sprint(v), Err: log.ErrUnsupportedVersion}
 	}
 	kind, text, _, err := f.frame()
@@ -100,7 +109,7 @@ func (f *reader) end(text []byte, found end) error {
 		return f.corrupt("frame of the end: %v", err)
 	}
 	if want != found {
-		return f.corrupt("frame of the end: it counts %d segments and %d of notes up to head %s, and there are %d and %d up to %s",
+		return f.corrupt("frame of the end: it counts %d segments and %d notes up to head %s, and there are %d and %d up to %s",
 			want.Segments, want.Notes, want.Head, found.Segments, found.Notes, found.Head)
 	}
 	f.place = f.at

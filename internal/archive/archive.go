@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 )
 
 // Version is the format that this package writes, and the only one it reads.
-const Version = 1
+const Version = 2
 
 // Magic is how a sealed file begins.
 const Magic = "flowlog\n"
@@ -46,9 +47,9 @@ type end struct {
 }
 
 // count counts a part.
-func (e *end) count(notes bool) {
-	if notes {
-		e.Notes++
+func (e *end) count(part log.Part) {
+	if len(part.Notes) > 0 {
+		e.Notes += uint64(len(part.Notes))
 	} else {
 		e.Segments++
 	}
@@ -65,12 +66,13 @@ func Write(w io.Writer, m log.Manifest, parts iter.Seq2[log.Part, error]) error 
 		if err != nil {
 			return err
 		}
-		last.count(part.Notes)
-		kind := byte(kindSegment)
-		if part.Notes {
-			kind = kindNotes
+		last.count(part)
+		if len(part.Notes) > 0 {
+			f.frame(kindNotes, packNotes(part.Notes), nil)
+		} else {
+			f.frame(kindSegment, part.Index, part.Data)
 		}
-		if f.frame(kind, part.Index, part.Data); f.err != nil {
+		if f.err != nil {
 			break
 		}
 	}
@@ -123,4 +125,26 @@ func (f *writer) frame(kind byte, first, second []byte) {
 	f.write(first)
 	f.write(second)
 	f.check()
+}
+
+// packNotes joins notes: the length of each as a varint, and the note.
+func packNotes(notes [][]byte) []byte {
+	var b []byte
+	for _, n := range notes {
+		b = append(binary.AppendUvarint(b, uint64(len(n))), n...)
+	}
+	return b
+}
+
+// unpackNotes is the reverse of packNotes; ok is false for anything else.
+func unpackNotes(b []byte) (notes [][]byte, ok bool) {
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, false
+		}
+		b = b[size:]
+		notes, b = append(notes, b[:n:n]), b[n:]
+	}
+	return notes, len(notes) > 0
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/archive"
+	"github.com/flowlog/checkpoint/internal/archive"
 	"github.com/flowlog/checkpoint/log"
 )
 
