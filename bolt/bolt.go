@@ -63,9 +63,10 @@ func (o Options) withDefaults() Options {
 // Backend implements [driver.Backend], [driver.Reclaimer], [driver.Eraser],
 // [driver.Checker], [driver.Sizer] and [driver.Versioner] on a bbolt file.
 type Backend struct {
-	path   string // absolute, without symbolic links
-	opts   Options
-	opened time.Time // what slots expire by, see now
+	path string // absolute, without symbolic links
+	opts Options
+	// clock is the time in nanoseconds since 1970 that slots expire by.
+	clock func() int64
 
 	// current is the file in use. Reclaim puts another in its place, with writing held.
 	current atomic.Pointer[handle]

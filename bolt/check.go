@@ -14,8 +14,8 @@ var (
 	_ driver.Eraser  = (*Backend)(nil)
 )
 
-// Check implements [driver.Checker]: it walks over all buckets and holds their keys to
-// their order. Pages have no checksum, so that is what there is to see.
+// Check implements [driver.Checker]: it walks over all buckets and checks that their keys
+// are in order. Pages have no checksum, so there is nothing else to check.
 func (b *Backend) Check(ctx context.Context) error {
 	return b.view(ctx, func(tx *bbolt.Tx) error { return inOrder(ctx, tx.Cursor(), tx.Bucket) })
 }

@@ -16,15 +16,15 @@ import (
 // transactions of a bounded size.
 type copier struct {
 	ctx         context.Context
-	closing     *atomic.Bool // whoever closes the old file waits for the copy
+	closing     *atomic.Bool // Close of the old file waits for the copy
 	to          *handle
 	done, total int64
 	progress    func(driver.Reclaimed)
 
-	// next is where the copy goes on: the keys that lead to a bucket, and one in
-	// it. Empty at the beginning; while it copies, those that led to where it is.
+	// next is where the copy continues: the keys that lead to a bucket, and one in it. It
+	// is empty at the beginning; during the copy, it has the keys that lead to where it is.
 	next [][]byte
-	size int64 // of what the transaction has copied
+	size int64 // copied in this transaction
 }
 
 // copy copies all that a transaction sees.
@@ -55,8 +55,8 @@ func (c *copier) copy(from *bbolt.Tx) error {
 	return nil
 }
 
-// neverWritten reports whether bbolt refuses to write what it gave out: it was not
-// written so.
+// neverWritten reports whether bbolt refuses to write what it has read, which then was
+// never written so.
 func neverWritten(err error) bool {
 	return errors.Is(err, bolterrors.ErrKeyTooLarge) || errors.Is(err, bolterrors.ErrValueTooLarge) ||
 		errors.Is(err, bolterrors.ErrKeyRequired) || errors.Is(err, bolterrors.ErrBucketNameRequired) || errors.Is(err, bolterrors.ErrIncompatibleValue)
@@ -71,8 +71,8 @@ type level struct {
 	put    func(k, v []byte) error
 }
 
-// bucket copies one, from where the copy goes on, and reports whether there is
-// more when the transaction is full.
+// bucket copies one, from where the copy continues, and reports whether there is more when
+// the transaction is full.
 func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	k, v := l.cursor.First()
 	resumed := depth < len(c.next)
@@ -82,12 +82,12 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 		}
 	}
 	for before := []byte(nil); k != nil; k, v = l.cursor.Next() {
-		// bbolt finds keys in a damaged page that no walk comes to, and the other
-		// way round. A copy would not have them.
+		// In a damaged page bbolt finds keys that no walk reaches, and the other way
+		// round. A copy would not have them.
 		if before != nil && bytes.Compare(before, k) >= 0 {
 			return false, corrupt("", 0, outOfOrder)
 		}
-		before = k // of a page of the old file, which stays
+		before = k // on a page of the old file, which does not change
 		if c.size >= copyBytes {
 			c.next = append(c.next[:depth:depth], bytes.Clone(k))
 			return true, nil
@@ -96,7 +96,7 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 		if v != nil {
 			err = l.put(k, v)
 		} else {
-			if !resumed { // else the path leads on, to where it was
+			if !resumed { // else the path leads further, to where it was
 				c.next = append(c.next[:depth:depth], bytes.Clone(k))
 			}
 			more, err = c.nested(l, k, depth)

@@ -38,7 +38,7 @@ func causeOf(err error) error {
 
 func corrupt(run string, seq uint64, reason string) error { return driver.Corrupt(run, seq, reason) }
 
-// full reports whether there was no room on the disk.
+// full reports whether the disk was full.
 func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

@@ -22,12 +22,12 @@ type handle struct {
 	file *os.File // bbolt's own
 	info os.FileInfo
 
-	// Where bbolt panicked with a lock held, it stays held: stuck says that
-	// nothing can be done any more, halted that nothing can be written.
+	// A lock that bbolt held when it panicked stays held: stuck says that nothing can be
+	// done any more, halted that nothing can be written.
 	stuck, halted atomic.Bool
 }
 
-// damage is what a panic or a fault was.
+// damage is a panic or a fault as an error.
 type damage struct{ found any }
 
 func (d *damage) Error() string {
@@ -36,7 +36,7 @@ func (d *damage) Error() string {
 
 func (d *damage) Is(target error) bool { return target == driver.ErrCorrupt }
 
-// guard calls f, and returns what it panics with as an error.
+// guard calls f, and returns its panic as an error.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -47,10 +47,10 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// view reads in a transaction. What it gives must be copied to outlive it.
+// view reads in a transaction. Bytes must be copied to outlive it.
 func (h *handle) view(f func(*bbolt.Tx) error) error {
 	if h.stuck.Load() {
-		return &damage{"as was found before"}
+		return &damage{"found before"}
 	}
 	begun := false
 	err := guard(func() error {
@@ -65,11 +65,11 @@ func (h *handle) view(f func(*bbolt.Tx) error) error {
 	return err
 }
 
-// update writes in a transaction, which f ends by returning an error. It returns
+// update writes in a transaction, which is rolled back if f returns an error. It returns
 // the transaction's number, 0 if none began.
 func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
 	if h.stuck.Load() || h.halted.Load() {
-		return 0, &damage{"as was found before"}
+		return 0, &damage{"found before"}
 	}
 	ended := false
 	err = guard(func() error {
@@ -90,7 +90,7 @@ func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
 // growth is by how much a file of a size grows at a time.
 func growth(size int64) int { return int(min(max(size/8, 32<<10), 16<<20)) }
 
-// space returns the file's size, and how much of it is in no use.
+// space returns the file's size, and how much of it is unused.
 func (h *handle) space() (size, free int64, err error) {
 	err = h.view(func(tx *bbolt.Tx) error { // keeps the file open, too
 		info, err := h.file.Stat()
@@ -113,6 +113,6 @@ func (h *handle) close() error {
 	return guard(h.db.Close)
 }
 
-// retired reports whether err says that the handle was closed, which Reclaim does
-// when it has put another in its place.
+// retired reports whether err says that the handle was closed: Reclaim closes it when it
+// has put another in its place.
 func retired(err error) bool { return errors.Is(err, bolterrors.ErrDatabaseNotOpen) }

@@ -13,8 +13,8 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// meta is what a meta page of bbolt says. A file begins with two, written in
-// turns; the valid one with the larger txid is in force.
+// meta is a meta page of bbolt. A file begins with two, written in turns; the valid one
+// with the larger txid is in force.
 //
 //	 0        16       20       24       28      32    40        48        56    64    72
 //	+--------+--------+--------+--------+-------+-----+---------+---------+-----+-----+----------+
@@ -22,13 +22,13 @@ import (
 //	| header |        |        | size   |       | sequence      | page    | mark|     | 16 to 72 |
 //	+--------+--------+--------+--------+-------+-----+---------+---------+-----+-----+----------+
 //
-// All are in the byte order of the machine. They are read here before bbolt reads
-// them, which would change a file that is not ours, and trusts their numbers; and
-// after it failed to write them, to see whether it did.
+// All are in the byte order of the machine. They are read here before bbolt does, which
+// would change a file that is not ours and trusts their numbers; and after bbolt failed to
+// write them, to see whether it did.
 type meta struct {
 	pageSize uint32
 	freelist uint64
-	high     uint64 // pages from this one on are in no use
+	high     uint64 // pages from this one on are unused
 	txid     uint64
 }
 
@@ -70,7 +70,7 @@ func readMeta(f io.ReaderAt) (meta, error) {
 	}
 	first, err := at(0)
 	sizes := []int64{int64(first.pageSize)}
-	if err != nil { // then nobody says where the second is
+	if err != nil { // then the place of the second is unknown
 		sizes = sizes[:0]
 		for size := int64(1024); size <= 64<<10; size *= 2 {
 			sizes = append(sizes, size)
@@ -88,7 +88,7 @@ func readMeta(f io.ReaderAt) (meta, error) {
 	return first, err
 }
 
-// peek refuses a file that bbolt would, or change though it is not ours.
+// peek refuses a file that bbolt would refuse, or would change though it is not ours.
 func peek(f *os.File, path string) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -104,7 +104,7 @@ func peek(f *os.File, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: neither of the two meta pages matches its checksum", path, driver.ErrCorrupt)
 	}
-	if m.freelist == noFreelist { // which ours never are
+	if m.freelist == noFreelist { // ours always have one
 		return fmt.Errorf("%w file %s: it is another program's bbolt database and was not changed; give flowlog a path of its own", driver.ErrInvalid, path)
 	}
 	if info, err = f.Stat(); err != nil { // another process may have made it grow

@@ -25,7 +25,7 @@ import (
 // that is in use; [driver.ErrReadOnly] for one that can't be written, unless ReadOnly is
 // set. A file that is refused is not changed.
 func Open(path string, opts Options) (*Backend, error) {
-	b := &Backend{path: path, opts: opts.withDefaults(), opened: time.Now(), writing: make(chan struct{}, 1)}
+	b := &Backend{path: path, opts: opts.withDefaults(), clock: steady(time.Now()), writing: make(chan struct{}, 1)}
 	switch b.opts.Durability {
 	case driver.Full, driver.Off:
 	default:

@@ -13,47 +13,48 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// compactSuffix is what the file that Reclaim writes has after its name.
+// compactSuffix is appended to the file's name for the file that Reclaim writes.
 const compactSuffix = ".compact"
 
-// Reclaim pays where this much of the file is free, in bytes and as a part of it.
-// The first write after it makes the file grow by an eighth, see growth: that is
-// a ninth of what it then is, and no reason for another.
+// Reclaim copies a file of which this much is free, in bytes and as a part of it. The
+// first write after it makes the file grow by an eighth, see growth: that is a ninth of
+// its new size, and no reason for another.
 const (
 	reclaimBytes = 64 << 10
 	reclaimPart  = 8
 )
 
-// copyBytes is how much a transaction of Reclaim copies before it is committed,
-// after which progress is told.
+// copyBytes is how much a transaction of Reclaim copies before it is committed and
+// progress is called.
 const copyBytes = 8 << 20
 
-// Reclaim implements [driver.Reclaimer]: it erases what is dead, copies what is left
-// into a new file beside the old one, and puts that in its place. The folder needs
-// room for both until then, and the new file keeps the mode and the owner of the
-// old. It does nothing unless at least 64 KiB and an eighth of the file are free, what
-// shortened records have left on their pages counted, for which it reads all keys.
+// Reclaim implements [driver.Reclaimer]: it erases what is dead, copies the rest into a
+// new file beside the old one, and puts that in its place. Until then the folder needs
+// room for both. The new file keeps the mode and the owner of the old one. It does nothing
+// unless at least 64 KiB and an eighth of the file are free, the room that shortened
+// records and removed entries have left on their pages included, for which it reads all
+// keys.
 //
-// Readers go on, on the old file and then on the new one. Writers wait for the
-// copy and its sync: a second for 150 MB of small events or 250 MB of large ones
-// that are left, as measured. Their contexts are heeded meanwhile.
+// Readers continue on the old file, and then on the new one. Writers wait for the copy and
+// its sync: a second for 150 MB of small events or 250 MB of large ones that are left, as
+// measured. Their contexts can end the wait.
 //
-// A done ctx ends it with nothing but the erasure reached. A crash leaves the old
-// file or the new one, whole; what else it leaves the next Open removes.
+// A done ctx ends it; only what was erased by then stays so. A crash leaves the old file
+// or the new one, whole; the next Open removes what else it leaves.
 func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	return b.rewrite(ctx, false, progress)
 }
 
-// Erase implements [driver.Eraser] as Reclaim does its work, but always: what was erased
-// from a bbolt file stays in its free pages until they are used again, and only in a
-// new file it is not. Readers who are on the old file are waited for.
+// Erase implements [driver.Eraser]: it does what Reclaim does, but always. Bytes that were
+// erased from a bbolt file stay in its free pages until they are used again; only a new
+// file is without them. It waits for readers of the old file.
 func (b *Backend) Erase(ctx context.Context) error {
 	_, err := b.rewrite(ctx, true, nil)
 	return err
 }
 
-// rewrite puts a copy of what is left in the place of the file, if that pays or
-// always.
+// rewrite puts a copy of what is left in the place of the file, always or if enough is
+// free.
 func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver.Reclaimed)) (int64, error) {
 	for more := true; more; {
 		res, err := b.Purge(ctx, driver.PurgeRequest{})
@@ -67,7 +68,7 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver
 		return 0, err
 	}
 	defer leave()
-	for more := true; more; { // what came to be dead just now
+	for more := true; more; { // what has died since
 		if more, err = b.purgeSlice(ctx); err != nil {
 			return 0, err
 		}
@@ -105,7 +106,7 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 		return nil, errors.Join(err, b.removeCompact())
 	}
 	b.did("make")
-	// One sync in the end will do, and a file that is as large as it must be.
+	// One sync at the end is enough, and the file need not grow ahead.
 	next.db.NoSync, next.db.NoGrowSync = true, true
 	err = old.view(func(tx *bbolt.Tx) error {
 		c := &copier{ctx: ctx, closing: &b.closing, to: next, total: total, progress: progress}
@@ -127,8 +128,8 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	return next, nil
 }
 
-// swap puts a new file, which is locked, in the place of the old one. Whoever
-// waits for the lock of the old one finds that it is not at the path any more.
+// swap puts a new file, which is locked, in the place of the old one. An opener that waits
+// for the lock of the old one then finds that it is not at the path any more.
 func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
 		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCompact())
@@ -137,8 +138,8 @@ func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	b.current.Store(next)
 	b.did("switch")
 	if err := syncFolder(b.path); err != nil {
-		// After a crash the name may lead to the old file again, without what is
-		// written from now on.
+		// After a crash the name may lead to the old file again, without the writes from
+		// now on.
 		b.failed = fmt.Errorf("%s: %w: its folder could not be synced after Reclaim (%w); close the store and open it again", b.path, driver.ErrReadOnly, err)
 	}
 	b.did("sync the folder")
@@ -162,7 +163,7 @@ func (b *Backend) did(step string) {
 	}
 }
 
-// removeCompact removes what a Reclaim has left that did not come to its end.
+// removeCompact removes what an unfinished Reclaim has left.
 func (b *Backend) removeCompact() error {
 	if err := os.Remove(b.path + compactSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)

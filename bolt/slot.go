@@ -61,9 +61,11 @@ func decodeSlot(run string, rk uint64, key string, v []byte, now int64) (s drive
 	return s, true, nil
 }
 
-// now is the time that slots expire by. While the file is open it does not jump; from one
-// opening to the next it follows the clock.
-func (b *Backend) now() int64 { return b.opened.Add(time.Since(b.opened)).UnixNano() }
+// steady returns the clock that slots expire by. While the file is open it does not jump:
+// from one opening to the next it follows the system's.
+func steady(opened time.Time) func() int64 {
+	return func() int64 { return opened.Add(time.Since(opened)).UnixNano() }
+}
 
 // slotsOf returns the bucket of slots, and the number of a run or of the storage. Nothing
 // is written to a run whose row is damaged.
@@ -92,7 +94,7 @@ func (b *Backend) Slot(ctx context.Context, req driver.SlotRequest) (s driver.Sl
 			return err
 		}
 		var ok bool
-		s, ok, err = decodeSlot(req.Run, rk, req.Key, slots.Get(entryKey(rk, []byte(req.Key))), b.now())
+		s, ok, err = decodeSlot(req.Run, rk, req.Key, slots.Get(entryKey(rk, []byte(req.Key))), b.clock())
 		if err == nil && !ok {
 			return driver.ErrNotFound
 		}
@@ -117,7 +119,7 @@ func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (s driver.Sl
 	}
 	defer leave()
 	err = b.commit(ctx, func(tx *bbolt.Tx) (err error) {
-		s, err = setSlot(tx, c, b.now())
+		s, err = setSlot(tx, c, b.clock())
 		return err
 	})
 	if err != nil {

@@ -4,8 +4,8 @@ package bolt
 
 import "os"
 
-// keepOwner leaves a new file what it got from its folder.
+// keepOwner does nothing: the folder decides.
 func keepOwner(f, like *os.File) error { return nil }
 
-// syncFolder leaves it to the system, where a folder can't be synced.
+// syncFolder does nothing, where a folder can't be synced.
 func syncFolder(path string) error { return nil }
