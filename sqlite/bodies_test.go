@@ -71,21 +71,48 @@ func TestBodiesAreErasedInSlices(t *testing.T) {
 	b.want(n+4, n+4)
 }
 
-// TestBodiesOfAConflict puts a change that can't be made among others: they are
-// then made one by one, and leave nothing of the first try.
+// TestBodiesOfAConflict puts a change that is refused among others: it leaves nothing.
 func TestBodiesOfAConflict(t *testing.T) {
 	t.Parallel()
 	b := newBodies(t)
 	b.apply(driver.Change{Run: "x", Head: row(1), Append: events(1, 1)})
-	changes := []driver.Change{{Run: "x", Revision: b.revisions["x"], Head: row(1), Append: events(1, 1)}}
+	changes := []driver.Change{
+		{Run: "x", Revision: b.revisions["x"], Head: row(1), Append: events(1, 1)},
+		{Run: "y", Revision: 1 << 40, Append: events(1, 1)},
+	}
+	for _, id := range []string{"a", "b", "c", "d"} {
+		changes = append(changes, driver.Change{Run: id, Head: row(1), Append: events(1, 2)})
+	}
+	results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: changes})
+	require.NoError(t, err)
+	x, err := b.b.Head(t.Context(), driver.HeadRequest{Run: "x"})
+	require.NoError(t, err)
+	require.Equal(t, driver.Result{Err: driver.ErrConflict, Head: &x}, results[0])
+	require.Equal(t, driver.Result{Err: driver.ErrConflict}, results[1])
+	for _, res := range results[2:] {
+		require.NoError(t, res.Err)
+	}
+	b.want(8, 9)
+}
+
+// TestBodiesOfAFailure puts a change that fails halfway among others: they are then made
+// one by one, and nothing is left of the first try.
+func TestBodiesOfAFailure(t *testing.T) {
+	t.Parallel()
+	b := newBodies(t)
+	bad := driver.Change{Run: "x", Head: row(1), Append: events(1, 3)}
+	bad.Append[2].Seq = 4
+	changes := []driver.Change{bad}
 	for _, id := range []string{"a", "b", "c", "d"} {
 		changes = append(changes, driver.Change{Run: id, Head: row(1), Append: events(1, 2)})
 	}
 	results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: append(changes[1:], changes[0])})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[4].Err, driver.ErrConflict)
+	require.ErrorIs(t, results[4].Err, driver.ErrCorrupt)
+	var notApplied *driver.NotAppliedError
+	require.ErrorAs(t, results[4].Err, &notApplied)
 	for _, res := range results[:4] {
 		require.NoError(t, res.Err)
 	}
-	b.want(0, 9)
+	b.want(0, 8)
 }

@@ -12,7 +12,7 @@ import (
 // The newest event is in recent or, after that, in events. The tip is a few events back
 // in either.
 var (
-	headColumns = `SELECT r.rk, r.changes, r.run, r.place, r.class, max(r.recency, ifnull(ifnull(e.recency, b.recency), 0)),
+	headColumns = `SELECT r.rk, r.changes, r.run, r.place, r.class, r.recency,
 		r.tail, r.suite, r.sum, r.life, r.head, ifnull(e.id, p.id), ` + settledColumns("e", "b")
 	headFrom = `
 		FROM runs r LEFT JOIN recent p
@@ -73,7 +73,9 @@ func scanHead(row interface{ Scan(...any) error }, more ...any) (driver.Head, er
 	copy(h.Life[:], life)
 	h.Revision, h.Recency, h.Place = revision(rk, int64(changes)), uint64(recency), uint64(place)
 	h.Class, h.Suite, h.Tail, h.Sum = uint8(class), uint8(suite), uint64(tail), uint32(sum)
-	h.Last = last.record()
+	if h.Last = last.record(); h.Last != nil {
+		h.Recency = max(h.Recency, h.Last.Recency)
+	}
 	return h, nil
 }
 

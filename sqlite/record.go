@@ -3,39 +3,82 @@ package sqlite
 import (
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"encoding/binary"
 	"math"
-	"strings"
 
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// bodyColumns are the columns of an event but for its id, its body and its state, in the
-// order of appendBody and of recordRow.dest.
-var bodyColumns = []string{
-	"recency", "flags", "encoding", "base", "links", "recoverable", "tip", "since", "bytes", "stored", "sum", "hash", "statehash", "header",
+// What is said of an event is in one column, meta, but for the seq, the encoding and the
+// tip, which statements need. A column for each number would take a third more time to
+// write and to read.
+//
+//	0         4      36           68      69        77
+//	+---------+------+------------+-------+---------+------+-------+-------------+-------+-------+--------+
+//	| sum     | hash | state hash | flags | recency | base | links | recoverable | since | bytes | stored |
+//	| 4 bytes | 32   | 32         | 1     | 8       | a uvarint each                                      |
+//	+---------+------+------------+-------+---------+------+-------+-------------+-------+-------+--------+
+//
+// Numbers of a fixed size are little-endian; a uvarint is that of encoding/binary.
+// Recoverable and tip are stored as how many seqs before the event's own they are, which
+// is mostly 0. Of a damaged meta what can be read is returned: the engine finds out by
+// the sum.
+const metaFixed = 77
+
+// metaRoom is enough for most metas.
+const metaRoom = metaFixed + 24
+
+func appendMeta(b []byte, r *driver.Record) []byte {
+	b = binary.LittleEndian.AppendUint32(b, r.Sum)
+	b = append(b, r.Hash[:]...)
+	b = append(b, r.StateHash[:]...)
+	b = append(b, byte(r.Flags))
+	b = binary.LittleEndian.AppendUint64(b, r.Recency)
+	for _, n := range [...]uint64{
+		r.Base, uint64(r.Links), r.Seq - r.Recoverable, r.Since, uint64(r.Bytes), uint64(r.Stored),
+	} {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
 }
 
-// bodyList is bodyColumns and state as a statement names them, and bodyParams a parameter
-// for each.
-var (
-	bodyList   = strings.Join(bodyColumns, ", ") + ", state"
-	bodyParams = strings.Repeat("?, ", len(bodyColumns)) + "?"
+// readMeta sets what meta says of the event r.Seq. What is missing stays 0.
+func readMeta(r *driver.Record, meta []byte) {
+	var fixed [metaFixed]byte
+	numbers := meta[copy(fixed[:], meta):]
+	r.Sum = binary.LittleEndian.Uint32(fixed[:])
+	copy(r.Hash[:], fixed[4:])
+	copy(r.StateHash[:], fixed[36:])
+	r.Flags = driver.Flags(fixed[68])
+	r.Recency = binary.LittleEndian.Uint64(fixed[69:])
+	var n [6]uint64
+	for i := range n {
+		v, size := binary.Uvarint(numbers)
+		if size <= 0 {
+			break
+		}
+		n[i], numbers = v, numbers[size:]
+	}
+	r.Base, r.Links, r.Recoverable, r.Since = n[0], uint32(n[1]), r.Seq-n[2], n[3]
+	r.Bytes, r.Stored = int64(n[4]), int64(n[5])
+}
+
+// The columns that hold an event beside its id, and a parameter for each.
+const (
+	bodyList    = `encoding, tip, meta, header, state`
+	bodyParams  = `?, ?, ?, ?, ?`
+	bodyColumns = 5
 )
 
-// settledColumns returns the bodyColumns, and the length of the state, of a row of events
-// with that alias, which has them itself or in a row of bodies.
+// settledColumns are what recordRow takes of a row of events, which has it itself or in a
+// row of bodies; recentColumns the same of a row of bodies.
 func settledColumns(event, body string) string {
-	var s strings.Builder
-	for _, c := range bodyColumns {
-		s.WriteString("ifnull(" + event + "." + c + ", " + body + "." + c + "), ")
-	}
-	return s.String() + "ifnull(length(" + event + ".state), ifnull(length(" + body + ".state), 0))"
+	either := func(column string) string { return "ifnull(" + event + "." + column + ", " + body + "." + column + ")" }
+	return either("encoding") + ", " + either("tip") + ", " + either("meta") + ", " + either("header") +
+		", ifnull(length(" + event + ".state), ifnull(length(" + body + ".state), 0))"
 }
 
-// recentColumns returns the same of a row of bodies.
-func recentColumns(body string) string {
-	return body + "." + strings.Join(bodyColumns, ", "+body+".") + ", ifnull(length(" + body + ".state), 0)"
-}
+const recentColumns = `b.encoding, b.tip, b.meta, b.header, ifnull(length(b.state), 0)`
 
 func eventID(rk int64, seq uint64) int64 { return rk<<32 | int64(seq) }
 
@@ -47,12 +90,11 @@ func appendBody(row []sqldriver.Value, r *driver.Record) []sqldriver.Value {
 	} else {
 		header = blob(r.Header)
 	}
-	return append(row, int64(r.Recency), int64(r.Flags), int64(r.Encoding), int64(r.Base), int64(r.Links),
-		int64(r.Seq-r.Recoverable), int64(r.Seq-r.Tip), int64(r.Since), r.Bytes, r.Stored,
-		signed(r.Sum), r.Hash[:], r.StateHash[:], header, r.State)
+	return append(row, int64(r.Encoding), int64(r.Seq-r.Tip), appendMeta(make([]byte, 0, metaRoom), r), header, r.State)
 }
 
-// signed returns a checksum as the number that is stored.
+// signed returns a checksum as the number that is stored: a signed one takes four bytes,
+// an unsigned one six half of the time.
 func signed(sum uint32) int64 { return int64(int32(sum)) }
 
 // blob keeps SQLite from storing an empty slice as a null.
@@ -77,31 +119,25 @@ func (n *number) Scan(v any) error {
 
 // recordRow takes the columns of a record that may not be there.
 type recordRow struct {
-	id                                                                                         sql.NullInt64
-	recency, flags, encoding, base, links, recoverable, tip, since, bytes, stored, sum, length number
-	hash, stateHash, header                                                                    []byte
+	id                    sql.NullInt64
+	encoding, tip, length number
+	meta, header          []byte
 }
 
-// dest returns where to put an id, the bodyColumns and the length of the state.
+// dest returns where to put an id and settledColumns.
 func (n *recordRow) dest() []any {
-	return []any{
-		&n.id, &n.recency, &n.flags, &n.encoding, &n.base, &n.links, &n.recoverable, &n.tip, &n.since,
-		&n.bytes, &n.stored, &n.sum, &n.hash, &n.stateHash, &n.header, &n.length,
-	}
+	return []any{&n.id, &n.encoding, &n.tip, &n.meta, &n.header, &n.length}
 }
 
+// record returns the record without its state, nil if there is none.
 func (n *recordRow) record() *driver.Record {
 	if !n.id.Valid {
 		return nil
 	}
-	seq := uint64(n.id.Int64 & math.MaxUint32)
 	r := &driver.Record{
-		Seq: seq, Recency: uint64(n.recency), Flags: driver.Flags(n.flags), Encoding: driver.Encoding(n.encoding),
-		Base: uint64(n.base), Links: uint32(n.links),
-		Recoverable: seq - uint64(n.recoverable), Tip: seq - uint64(n.tip), Since: uint64(n.since),
-		Bytes: int64(n.bytes), Stored: int64(n.stored), Sum: uint32(n.sum), Header: n.header, StateLen: int64(n.length),
+		Seq: uint64(n.id.Int64 & math.MaxUint32), Encoding: driver.Encoding(n.encoding), Header: n.header, StateLen: int64(n.length),
 	}
-	copy(r.Hash[:], n.hash)
-	copy(r.StateHash[:], n.stateHash)
+	r.Tip = r.Seq - uint64(n.tip)
+	readMeta(r, n.meta)
 	return r
 }

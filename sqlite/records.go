@@ -11,7 +11,7 @@ import (
 // they are read.
 func recordsSQL(req driver.RecordsRequest) string {
 	const of = ` b ON b.n = e.body WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3`
-	settled, recent := settledColumns("e", "b"), recentColumns("b")
+	settled, recent := settledColumns("e", "b"), recentColumns
 	if !req.HeadersOnly {
 		settled, recent = settled+`, ifnull(e.state, b.state)`, recent+`, b.state`
 	}

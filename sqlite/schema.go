@@ -15,10 +15,7 @@ const (
 // run that wait for their erasure are never mistaken for those of its next life.
 //
 // Small columns come before large ones, which SQLite stores on pages of their own:
-// reading a header touches no state. A 0 takes no byte, nor does a 1, so the newest
-// recoverable seqs are stored as their distance from the event's own, which is mostly 0;
-// and a CRC-32C as a signed number takes four bytes, where an unsigned one takes six half
-// of the time.
+// reading a header touches no state.
 //
 // An append writes one row of events and nothing else. It is a compare-and-set by itself:
 // the rowid must be free, the one before it taken, and the run's row as expected. Which
@@ -58,45 +55,25 @@ CREATE INDEX runs_by_place ON runs (place, run);
 CREATE INDEX runs_by_class ON runs (class, place, run);
 
 CREATE TABLE events (
-	id          INTEGER PRIMARY KEY, -- rk<<32 | seq
-	body        INTEGER NOT NULL,    -- 0: the rest is here; else in bodies, and null here
-	recency     INTEGER,             -- in nanoseconds since 1970; only grows within a run
-	flags       INTEGER,             -- 1: recovery passes over it; 2: header is not text
-	encoding    INTEGER,             -- of state: see the view history
-	base        INTEGER,             -- seq of the event that a delta is to be applied to
-	links       INTEGER,             -- deltas between this state and one stored whole, at most
-	recoverable INTEGER,             -- seqs back to the newest recoverable event of its line
-	tip         INTEGER,             -- seqs back to the newest recoverable event of the run
-	since       INTEGER,             -- seq from which on the line is unbroken
-	bytes       INTEGER,             -- of all states up to this one, as given
-	stored      INTEGER,             -- of all headers and states up to this one, as stored
-	sum         INTEGER,             -- CRC-32C of all but state, as a signed number
-	hash        BLOB,                -- SHA-256, the event's place in the hash chain
-	statehash   BLOB,                -- SHA-256 of the state as given
-	header      TEXT,                -- JSON; a BLOB if flags say that it is not text
-	state       BLOB
+	id       INTEGER PRIMARY KEY, -- rk<<32 | seq
+	body     INTEGER NOT NULL,    -- 0: the rest is here; else in bodies, and null here
+	encoding INTEGER,             -- of state: see the view history
+	tip      INTEGER,             -- how many seqs back the newest recoverable event of the run is
+	meta     BLOB,                -- what else is said of the event: see record.go
+	header   TEXT,                -- JSON; a BLOB if the flags in meta say that it is not text
+	state    BLOB
 );
 CREATE TABLE recent (
 	id   INTEGER PRIMARY KEY, -- as in events
 	body INTEGER NOT NULL
 );
 CREATE TABLE bodies (
-	n           INTEGER PRIMARY KEY,
-	recency     INTEGER NOT NULL,
-	flags       INTEGER NOT NULL,
-	encoding    INTEGER NOT NULL,
-	base        INTEGER NOT NULL,
-	links       INTEGER NOT NULL,
-	recoverable INTEGER NOT NULL,
-	tip         INTEGER NOT NULL,
-	since       INTEGER NOT NULL,
-	bytes       INTEGER NOT NULL,
-	stored      INTEGER NOT NULL,
-	sum         INTEGER NOT NULL,
-	hash        BLOB    NOT NULL,
-	statehash   BLOB    NOT NULL,
-	header      TEXT    NOT NULL,
-	state       BLOB
+	n        INTEGER PRIMARY KEY,
+	encoding INTEGER NOT NULL,
+	tip      INTEGER NOT NULL,
+	meta     BLOB    NOT NULL,
+	header   TEXT    NOT NULL,
+	state    BLOB
 );
 
 CREATE TABLE segments (

@@ -112,7 +112,7 @@ type placed struct {
 
 // placeEvents writes as many events as the two statements take.
 func (b *Backend) placeEvents(bodies, places string, events []placed) error {
-	args := make([]sqldriver.Value, 0, (len(bodyColumns)+1)*manyRows)
+	args := make([]sqldriver.Value, 0, bodyColumns*manyRows)
 	for _, e := range events {
 		args = appendBody(args, e.Record)
 	}
