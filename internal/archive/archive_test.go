@@ -2,11 +2,14 @@ package archive_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,14 +25,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // manifest and parts are what the files of these tests hold.
 func manifest() log.Manifest {
-	return log.Manifest{Version: 1, RunID: "run <1>", Life: "0123456789abcdef0123456789abcdef", Events: 300, Head: log.Digest{1, 2, 255}}
+	return log.Manifest{Version: 2, Suite: 1, RunID: "run <1>", Life: "0123456789abcdef0123456789abcdef", Events: 300, Head: log.Digest{1, 2, 255}}
 }
 
 func parts() []log.Part {
 	return []log.Part{
 		{Index: []byte("index of events"), Data: []byte("data of events")},
 		{Index: []byte{0}, Data: bytes.Repeat([]byte{255, 0}, 50)},
-		{Notes: true, Index: []byte("index of notes"), Data: []byte("n")},
+		{Notes: [][]byte{[]byte("a note"), bytes.Repeat([]byte("long "), 40), {}}},
+		{Notes: [][]byte{{0}}},
 	}
 }
 
@@ -70,7 +74,7 @@ func read(r io.Reader) (log.Manifest, []log.Part, error) {
 
 func TestReadsWhatItWrote(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string][]log.Part{"all": parts(), "no notes": parts()[:2], "nothing": nil, "large": {{Index: bytes.Repeat([]byte("i"), 3<<20), Data: bytes.Repeat([]byte("d"), 5<<20+1)}}} {
+	for name, want := range map[string][]log.Part{"all": parts(), "no notes": parts()[:2], "notes only": parts()[2:], "nothing": nil, "large": {{Index: bytes.Repeat([]byte("i"), 3<<20), Data: bytes.Repeat([]byte("d"), 5<<20+1)}}} {
 		b := file(t, manifest(), want)
 		for _, r := range []io.Reader{bytes.NewReader(b), iotest.HalfReader(bytes.NewReader(b)), iotest.DataErrReader(bytes.NewReader(b))} {
 			m, have, err := read(r)
@@ -84,7 +88,7 @@ func TestReadsWhatItWrote(t *testing.T) {
 // TestGolden holds the format to the files that were written when it was made.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("testdata", "v1.flowlog")
+	path := filepath.Join("testdata", "v2.flowlog")
 	b := file(t, manifest(), parts())
 	if *update {
 		require.NoError(t, os.WriteFile(path, b, 0o600))
@@ -92,6 +96,19 @@ func TestGolden(t *testing.T) {
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, want, b, "the format changed: it needs another version")
+}
+
+// TestVersion1IsRefused holds a file of the format before this one to its error, which
+// says what to do.
+func TestVersion1IsRefused(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("testdata", "v1.flowlog"))
+	require.NoError(t, err)
+	_, parts, err := archive.Read(bytes.NewReader(b))
+	require.Nil(t, parts)
+	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
+	require.NotErrorIs(t, err, log.ErrCorrupt)
+	require.EqualError(t, err, "unsupported version: sealed file of another version; import it with the flowlog that wrote it (version 1: commit 65a31d3), or a newer one at byte 8 (want 2, have 1)")
 }
 
 // requirePlace wants an error that says where the file is damaged, in words too.
@@ -138,32 +155,85 @@ func TestEveryTruncationIsFound(t *testing.T) {
 // TestFramesOfElsewhereAreFound leaves out, repeats, swaps and exchanges frames.
 func TestFramesOfElsewhereAreFound(t *testing.T) {
 	t.Parallel()
-	all := parts()
-	b := file(t, manifest(), all)
-	start := make([]int, 0, 5) // of the frames behind the run's
-	at := len(file(t, manifest(), nil)) - endLen()
-	for _, p := range all {
-		start = append(start, at)
-		at += 17 + len(p.Index) + len(p.Data)
-	}
-	start = append(start, at, len(b))
-	frame := func(i int) []byte { return b[start[i]:start[i+1]] }
+	begin, own := frames(t, manifest(), parts())
 	other := manifest()
 	other.Head[7]++
-	foreign := file(t, other, all)
+	_, foreign := frames(t, other, parts())
+	f := func(i int) []byte { return own[i] }
 	for name, frames := range map[string][][]byte{
-		"left out":   {frame(0), frame(2), frame(3)},
-		"first out":  {frame(1), frame(2), frame(3)},
-		"twice":      {frame(0), frame(0), frame(1), frame(2), frame(3)},
-		"swapped":    {frame(1), frame(0), frame(2), frame(3)},
-		"foreign":    {frame(0), foreign[start[1]:start[2]], frame(2), frame(3)},
-		"the end":    {frame(0), frame(1), frame(2), foreign[start[3]:]},
-		"a tail":     {frame(0), frame(1), frame(2), frame(3), {0}},
-		"second end": {frame(0), frame(1), frame(2), frame(3), frame(3)},
+		"left out":   {f(0), f(2), f(3), f(4)},
+		"first out":  {f(1), f(2), f(3), f(4)},
+		"notes out":  {f(0), f(1), f(2), f(4)},
+		"twice":      {f(0), f(0), f(1), f(2), f(3), f(4)},
+		"swapped":    {f(1), f(0), f(2), f(3), f(4)},
+		"foreign":    {f(0), foreign[1], f(2), f(3), f(4)},
+		"the end":    {f(0), f(1), f(2), f(3), foreign[4]},
+		"a tail":     {f(0), f(1), f(2), f(3), f(4), {0}},
+		"second end": {f(0), f(1), f(2), f(3), f(4), f(4)},
 	} {
-		_, _, err := read(bytes.NewReader(append(bytes.Clone(b[:start[0]]), bytes.Join(frames, nil)...)))
+		_, _, err := read(bytes.NewReader(append(bytes.Clone(begin), bytes.Join(frames, nil)...)))
 		require.ErrorIs(t, err, log.ErrCorrupt, name)
 	}
+}
+
+// frames returns a file up to its first segment, and the frames behind it.
+func frames(t *testing.T, m log.Manifest, parts []log.Part) (begin []byte, rest [][]byte) {
+	b := file(t, m, parts)
+	at := len(file(t, m, nil)) - endLen()
+	begin = b[:at]
+	for at < len(b) {
+		end := at + 17 + int(binary.LittleEndian.Uint32(b[at+1:])) + int(binary.LittleEndian.Uint32(b[at+5:]))
+		rest = append(rest, b[at:end])
+		at = end
+	}
+	require.Len(t, rest, len(parts)+1)
+	return begin, rest
+}
+
+// TestHostileNotes gives frames of notes that have the right checksums and are none.
+func TestHostileNotes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ first, second []byte }{
+		"empty":               {nil, nil},
+		"a second part":       {[]byte{1, 'n'}, []byte("more")},
+		"only a second part":  {nil, []byte{1, 'n'}},
+		"cut off":             {[]byte{2, 'n'}, nil},
+		"the next cut off":    {[]byte{1, 'n', 5, 'n'}, nil},
+		"a length cut off":    {[]byte{1, 'n', 0x80}, nil},
+		"an enormous length":  {binary.AppendUvarint(nil, math.MaxUint64), nil},
+		"a length of 11":      {append(bytes.Repeat([]byte{0x80}, 10), 1), nil},
+		"larger than an int":  {append(binary.AppendUvarint(nil, 1<<63), "note"...), nil},
+		"nothing but padding": {[]byte{0x80, 0x80, 0x80}, nil},
+	} {
+		b := framed(t, 'N', c.first, c.second)
+		_, parts, err := read(bytes.NewReader(b))
+		require.ErrorIs(t, err, log.ErrCorrupt, name)
+		require.ErrorContains(t, err, "frame of notes", name)
+		requirePlace(t, err, 1, int64(len(b)))
+		require.Empty(t, parts, name)
+	}
+}
+
+// framed returns a file whose only frame behind the run's, with the right checksums, is
+// the one given.
+func framed(t *testing.T, kind byte, first, second []byte) []byte {
+	begin, _ := frames(t, manifest(), nil)
+	table := crc32.MakeTable(crc32.Castagnoli)
+	// The checksums are of all but themselves.
+	run := begin[len(archive.Magic)+1:]
+	sum := crc32.Update(0, table, begin[:len(archive.Magic)+1])
+	sum = crc32.Update(sum, table, run[:9])
+	sum = crc32.Update(sum, table, run[13:len(run)-4])
+	require.Equal(t, sum, binary.LittleEndian.Uint32(run[len(run)-4:]))
+
+	head := binary.LittleEndian.AppendUint32([]byte{kind}, uint32(len(first)))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(second)))
+	b := append(bytes.Clone(begin), head...)
+	sum = crc32.Update(sum, table, head)
+	b = append(binary.LittleEndian.AppendUint32(b, sum), first...)
+	b = append(b, second...)
+	sum = crc32.Update(crc32.Update(sum, table, first), table, second)
+	return binary.LittleEndian.AppendUint32(b, sum)
 }
 
 // endLen is the length of an end frame whose numbers have one digit.
@@ -206,7 +276,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Add(file(f, manifest(), nil))
-	f.Add(append([]byte(archive.Magic), 2))
+	f.Add(append([]byte(archive.Magic), archive.Version))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, parts, err := read(bytes.NewReader(b))
@@ -218,7 +288,10 @@ func FuzzRead(f *testing.F) {
 		require.Equal(t, m, m2)
 		require.Equal(t, len(parts), len(parts2))
 		for i := range parts {
-			require.Equal(t, parts[i].Notes, parts2[i].Notes)
+			require.Len(t, parts2[i].Notes, len(parts[i].Notes))
+			for j := range parts[i].Notes {
+				require.True(t, bytes.Equal(parts[i].Notes[j], parts2[i].Notes[j]))
+			}
 			require.True(t, bytes.Equal(parts[i].Index, parts2[i].Index) && bytes.Equal(parts[i].Data, parts2[i].Data))
 		}
 	})
