@@ -57,9 +57,18 @@ func resumed[S any](c *Checkpoint, err error) (*Resumed[S], error) {
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpoint, error) {
-	c, err := s.LoadVisit(ctx, runID, node, 0)
+	return s.LoadNodeAt(ctx, runID, node, Position{})
+}
+
+// LoadNodeAt is LoadNode in the past: the newest checkpoint of the node, or of "review#2" the
+// second, on the line that leads to the event at.
+//
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt; ErrConflict if at is of another life of the
+// run.
+func (s *EventStore) LoadNodeAt(ctx context.Context, runID, node string, at Position) (*Checkpoint, error) {
+	c, err := given(s.log.NodeAt(ctx, runID, node, at))
 	if name, n, ok := splitVisit(node); ok && errors.Is(err, ErrNotFound) {
-		return s.LoadVisit(ctx, runID, name, n)
+		return given(s.log.Visit(ctx, runID, name, n, at))
 	}
 	return c, err
 }

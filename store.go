@@ -256,15 +256,19 @@ func (s *EventStore) LoadSeq(ctx context.Context, runID string, seq uint64) (*Ch
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int) (*Checkpoint, error) {
-	return given(s.log.Visit(ctx, runID, nodeID, n))
+	if n == 0 {
+		return given(s.log.NodeAt(ctx, runID, nodeID, Position{}))
+	}
+	return given(s.log.Visit(ctx, runID, nodeID, n, Position{}))
 }
 
 // Nodes returns the newest checkpoint of each node whose state is there, without states, by
-// seq: of the line that leads to the event at, or with at 0 of the line that the run stands
-// on. Its cost is the number of nodes, times how often the line went back.
+// seq: of the line that leads to the event at, or with a zero at of the line that the run
+// stands on. Its cost is the number of nodes, times how often the line went back.
 //
-// Errors: ErrNotFound if there is no such run or event; ErrCorrupt.
-func (s *EventStore) Nodes(ctx context.Context, runID string, at uint64) ([]*Event, error) {
+// Errors: ErrNotFound if there is no such run or event; ErrConflict if at is of another
+// life of the run; ErrCorrupt.
+func (s *EventStore) Nodes(ctx context.Context, runID string, at Position) ([]*Event, error) {
 	events, err := s.log.Nodes(ctx, runID, at)
 	if err != nil {
 		return nil, err
@@ -274,14 +278,6 @@ func (s *EventStore) Nodes(ctx context.Context, runID string, at uint64) ([]*Eve
 		out[i] = inHistory(ev)
 	}
 	return out, nil
-}
-
-// LoadNodeAt returns the newest checkpoint of a node whose state is there on the line that
-// leads to the event at, or with at 0 on the line that the run stands on.
-//
-// Errors: ErrNotFound, ErrPruned, ErrCorrupt.
-func (s *EventStore) LoadNodeAt(ctx context.Context, runID, nodeID string, at uint64) (*Checkpoint, error) {
-	return given(s.log.NodeAt(ctx, runID, nodeID, at))
 }
 
 // Delete erases a run: no event of it is found from then on, and nothing of it is

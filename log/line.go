@@ -65,6 +65,20 @@ func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
 	return lineOf(&rec.Record), nil
 }
 
+// lineEnd returns the event at a position, which is held to its hash if it has one; with a
+// zero position the one that the run stands on.
+func (r *reader) lineEnd(ctx context.Context, p Position) (uint64, error) {
+	if p.Seq == 0 {
+		return r.run.Tip, nil
+	}
+	rec, err := r.record(ctx, p.Seq, true)
+	if err != nil {
+		return 0, err
+	}
+	_, err = heldTo(r.run.ID, p, &rec.Record)
+	return p.Seq, err
+}
+
 // nodeFinder finds the newest visit of nodes on one line that recovery can take.
 type nodeFinder struct {
 	r    *reader
@@ -163,25 +177,40 @@ func (f *nodeFinder) entryUpTo(ctx context.Context, newest visitEntry, seq uint6
 	return best, best.first != 0, nil
 }
 
-// Nodes returns, of the line that leads to an event, or with at 0 of the line that the run
-// stands on, the newest event of each node that recovery can take, by seq, without states.
+// contains reports whether a recoverable event is on the line.
+func (w *lineWalk) contains(ctx context.Context, seq uint64) (bool, error) {
+	for n := 0; ; n++ {
+		s, ok, err := w.at(ctx, n)
+		if err != nil || !ok || seq > s.tip {
+			return false, err
+		}
+		if seq >= s.since {
+			return true, nil
+		}
+	}
+}
+
+// Nodes returns, of the line that leads to an event, or with a zero at of the line that the
+// run stands on, the newest event of each node that recovery can take, by seq, without
+// states.
 //
 // Its cost is the number of nodes, times how often the line went back, and does not grow
 // with the number of events.
 //
-// Errors: ErrNotFound if there is no such run or event, ErrDropped if it was dropped.
-func (l *Log) Nodes(ctx context.Context, id string, at uint64) ([]*Event, error) {
+// Errors: ErrNotFound if there is no such run or event, ErrDropped if it was dropped;
+// ErrConflict if at has the hash of another life of the run.
+func (l *Log) Nodes(ctx context.Context, id string, at Position) ([]*Event, error) {
 	return settle(ctx, l, id, func(run Run) ([]*Event, error) { return l.nodes(ctx, run, at) })
 }
 
-func (l *Log) nodes(ctx context.Context, run Run, at uint64) ([]*Event, error) {
+func (l *Log) nodes(ctx context.Context, run Run, at Position) ([]*Event, error) {
 	r := l.reader(run)
-	if at == 0 {
-		at = run.Tip
-	} else if _, err := r.record(ctx, at, true); err != nil {
+	defer r.close()
+	end, err := r.lineEnd(ctx, at)
+	if err != nil {
 		return nil, err
 	}
-	f, err := r.findNodes(ctx, at)
+	f, err := r.findNodes(ctx, end)
 	if err != nil {
 		return nil, err
 	}

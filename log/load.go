@@ -239,19 +239,17 @@ func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*rec
 
 // Visit returns the nth event of a node in a run that recovery can take, counted from 1 by
 // seq over all branches, pruned ones and those that [Log.TruncateFront] dropped included.
-// n 0 asks for the newest on the line that the run stands on whose state is there.
+// With a position at, it must be on the line that leads to that event.
 //
 // Errors: ErrNotFound if there is no such run or visit, ErrDropped if it was dropped;
-// ErrPruned, as a [PrunedError], if its state was dropped.
-func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error) {
+// ErrPruned, as a [PrunedError], if its state was dropped; ErrConflict if at has the hash of
+// another life of the run.
+func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*Event, error) {
 	if err := checkID("node id", node); err != nil {
 		return nil, err
 	}
-	if n < 0 || n > MaxSeq {
+	if n < 1 || uint64(n) > MaxSeq {
 		return nil, fmt.Errorf("%w visit %d of node %q: visits count from 1", ErrInvalid, n, node)
-	}
-	if n == 0 {
-		return l.NodeAt(ctx, id, node, 0)
 	}
 	run, err := l.look(ctx, id)
 	if err != nil {
@@ -264,18 +262,31 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int) (*Event, error)
 	if err != nil {
 		return nil, err
 	}
-	if seq != 0 && seq > run.Anchor {
-		rec, err := r.record(ctx, seq, false)
-		if err != nil {
-			return nil, err
-		}
-		s, err := r.event(ctx, rec)
-		if err != nil {
-			return nil, err
-		}
-		return l.giveAt(ctx, run, s)
+	if seq == 0 || seq <= run.Anchor {
+		return nil, r.noVisit(ctx, key, node, uint64(n))
 	}
-	return nil, r.noVisit(ctx, key, node, uint64(n))
+	if at.Seq != 0 {
+		end, err := r.lineEnd(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		on, err := r.walk(end).contains(ctx, seq)
+		if err != nil {
+			return nil, err
+		}
+		if !on {
+			return nil, notFound(id, 0, fmt.Sprintf("visit %d of node %q, seq %d, is not on the line to seq %d", n, node, seq, end))
+		}
+	}
+	rec, err := r.record(ctx, seq, false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.event(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	return l.giveAt(ctx, run, s)
 }
 
 // noVisit says why there is no nth visit of a node.
@@ -318,26 +329,26 @@ func (r *reader) countVisits(ctx context.Context, key visitKey) (uint64, error) 
 }
 
 // NodeAt returns the newest event of a node that recovery can take on the line that leads
-// to an event, or with at 0 on the line that the run stands on.
+// to an event, or with a zero at on the line that the run stands on.
 //
 // Errors: ErrNotFound if there is no such run, event or visit; ErrPruned, as a
-// [PrunedError], if the states of all visits of the node were dropped.
-func (l *Log) NodeAt(ctx context.Context, id, node string, at uint64) (*Event, error) {
+// [PrunedError], if the states of all visits of the node were dropped; ErrConflict if at has
+// the hash of another life of the run.
+func (l *Log) NodeAt(ctx context.Context, id, node string, at Position) (*Event, error) {
 	if err := checkID("node id", node); err != nil {
 		return nil, err
 	}
 	return settle(ctx, l, id, func(run Run) (*Event, error) { return l.nodeAt(ctx, run, node, at) })
 }
 
-func (l *Log) nodeAt(ctx context.Context, run Run, node string, at uint64) (*Event, error) {
+func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*Event, error) {
 	r := l.reader(run)
 	defer r.close()
-	if at == 0 {
-		at = run.Tip
-	} else if _, err := r.record(ctx, at, true); err != nil {
+	end, err := r.lineEnd(ctx, at)
+	if err != nil {
 		return nil, err
 	}
-	f, err := r.findNodes(ctx, at)
+	f, err := r.findNodes(ctx, end)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +358,7 @@ func (l *Log) nodeAt(ctx context.Context, run Run, node string, at uint64) (*Eve
 		return nil, err
 	}
 	if seq == 0 {
-		return nil, r.noneOnLine(ctx, key, node, at)
+		return nil, r.noneOnLine(ctx, key, node, end)
 	}
 	ev, err := l.at(ctx, run, seq)
 	if errors.Is(err, ErrPruned) {
