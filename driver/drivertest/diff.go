@@ -182,13 +182,16 @@ func describeSegment(s driver.Segment) string {
 
 // diffEntries says what differs between pages of entries; "" is nothing.
 func diffEntries(want, have []driver.Entry) string {
-	if !slices.EqualFunc(want, have, func(x, y driver.Entry) bool { return bytes.Equal(x.Key, y.Key) }) {
-		return fmt.Sprintf("got %s, must be %s", keys(have), keys(want))
-	}
-	for i := range want {
+	for i := range min(len(want), len(have)) {
+		if !bytes.Equal(want[i].Key, have[i].Key) {
+			return fmt.Sprintf("number %d has the key %s, must have %s", i+1, quote(string(have[i].Key)), quote(string(want[i].Key)))
+		}
 		if d := diffBytes("Value", want[i].Value, have[i].Value); d != "" {
 			return fmt.Sprintf("key %s: %s", quote(string(want[i].Key)), d)
 		}
+	}
+	if len(want) != len(have) {
+		return fmt.Sprintf("got %s, must be %s", keys(have), keys(want))
 	}
 	return ""
 }
@@ -230,7 +233,7 @@ func keys(entries []driver.Entry) string {
 	out := []string{"the keys"}
 	for i, e := range entries {
 		if i == 12 {
-			out = append(out, fmt.Sprintf("… %d in all", len(entries)))
+			out = append(out, fmt.Sprintf("… %s, %d in all", quote(string(entries[len(entries)-1].Key)), len(entries)))
 			break
 		}
 		out = append(out, quote(string(e.Key)))

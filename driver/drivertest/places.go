@@ -122,13 +122,14 @@ func placeOrder(t *tester) {
 		now += after
 		p.event(now - p.now)
 		heads := t.heads(driver.HeadsRequest{Newest: true, Limit: 2})
+		want := []*placing{p, other}
 		if i == 0 {
-			heads = heads[:min(len(heads), 1)] // the others are of equal recency
+			want = want[:1] // the others are of equal recency
 		}
-		for j, h := range heads {
-			if want := []*placing{p, other}[j].id; h.Run != want {
-				t.errorf("Heads newest first after an event of run %s, %d ns after one of %s: number %d is %s, must be %s",
-					quote(p.id), after, quote(other.id), j+1, quote(h.Run), quote(want))
+		for j, w := range want {
+			if j >= len(heads) || heads[j].Run != w.id {
+				t.errorf("Heads newest first after an event of run %s, %d ns after one of %s: got %s, number %d must be %s",
+					quote(p.id), after, quote(other.id), ids(heads), j+1, quote(w.id))
 			}
 		}
 	}
