@@ -17,8 +17,10 @@
 // was saved while history and diffs show the user's data. Bytes that are no such
 // envelope are kept as they are.
 //
-// Every pass of a loop is an event of its own. List gives all of them, with the
-// seq that flowlog gave them.
+// Every pass of a loop is an event of its own, in [checkpoint.EventStore.History], as
+// "node#n" and in [Store.At]. List keeps flowgraph's own contract, a row for each node: its
+// newest checkpoint on the line that the run is on. So a resume costs the number of nodes
+// and not of passes.
 //
 // # Going back
 //
@@ -43,8 +45,12 @@
 // save after all, with a fork in between. Where failed saves are not fatal, what
 // follows a lost one continues from what that would have continued from.
 //
-// Where this Store has not been at such a place, it is the newest event with a
-// lower sequence, and in a view the view's end.
+// Where this Store has not been at such a place, it is the newest event with a lower
+// sequence on the line that the run is on, and in a view the view's end.
+//
+// A run that is deleted while an engine is in the middle of it stays deleted: the engine's
+// next save is refused with checkpoint.ErrNotFound, or with checkpoint.ErrConflict if the
+// run was begun anew meanwhile. A new beginning, sequence 1, is not.
 //
 // Do not run the same run id twice at the same time through one Store; use one
 // Store each. A node may load what it likes through the Store that it runs on, but

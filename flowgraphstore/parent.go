@@ -3,34 +3,37 @@ package flowgraphstore
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/flowlog/checkpoint"
 )
 
-// place is where a checkpoint can continue from: an event, or the beginning of
-// the run, as seq 0.
+// place is where a checkpoint can continue from: an event, or the beginning of the run, as
+// the zero position.
 type place struct {
-	seq      uint64
+	pos      checkpoint.Position
 	sequence int // of flowgraph's envelope, 0 if there was none
 	node     string
 }
 
 // position is where a Store is in a run.
 type position struct {
-	// saved is the last event that was saved, 0 for none.
-	saved uint64
-	// at is where the engine is: at what it saved last. If that failed and was
-	// not fatal, the place is the one that the lost event was to continue from,
-	// with the lost event's sequence and node.
+	// saved is the last event that was saved, view the event that a view was made for, as
+	// it was first seen; zero for none.
+	saved, view checkpoint.Position
+	// at is where the engine is: at what it saved last. If that failed and was not fatal,
+	// the place is the one that the lost event was to continue from, with the lost event's
+	// sequence and node.
 	at place
-	// loads are the events loaded since then, the newest last, one of each
-	// sequence.
+	// loads are the events loaded since then, the newest last, one of each sequence.
 	loads []place
+
+	used uint64 // when, in calls of moved
 }
 
-// The bounds of what a Store remembers: runs, and loads of each. A run that is
-// forgotten is found again by its sequences.
+// The bounds of what a Store remembers: runs, and loads of each. The run that was used
+// longest ago is forgotten first, and found again by its sequences.
 const (
 	maxPositions = 10_000
 	maxLoads     = 128
@@ -43,15 +46,25 @@ func (s *Store) moved(runID string, move func(*position)) {
 	p, ok := s.runs[runID]
 	if !ok {
 		if len(s.runs) >= maxPositions {
-			for other := range s.runs {
-				delete(s.runs, other)
-				break
-			}
+			s.forgetOldest()
 		}
 		p = &position{}
 		s.runs[runID] = p
 	}
+	s.calls++
+	p.used = s.calls
 	move(p)
+}
+
+// forgetOldest wants the lock held.
+func (s *Store) forgetOldest() {
+	oldest, used := "", uint64(math.MaxUint64)
+	for id, p := range s.runs {
+		if p.used < used {
+			oldest, used = id, p.used
+		}
+	}
+	delete(s.runs, oldest)
 }
 
 // load notes that an event was loaded.
@@ -63,46 +76,60 @@ func (p *position) load(at place) {
 	p.loads = append(p.loads, at)
 }
 
-// end returns the event that a view of a run ends with: the last that was saved
-// through it, or the one it was made for; 0 on a plain Store.
-func (s *Store) end(runID string) uint64 {
+// end returns the event that a view of a run ends with: the last that was saved through it,
+// or the one it was made for; zero on a plain Store. Which event of which life of the run a
+// view was made for is settled when it is first used.
+func (s *Store) end(ctx context.Context, runID string) (checkpoint.Position, error) {
 	if !s.view {
-		return 0
+		return checkpoint.Position{}, nil
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p, ok := s.runs[runID]; ok && p.saved != 0 {
-		return p.saved
+	if p, ok := s.runs[runID]; ok {
+		pos := p.view
+		if p.saved.Seq != 0 {
+			pos = p.saved
+		}
+		if pos.Seq != 0 {
+			s.mu.Unlock()
+			return pos, nil
+		}
 	}
-	return s.at
+	s.mu.Unlock()
+	c, err := s.events.LoadSeq(ctx, runID, s.at)
+	if err != nil {
+		return checkpoint.Position{}, err // also if its state was pruned: it says when and why
+	}
+	if c.Role != "" {
+		return checkpoint.Position{}, notRecoverable(c)
+	}
+	pos := c.Position()
+	s.moved(runID, func(p *position) { p.view = pos })
+	return pos, nil
 }
 
-// parent returns what a checkpoint continues from: see the package doc. Seq 0 is
+// parent returns what a checkpoint continues from: see the package doc. A zero position is
 // the newest event unless root is set.
-func (s *Store) parent(ctx context.Context, c *checkpoint.Checkpoint, sequence int) (seq uint64, root bool, err error) {
+func (s *Store) parent(ctx context.Context, c *checkpoint.Checkpoint, sequence int) (from checkpoint.Position, root bool, err error) {
 	if sequence == 1 {
-		return 0, true, nil
+		return from, true, nil
 	}
 	if at, ok := s.before(c, sequence); ok {
-		return at.seq, at.seq == 0, nil
+		return at.pos, at.pos.Seq == 0, nil
 	}
 	switch {
 	case s.view:
-		seq = s.end(c.RunID)
-		if seq == 0 {
-			err = noEvent(c.RunID, seq)
-		}
-		return seq, false, err
+		from, err = s.end(ctx, c.RunID)
+		return from, false, err
 	case sequence == 0:
-		return 0, false, nil
+		return from, false, nil
 	}
-	seq, err = s.newestBelow(ctx, c.RunID, sequence)
-	return seq, seq == 0, err
+	from, err = s.newestBelow(ctx, c.RunID, sequence)
+	return from, from.Seq == 0, err
 }
 
-// before returns the place that a checkpoint continues from, if the Store has
-// been there. An engine counts every checkpoint that it tries to save, so it is
-// one with the sequence before.
+// before returns the place that a checkpoint continues from, if the Store has been there.
+// An engine counts every checkpoint that it tries to save, so it is one with the sequence
+// before.
 func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,9 +141,9 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	if isAt && p.at.node == c.PrevNodeID {
 		return p.at, true
 	}
-	// The node before is not the one that was saved last. So this is the first
-	// checkpoint after a resume, and there was a load. Or nothing was saved for
-	// the node before, as for a fork; then it is an ordinary one after all.
+	// The node before is not the one that was saved last. So this is the first checkpoint
+	// after a resume, and there was a load. Or nothing was saved for the node before, as
+	// for a fork; then it is an ordinary one after all.
 	for _, at := range p.loads {
 		if at.sequence == sequence-1 {
 			return at, true
@@ -125,18 +152,27 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	return p.at, isAt
 }
 
-// newestBelow returns the newest event with a lower sequence, 0 if there is none.
-func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (uint64, error) {
-	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{Backward: true, HeadersOnly: true}) {
+// newestBelow returns the newest event with a lower sequence on the line that the run is
+// on, zero if there is none.
+func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (checkpoint.Position, error) {
+	newest, err := s.events.Nodes(ctx, runID, checkpoint.Position{})
+	if errors.Is(err, checkpoint.ErrNotFound) || err == nil && len(newest) == 0 {
+		return checkpoint.Position{}, nil
+	}
+	if err != nil {
+		return checkpoint.Position{}, err
+	}
+	to := newest[len(newest)-1].Seq
+	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: to, Lineage: true, HeadersOnly: true}) {
 		if errors.Is(err, checkpoint.ErrNotFound) {
 			break
 		}
 		if err != nil {
-			return 0, err
+			return checkpoint.Position{}, err
 		}
-		if n := sequenceOf(&ev.Checkpoint); n > 0 && n < sequence {
-			return ev.Seq, nil
+		if n := sequenceOf(&ev.Checkpoint); n > 0 && n < sequence && ev.Role == "" {
+			return ev.Position(), nil
 		}
 	}
-	return 0, nil
+	return checkpoint.Position{}, nil
 }

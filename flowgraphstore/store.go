@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,12 +13,12 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// Events is what a Store needs of a store: every store of package checkpoint has
-// it.
+// Events is what a Store needs of a store: every store of package checkpoint has it.
 type Events interface {
-	Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) error
+	Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) (checkpoint.Saved, error)
 	LoadSeq(ctx context.Context, runID string, seq uint64) (*checkpoint.Checkpoint, error)
-	LoadNode(ctx context.Context, runID, node string) (*checkpoint.Checkpoint, error)
+	LoadNodeAt(ctx context.Context, runID, node string, at checkpoint.Position) (*checkpoint.Checkpoint, error)
+	Nodes(ctx context.Context, runID string, at checkpoint.Position) ([]*checkpoint.Event, error)
 	History(ctx context.Context, runID string, opts checkpoint.HistoryOptions) iter.Seq2[*checkpoint.Event, error]
 	Prune(ctx context.Context, runID string, seqs []uint64, reason string) (int, error)
 	Delete(ctx context.Context, runID string) error
@@ -28,17 +27,18 @@ type Events interface {
 
 // Store implements flowgraph's checkpoint.Store. It is safe for concurrent use.
 //
-// Its errors satisfy flowgraph's sentinels (ErrNotFound, ErrStoreClosed) as well
-// as those of package checkpoint. Durability is that of the store below: when
-// Save returns nil, the event is durable.
+// Its errors satisfy flowgraph's sentinels (ErrNotFound, ErrStoreClosed) as well as those of
+// package checkpoint. Durability is that of the store below: when Save returns nil, the
+// event is durable.
 type Store struct {
 	events  Events
 	graphID string
 	view    bool
 	at      uint64 // the event that a view was made for
 
-	mu   sync.Mutex
-	runs map[string]*position // by run id; the positions are under mu as well
+	mu    sync.Mutex // guards all below
+	runs  map[string]*position
+	calls uint64
 }
 
 var _ fgcheckpoint.Store = (*Store)(nil)
@@ -58,19 +58,26 @@ func New(events Events, opts ...Option) *Store {
 	return s
 }
 
-// At returns a view in which the event seq is the newest of its run, and the line
-// of events that leads to it all there is. What is saved through the view
-// continues from that event and moves the view along; the events after it stay
-// where they are, on a branch of their own. The view is for one run. Closing it
-// closes the store.
+// At returns a view in which the event seq is the newest of its run, and the line of events
+// that leads to it all there is. What is saved through the view continues from that event
+// and moves the view along; the events after it stay where they are, on a branch of their
+// own. The view is for one run. Closing it closes the store.
 //
-// A seq that the run doesn't have, or whose state was pruned, is not found. A run
-// that is started from its first node, rather than resumed, makes a new beginning
-// also in a view.
+// The view is of the run as it is when the view is first used. If the run is deleted and
+// begun anew later, the view is refused with checkpoint.ErrConflict, also for saving.
+//
+// A seq that the run doesn't have, or whose state was pruned, is not found, and an event
+// with a role, such as a failure, is checkpoint.ErrInvalid. A run that is started from its
+// first node, rather than resumed, makes a new beginning also in a view.
 func (s *Store) At(seq uint64) *Store {
 	v := New(s.events, WithGraphID(s.graphID))
 	v.view, v.at = true, seq
 	return v
+}
+
+// notRecoverable says why an event can't be continued from.
+func notRecoverable(c *checkpoint.Checkpoint) error {
+	return &checkpoint.Error{Run: c.RunID, Seq: c.Seq, Reason: fmt.Sprintf("event of role %q: nothing can be resumed from it; take the checkpoint that it continues from, seq %d", c.Role, c.Parent), Err: checkpoint.ErrInvalid}
 }
 
 // Save implements flowgraph's Store: it appends an event.
@@ -80,7 +87,7 @@ func (s *Store) Save(runID, nodeID string, data []byte) error {
 
 // save is Save; when is the time of data that doesn't say it, zero for now.
 func (s *Store) save(runID, nodeID string, data []byte, when time.Time) error {
-	var at uint64
+	var at checkpoint.Position
 	var placed bool
 	err := checkpoint.ErrInvalid
 	c, sequence := s.guess(runID, nodeID, data)
@@ -105,69 +112,56 @@ func (s *Store) save(runID, nodeID string, data []byte, when time.Time) error {
 	return err
 }
 
-// append appends an event and returns its seq, or if that fails the one that it
-// would have continued from; placed is false if that could not be found out.
-func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (at uint64, placed bool, err error) {
+// append appends an event and returns its position, or if that fails that of the one that
+// it would have continued from; placed is false if that could not be found out.
+func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (at checkpoint.Position, placed bool, err error) {
 	ctx := context.Background()
-	parent, root, err := s.parent(ctx, c, sequence)
+	from, root, err := s.parent(ctx, c, sequence)
 	if err != nil {
-		return 0, false, err
+		return at, false, err
 	}
-	try := func() error {
-		c.Seq = parent
-		if root {
-			return s.events.Append(ctx, c, append(opts, checkpoint.AsRoot())...)
-		}
-		return s.events.Append(ctx, c, opts...)
+	if c.Seq, c.Hash = from.Seq, from.Hash; root {
+		opts = append(opts, checkpoint.AsRoot())
 	}
-	err = try()
-	if errors.Is(err, checkpoint.ErrNotFound) && !s.view {
-		// What it continues from was deleted by others with the whole run.
-		parent, root = 0, true
-		err = try()
-	}
+	saved, err := s.events.Append(ctx, c, opts...)
 	if err != nil {
-		return parent, true, err
+		return from, true, err
 	}
-	return c.Seq, true, nil
+	return saved.Position, true, nil
 }
 
-// Load implements flowgraph's Store: the node's newest event, or of "review#2" the
-// second of node review.
+// Load implements flowgraph's Store: the node's newest checkpoint on the line that the run
+// is on, or of "review#2" the second of node review.
 func (s *Store) Load(runID, nodeID string) ([]byte, error) {
-	c, err := s.load(context.Background(), runID, nodeID)
+	ctx := context.Background()
+	end, err := s.end(ctx, runID)
 	if err != nil {
 		return nil, translate(err)
 	}
-	s.moved(runID, func(p *position) { p.load(place{c.Seq, sequenceOf(c), c.NodeID}) })
+	c, err := s.events.LoadNodeAt(ctx, runID, nodeID, end)
+	if err != nil {
+		return nil, translate(err)
+	}
+	s.moved(runID, func(p *position) { p.load(place{c.Position(), sequenceOf(c), c.NodeID}) })
 	return join(c), nil
 }
 
-func (s *Store) load(ctx context.Context, runID, nodeID string) (*checkpoint.Checkpoint, error) {
-	if !s.view {
-		return s.events.LoadNode(ctx, runID, nodeID)
-	}
-	line, err := s.line(ctx, runID)
-	if err != nil {
-		return nil, err
-	}
-	for _, ev := range slices.Backward(line) {
-		if ev.NodeID == nodeID {
-			return s.events.LoadSeq(ctx, runID, ev.Seq)
-		}
-	}
-	// "review#2" may be an event of the line under another name.
-	c, err := s.events.LoadNode(ctx, runID, nodeID)
-	if err != nil || slices.ContainsFunc(line, func(ev *checkpoint.Event) bool { return ev.Seq == c.Seq }) {
-		return c, err
-	}
-	return nil, fmt.Errorf("run %q: %w: node %q has no event on the line to seq %d", runID, checkpoint.ErrNotFound, nodeID, s.end(runID))
-}
-
-// List implements flowgraph's Store: all events of a run whose states are there,
-// every pass of a loop included, oldest first. Sequence is flowlog's seq.
+// List implements flowgraph's Store: a row for each node, its newest checkpoint on the line
+// that the run is on whose state is there, ordered by Sequence, which is flowlog's seq. So
+// the last row is what a resume takes, and [Store.Load] of its node returns it. All passes
+// of a loop are in [checkpoint.EventStore.History].
+//
+// It costs the number of nodes, whatever the run's length.
 func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
-	events, err := s.line(context.Background(), runID)
+	ctx := context.Background()
+	end, err := s.end(ctx, runID)
+	if err != nil {
+		return nil, translate(err)
+	}
+	events, err := s.events.Nodes(ctx, runID, end)
+	if errors.Is(err, checkpoint.ErrNotFound) && !s.view {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -179,35 +173,6 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 		}
 	}
 	return infos, nil
-}
-
-// line returns the headers of a run's events whose states are there, oldest
-// first: on a plain Store all of them, in a view those that lead to its end.
-func (s *Store) line(ctx context.Context, runID string) ([]*checkpoint.Event, error) {
-	var events []*checkpoint.Event
-	end, found := s.end(runID), !s.view
-	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: end, Backward: true, HeadersOnly: true, Lineage: s.view}) {
-		switch {
-		case !s.view && errors.Is(err, checkpoint.ErrNotFound):
-			return nil, nil
-		case err != nil:
-			return nil, err
-		case !found && ev.Seq != end:
-			return nil, noEvent(runID, end)
-		case !found && ev.Pruned && ev.Seq == s.at:
-			_, err := s.events.LoadSeq(ctx, runID, ev.Seq) // says when and why
-			return nil, err
-		}
-		if found = true; !ev.Pruned {
-			events = append(events, ev)
-		}
-	}
-	slices.Reverse(events)
-	return events, nil
-}
-
-func noEvent(runID string, seq uint64) error {
-	return fmt.Errorf("run %q: %w: there is no event %d", runID, checkpoint.ErrNotFound, seq)
 }
 
 // Delete implements flowgraph's Store: the states of all visits of the node are
