@@ -12,6 +12,8 @@ import (
 type Event struct {
 	Seq, Parent uint64
 	NodeID      string
+	Role        log.Role // one with a role is not a checkpoint, and counts for none
+	Stateless   bool     // it never had a state, so it has none to lose
 	CreatedAt   time.Time
 	Labels      map[string]string // that were saved with it
 	Pruned      bool
@@ -29,6 +31,7 @@ const (
 	whyPinned    = "pinned"
 	whyRunPinned = "the run is pinned"
 	whyTip       = "newest of its branch"
+	whyStateless = "it has no state"
 )
 
 // Keep decides about the events of a run, given in order and without gaps: it returns for
@@ -55,6 +58,9 @@ func Keep(graph string, events []Event, marks log.Marks, policies []Policy, now 
 		return why
 	}
 	for i := range events {
+		if events[i].Stateless {
+			k.keep(i, whyStateless)
+		}
 		if marks.Events[events[i].Seq].Pinned {
 			k.keep(i, whyPinned)
 		}
@@ -95,8 +101,9 @@ func (k keeper) all(why string) {
 	}
 }
 
-// last keeps the last n of each branch that have their states. An event counts from
-// the nearest end of those of all branches that it is on.
+// last keeps the last n checkpoints of each branch that have their states, and what comes
+// between and behind them. An event counts from the nearest end of those of all branches
+// that it is on.
 func (k keeper) last(n int, why string) {
 	behind := make([]int, len(k.events)) // how many states come after, on the branch with the fewest
 	for i := range behind {
@@ -112,7 +119,9 @@ func (k keeper) last(n int, why string) {
 			if upTo < n {
 				k.keep(i, why)
 			}
-			upTo++
+			if e.Role == log.Recoverable {
+				upTo++
+			}
 		}
 		if p, first := e.Parent, k.events[0].Seq; p >= first && p < e.Seq { // else it was dropped
 			behind[p-first] = min(behind[p-first], upTo)
@@ -132,7 +141,7 @@ func (k keeper) newestPerNode() {
 	seen := map[string]bool{}
 	for i := len(k.events) - 1; i >= 0; i-- {
 		e := &k.events[i]
-		if !e.Pruned && !seen[e.NodeID] {
+		if e.Role == log.Recoverable && !e.Pruned && !seen[e.NodeID] {
 			seen[e.NodeID] = true
 			k.keep(i, "newest of node "+e.NodeID)
 		}

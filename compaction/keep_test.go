@@ -16,8 +16,9 @@ import (
 var now = time.Date(2025, 1, 15, 12, 0, 0, 0, time.UTC)
 
 // history makes events of a text: one a word, of a node, with what it continues from
-// behind a <, else the one before; -label and -label=value; pruned if it ends in !. Each
-// is an hour younger than the one before, the last an hour old.
+// behind a <, else the one before; -label and -label=value; pruned if it ends in !. One that
+// begins with ? is a failure, with ?. one without a state. Each is an hour younger than the
+// one before, the last an hour old.
 func history(text string) []Event {
 	var all []Event
 	words := strings.Fields(text)
@@ -33,6 +34,12 @@ func history(text string) []Event {
 		w, parent, explicit := strings.Cut(w, "<")
 		if explicit {
 			e.Parent = uint64(parent[0] - '0')
+		}
+		if w, e.Stateless = strings.CutPrefix(w, "?."); e.Stateless {
+			e.Role = log.Failure
+		}
+		if name, failed := strings.CutPrefix(w, "?"); failed {
+			w, e.Role = name, log.Failure
 		}
 		e.NodeID = w
 		all = append(all, e)
@@ -83,6 +90,10 @@ func TestKeep(t *testing.T) {
 		"a run that is pinned":             {"a b", log.Marks{Run: log.Mark{Pinned: true}}, []Policy{KeepLast(1)}, []string{"the run is pinned", "the run is pinned"}},
 		"all":                              {"a b", log.Marks{}, []Policy{KeepAll()}, []string{"all are kept", "all are kept"}},
 		"what any keeps; the first is why": {"a b c", log.Marks{}, []Policy{KeepFor(90 * time.Minute), KeepNewestPerNode()}, []string{"newest of node a", "newest of node b", "younger than 1h30m0s"}},
+		"failures take no place":           {"a b ?.c ?.c", log.Marks{}, []Policy{KeepLast(1)}, []string{"", "among the last 1 of its branch", "it has no state", "it has no state"}},
+		"a failure that has a state":       {"a ?b c ?d", log.Marks{}, []Policy{KeepLast(1)}, []string{"", "", "among the last 1 of its branch", "among the last 1 of its branch"}},
+		"a branch that failed":             {"a b ?.b c<1", log.Marks{}, []Policy{KeepFor(time.Minute)}, []string{"", tip, "it has no state", tip}},
+		"a failure is no visit":            {"a b ?.a ?b", log.Marks{}, []Policy{KeepNewestPerNode()}, []string{"newest of node a", "newest of node b", "it has no state", tip}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,6 +151,9 @@ func TestKeepRandomly(t *testing.T) {
 				e.Parent = rapid.Uint64Range(0, seq-1).Draw(t, "parent")
 			}
 			e.Pruned = rapid.IntRange(0, 5).Draw(t, "pruned") == 0
+			if rapid.IntRange(0, 5).Draw(t, "role") == 0 {
+				e.Role, e.Stateless = log.Failure, rapid.Bool().Draw(t, "stateless")
+			}
 			if rapid.IntRange(0, 5).Draw(t, "label") == 0 {
 				e.Labels = map[string]string{"k": "v"}
 			}
@@ -175,11 +189,22 @@ func TestKeepRandomly(t *testing.T) {
 			}
 			lines = append(lines, line)
 		}
-		among := func(seq uint64, n int) bool {
-			return slices.ContainsFunc(lines, func(line []uint64) bool { return slices.Contains(line[:min(n, len(line))], seq) })
+		among := func(seq uint64, n int) bool { // or between and behind the last n checkpoints
+			return slices.ContainsFunc(lines, func(line []uint64) bool {
+				checkpoints := 0
+				for _, s := range line {
+					if s == seq {
+						return checkpoints < n
+					}
+					if events[s-1].Role == "" {
+						checkpoints++
+					}
+				}
+				return false
+			})
 		}
 		for i, e := range events {
-			kept := among(e.Seq, 1) || marks.Events[e.Seq].Pinned
+			kept := e.Stateless || among(e.Seq, 1) || marks.Events[e.Seq].Pinned
 			for _, p := range policies {
 				switch p {
 				case all[0]:
@@ -187,7 +212,7 @@ func TestKeepRandomly(t *testing.T) {
 				case all[1]:
 					kept = kept || now.Sub(e.CreatedAt) < age
 				case all[2]:
-					kept = kept || !slices.ContainsFunc(events[i+1:], func(l Event) bool { return l.NodeID == e.NodeID && !l.Pruned })
+					kept = kept || e.Role == "" && !slices.ContainsFunc(events[i+1:], func(l Event) bool { return l.NodeID == e.NodeID && l.Role == "" && !l.Pruned })
 				case all[3]:
 					kept = kept || e.Labels != nil
 				}

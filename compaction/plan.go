@@ -209,7 +209,7 @@ func read(ctx context.Context, l *log.Log, run log.Run) ([]Event, error) {
 			nodes[node] = node
 		}
 		events = append(events, Event{
-			Seq: ev.Seq, Parent: ev.Parent, NodeID: node, CreatedAt: ev.CreatedAt, Labels: ev.Metadata.Labels,
+			Seq: ev.Seq, Parent: ev.Parent, NodeID: node, Role: ev.Role, Stateless: ev.Kind == log.None, CreatedAt: ev.CreatedAt, Labels: ev.Metadata.Labels,
 			Pruned: ev.Pruned, Redacted: ev.Pruned && ev.PrunedBy.Redacted,
 			Size: ev.Size, Stored: ev.StateStored, Base: ev.Base, Shared: ev.Shared,
 		})

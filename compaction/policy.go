@@ -25,8 +25,9 @@ const (
 // value: made by KeepLast and the others, compared with ==, and written as JSON.
 //
 // What any policy keeps is kept. A run that none with Keep in its name is for keeps all
-// states. Whatever the policies are, the newest event of each branch that has its state
-// keeps it, and so do pinned events and all those of a pinned run.
+// states. Whatever the policies are, the newest checkpoint of each branch that has its
+// state keeps it, and so do pinned events and all those of a pinned run. Failures and other
+// events with a role are no checkpoints: they take no place of one.
 type Policy struct {
 	Rule Rule `json:"rule"`
 	// N is a number of events.
@@ -44,14 +45,14 @@ type Policy struct {
 // KeepAll keeps all states.
 func KeepAll() Policy { return Policy{Rule: keepAll} }
 
-// KeepLast keeps the states of the last n events of each branch, counted from its end
+// KeepLast keeps the states of the last n checkpoints of each branch, counted from its end
 // towards its beginning; of those that have their states.
 func KeepLast(n int) Policy { return Policy{Rule: keepLast, N: n} }
 
 // KeepFor keeps the states of events that are younger than d, by their CreatedAt.
 func KeepFor(d time.Duration) Policy { return Policy{Rule: keepFor, Age: d} }
 
-// KeepNewestPerNode keeps for each node of a run the state of its newest event that has
+// KeepNewestPerNode keeps for each node of a run the state of its newest checkpoint that has
 // one, over all branches.
 func KeepNewestPerNode() Policy { return Policy{Rule: keepNewestPerNode} }
 
