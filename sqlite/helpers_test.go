@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -11,6 +13,15 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/sqlite"
 )
+
+// open opens a file until the test ends.
+func open(t testing.TB, path string, opts sqlite.Options) *sqlite.Backend {
+	t.Helper()
+	b, err := sqlite.Open(path, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
 
 // look opens a file as a SQLite shell would.
 func look(t *testing.T, path string) *sql.DB {
@@ -64,21 +75,24 @@ func checkPlaces(t *testing.T, path string) {
 // bodies is a file of which some runs were written together.
 type bodies struct {
 	*testing.T
-	b         driver.Backend
+	path      string
+	b         *sqlite.Backend
 	db        *sql.DB
 	revisions map[string]uint64
 }
 
 func newBodies(t *testing.T) *bodies {
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
-	b, err := sqlite.Open(path, sqlite.Options{})
-	require.NoError(t, err)
+	b := open(t, path, sqlite.Options{})
 	t.Cleanup(func() {
 		require.NoError(t, b.Close())
 		check(t, path)
 	})
-	return &bodies{T: t, b: b, db: look(t, path), revisions: map[string]uint64{}}
+	return &bodies{T: t, path: path, b: b, db: look(t, path), revisions: map[string]uint64{}}
 }
+
+// another opens the file again.
+func (b *bodies) another() *sqlite.Backend { return open(b.T, b.path, sqlite.Options{}) }
 
 // apply makes changes at the revisions that the runs have.
 func (b *bodies) apply(changes ...driver.Change) {
@@ -118,4 +132,33 @@ func events(from, to uint64) []driver.Record {
 		recs = append(recs, driver.Record{Seq: seq, Recency: seq, Encoding: driver.Plain, Header: []byte(`{}`), State: []byte("state")})
 	}
 	return recs
+}
+
+// contents reads all files of a folder, but for the WAL's index, which SQLite
+// makes to read and which holds nothing.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Ext(path) != ".db-shm" {
+			var b []byte
+			b, err = os.ReadFile(path)
+			all[path] = string(b)
+		}
+		return err
+	}))
+	return all
+}
+
+// exec edits a database with SQL.
+func exec(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, s := range statements {
+		_, err := db.Exec(s)
+		require.NoError(t, err, s)
+	}
 }

@@ -170,11 +170,9 @@ func TestCopyOfRecent(t *testing.T) {
 	for seq := uint64(1); seq <= 20; seq++ {
 		b.together(seq, abcd...)
 	}
-	var path string
-	require.NoError(t, b.db.QueryRow(`SELECT file FROM pragma_database_list`).Scan(&path))
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	for _, suffix := range []string{"", "-wal"} {
-		content, err := os.ReadFile(path + suffix)
+		content, err := os.ReadFile(b.path + suffix)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(copied+suffix, content, 0o600))
 	}
@@ -193,7 +191,7 @@ func TestMixedWriters(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	runs := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-	var backends []driver.Backend
+	var backends []*sqlite.Backend
 	for range 2 {
 		b, err := sqlite.Open(path, sqlite.Options{Durability: driver.Off})
 		require.NoError(t, err)

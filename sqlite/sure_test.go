@@ -95,33 +95,29 @@ func TestWrongWhileSure(t *testing.T) {
 	b.expect(1, 3, "c", "d")
 }
 
-// TestMinuteIsKnownForCertain undoes a commit, and has another begin a run anew in
-// the past: the minute of the run's last event must be right all the same.
-func TestMinuteIsKnownForCertain(t *testing.T) {
+// TestPlaceIsKnownForCertain undoes a commit, and has another handle begin a run anew in
+// the past: the run's place must be right all the same.
+func TestPlaceIsKnownForCertain(t *testing.T) {
 	t.Parallel()
 	b := newBodies(t)
-	var path string
-	require.NoError(t, b.db.QueryRow(`SELECT file FROM pragma_database_list`).Scan(&path))
 	b.together(1, abcd...)
-	at := func(id string, seq, minute uint64) driver.Change {
+	at := func(id string, seq, second uint64) driver.Change {
 		c := driver.Change{Run: id, Revision: b.revisions[id], Append: events(seq, seq)}
-		c.Append[0].Recency = minute * 60e9
+		c.Append[0].Recency = second * 1e9
 		return c
 	}
-	bad := driver.Change{Run: "e", Head: row(1), Append: events(7, 7)}
+	bad := driver.Change{Run: "e", Head: row(1), Append: events(1, 3)}
+	bad.Append[2].Seq = 4
 	results, err := b.b.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{at("a", 2, 5), at("b", 2, 5), at("c", 2, 5), at("d", 2, 5), bad}})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[4].Err, driver.ErrConflict)
-	check(t, path)
+	require.ErrorIs(t, results[4].Err, driver.ErrCorrupt)
+	check(t, b.path)
 	b.apply(at("a", 3, 5))
 
-	other, err := sqlite.Open(path, sqlite.Options{})
-	require.NoError(t, err)
-	o := &bodies{T: t, b: other, db: b.db, revisions: b.revisions}
+	o := &bodies{T: t, b: b.another(), db: b.db, revisions: b.revisions}
 	o.apply(driver.Change{Run: "a", Drop: true})
 	delete(o.revisions, "a")
 	o.apply(driver.Change{Run: "a", Head: row(1), Append: events(1, 1)})
 	b.apply(at("a", 2, 3))
-	require.NoError(t, other.Close())
-	check(t, path)
+	check(t, b.path)
 }
