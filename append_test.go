@@ -22,9 +22,9 @@ func TestAfterSeqConflicts(t *testing.T) {
 			run   string
 			after uint64
 			have  string
-		}{{"run", 0, "last seq 3"}, {"run", 2, "last seq 3"}, {"run", 4, "last seq 3"}, {"none", 1, "last seq 0"}} {
+		}{{"run", 2, "last seq 3"}, {"run", 4, "last seq 3"}, {"none", 1, "last seq 0"}} {
 			c := &checkpoint.Checkpoint{RunID: test.run, NodeID: "other", State: json.RawMessage(`2`), CreatedAt: noon}
-			err := s.Append(ctx, c, checkpoint.AfterSeq(test.after))
+			err := appendError(t, s, c, checkpoint.AfterSeq(test.after))
 			require.ErrorIs(t, err, checkpoint.ErrConflict)
 			var e *checkpoint.Error
 			require.ErrorAs(t, err, &e)
@@ -43,15 +43,14 @@ func TestAfterSeqConflicts(t *testing.T) {
 
 func TestAfterSeqSeesWhatOthersAppended(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
-		ctx := context.Background()
 		a, b := st.open(t), st.open(t)
 		saved(t, a, "run", "a", `1`)
 		saved(t, b, "run", "b", `2`)
 		stale := &checkpoint.Checkpoint{RunID: "run", NodeID: "a", State: json.RawMessage(`3`), CreatedAt: noon}
-		err := a.Append(ctx, stale, checkpoint.AfterSeq(1))
+		err := appendError(t, a, stale, checkpoint.AfterSeq(1))
 		require.ErrorIs(t, err, checkpoint.ErrConflict, "though a has not seen b's event")
 		say(err)
-		require.NoError(t, a.Append(ctx, stale, checkpoint.AfterSeq(2)))
+		appended(t, a, stale, checkpoint.AfterSeq(2))
 		require.EqualValues(t, 3, stale.Seq)
 		require.EqualValues(t, 2, stale.Parent, "it continues from what it follows")
 	})
@@ -76,28 +75,35 @@ func TestRepeatedAppend(t *testing.T) {
 		"large":             {after: 2, parent: 2, c: large},
 		"branch":            {after: 2, parent: 1, c: branch},
 		"root":              {after: 2, parent: 0, c: plain, opts: root},
-		"first of a run":    {after: 0, parent: 0, c: plain},
-		"first, no time":    {after: 0, parent: 0, c: untimed},
-		"first, large":      {after: 0, parent: 0, c: large},
-		"first, as root":    {after: 0, parent: 0, c: untimed, opts: root},
+		"of the first":      {after: 1, parent: 1, c: plain},
 		"branch, not timed": {after: 2, parent: 1, c: checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`1`), Seq: 1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
-				ctx := context.Background()
 				s := st.open(t)
+				var after checkpoint.Position
 				for range test.after {
-					saved(t, s, "run", "node", `0`)
+					after = saved(t, s, "run", "node", `0`).Position()
 				}
 				opts := append([]checkpoint.AppendOption{checkpoint.AfterSeq(test.after)}, test.opts...)
-				same := test.c
+				exact := append([]checkpoint.AppendOption{checkpoint.After(after)}, test.opts...)
+				same, first := test.c, checkpoint.Saved{}
 				for i, s := range []*checkpoint.EventStore{s, s, st.open(t), s} { // from another process as well
-					fresh := test.c
-					for _, c := range []*checkpoint.Checkpoint{&same, &fresh} {
-						require.NoError(t, s.Append(ctx, c, opts...), "try %d", i)
+					fresh, hashed := test.c, test.c
+					for j, c := range []*checkpoint.Checkpoint{&same, &fresh, &hashed} {
+						use := opts
+						if j == 2 {
+							use = exact
+						}
+						at := appended(t, s, c, use...)
 						require.Equal(t, test.after+1, c.Seq)
 						require.Equal(t, test.parent, c.Parent)
+						require.Equal(t, i+j > 0, at.Repeated, "try %d", i)
+						if i+j == 0 {
+							first = at
+						}
+						require.Equal(t, first.Position, at.Position)
 					}
 					if i == 2 {
 						saved(t, s, "run", "later", `9`) // the run may go on meanwhile
@@ -122,22 +128,21 @@ func TestRepeatedAppendOfSomethingElseConflicts(t *testing.T) {
 		"envelope": func(c *checkpoint.Checkpoint) { c.Envelope = &checkpoint.Envelope{} },
 	}
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
-		ctx := context.Background()
 		s := st.open(t)
 		saved(t, s, "run", "node", `0`)
 		saved(t, s, "run", "node", `1`)
 		original := checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`{"n":1}`), CreatedAt: noon}
 		c := original
-		require.NoError(t, s.Append(ctx, &c, checkpoint.AfterSeq(2)))
+		appended(t, s, &c, checkpoint.AfterSeq(2))
 		for what, f := range change {
 			c := original
 			f(&c)
-			err := s.Append(ctx, &c, checkpoint.AfterSeq(2))
+			err := appendError(t, s, &c, checkpoint.AfterSeq(2))
 			require.ErrorIs(t, err, checkpoint.ErrConflict, what)
 		}
 		c = original
-		require.ErrorIs(t, s.Append(ctx, &c, checkpoint.AfterSeq(2), checkpoint.AsRoot()), checkpoint.ErrConflict)
-		require.ErrorIs(t, s.Append(ctx, &c, checkpoint.AfterSeq(1)), checkpoint.ErrConflict)
+		require.ErrorIs(t, appendError(t, s, &c, checkpoint.AfterSeq(2), checkpoint.AsRoot()), checkpoint.ErrConflict)
+		require.ErrorIs(t, appendError(t, s, &c, checkpoint.AfterSeq(1)), checkpoint.ErrConflict)
 		require.Len(t, events(t, s, "run", checkpoint.HistoryOptions{}), 3)
 	})
 }

@@ -59,13 +59,12 @@ func TestSaveAfterAnEventThatIsNotThere(t *testing.T) {
 
 func TestAsRoot(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
-		ctx := context.Background()
 		s := st.open(t)
 		for i := range 3 {
 			c := saved(t, s, "run", "node", `1`)
 			require.EqualValues(t, max(0, 2*i), c.Parent)
 			c.Seq, c.State = uint64(i), json.RawMessage(fmt.Sprint(i)) // AsRoot has the last word over Seq
-			require.NoError(t, s.Append(ctx, c, checkpoint.AsRoot()))
+			appended(t, s, c, checkpoint.AsRoot())
 			require.EqualValues(t, 2*i+2, c.Seq)
 			require.Zero(t, c.Parent)
 			say(c)

@@ -18,14 +18,14 @@ import (
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/compaction"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
 // disk is a driver with a file.
 type disk struct {
-	open    func(path string) (log.Backend, error)
+	open    func(path string) (driver.Backend, error)
 	files   []string // suffixes of the files that a crash leaves
 	orphans func(t *testing.T, path, when string)
 }
@@ -34,13 +34,15 @@ type disk struct {
 // nothing that was written.
 var disks = map[string]disk{
 	"sqlite": {
-		func(path string) (log.Backend, error) {
-			return sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+		func(path string) (driver.Backend, error) {
+			return sqlite.Open(path, sqlite.Options{Durability: driver.Off})
 		},
 		[]string{"", "-wal"}, requireNoOrphansSQLite,
 	},
 	"bolt": {
-		func(path string) (log.Backend, error) { return bolt.Open(path, bolt.Options{Durability: bolt.Off}) },
+		func(path string) (driver.Backend, error) {
+			return bolt.Open(path, bolt.Options{Durability: driver.Off})
+		},
 		[]string{"", ".compact"}, requireNoOrphansBolt,
 	},
 }
@@ -194,7 +196,7 @@ const leastPoints = 200
 
 // recover holds what a crash has left to what was acknowledged: before compaction
 // and after, with a reader beside it.
-func (c *crashes) recover(t *testing.T, b log.Backend, w *witness, when string) {
+func (c *crashes) recover(t *testing.T, b driver.Backend, w *witness, when string) {
 	t.Helper()
 	expireLease(t, b)
 	s, err := checkpoint.Open(keptBackend{b}, checkpoint.WithoutCompaction())

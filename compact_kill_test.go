@@ -65,8 +65,8 @@ func compactingSaverChild(args []string) int {
 }
 
 // openFile opens a store in a file.
-func openFile(t require.TestingT, driver, path string, opts ...checkpoint.Option) *checkpoint.EventStore {
-	if driver == "bolt" {
+func openFile(t require.TestingT, kind, path string, opts ...checkpoint.Option) *checkpoint.EventStore {
+	if kind == "bolt" {
 		s, err := checkpoint.NewBoltStore(path, opts...)
 		require.NoError(t, err)
 		return s.EventStore

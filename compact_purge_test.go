@@ -11,23 +11,23 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 )
 
 // unpurgeable is a storage that finds damage of its own when it is to erase.
 type unpurgeable struct {
-	log.Backend
+	driver.Backend
 	damaged bool
 	purged  int
 }
 
-func (b *unpurgeable) Purge(ctx context.Context) (bool, error) {
+func (b *unpurgeable) Purge(ctx context.Context, req driver.PurgeRequest) (driver.PurgeResult, error) {
 	if b.damaged {
 		b.purged++
-		return false, log.ErrCorrupt
+		return driver.PurgeResult{}, driver.ErrCorrupt
 	}
-	return b.Backend.Purge(ctx)
+	return b.Backend.Purge(ctx, req)
 }
 
 // TestDamageFoundByErasing: what is wrong with the storage ends a plan, and is not taken
@@ -48,7 +48,7 @@ func TestDamageFoundByErasing(t *testing.T) {
 	require.NoError(t, err)
 	b.damaged = true
 	res, err := s.RunPlan(t.Context(), plan, checkpoint.PlanOptions{})
-	require.ErrorIs(t, err, log.ErrCorrupt)
+	require.ErrorIs(t, err, checkpoint.ErrCorrupt)
 	require.Empty(t, res.Skipped, "no run is damaged")
 	require.Equal(t, 1, b.purged, "nothing is erased from what is damaged")
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 )
 
 // fullOnce is a storage whose disk is full when the first segment is written.
 type fullOnce struct {
-	log.Backend
+	driver.Backend
 	was atomic.Bool
 	hit chan struct{} // closed then
 }
 
-func (b *fullOnce) Apply(ctx context.Context, changes []log.Change) ([]log.Result, error) {
-	if len(changes[0].Add) > 0 && b.was.CompareAndSwap(false, true) {
+func (b *fullOnce) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.Result, error) {
+	if len(req.Changes[0].Add) > 0 && b.was.CompareAndSwap(false, true) {
 		close(b.hit)
-		return nil, &log.NotAppliedError{Err: syscall.ENOSPC}
+		return nil, &driver.NotAppliedError{Err: syscall.ENOSPC}
 	}
-	return b.Backend.Apply(ctx, changes)
+	return b.Backend.Apply(ctx, req)
 }
 
 // TestSealingIsTriedAgain: a run that could not be sealed in the background is, with

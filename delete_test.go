@@ -178,7 +178,7 @@ func TestClose(t *testing.T) {
 		c := &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`1`)}
 		calls := map[string]func() error{
 			"Save":      func() error { return s.Save(ctx, c) },
-			"Append":    func() error { return s.Append(ctx, c, checkpoint.AfterSeq(1)) },
+			"Append":    func() error { _, err := s.Append(ctx, c, checkpoint.AfterSeq(1)); return err },
 			"Load":      func() error { _, err := s.Load(ctx, "run"); return err },
 			"LoadSeq":   func() error { _, err := s.LoadSeq(ctx, "run", 1); return err },
 			"LoadNode":  func() error { _, err := s.LoadNode(ctx, "run", "node"); return err },

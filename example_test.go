@@ -153,18 +153,24 @@ func ExampleEventStore_LoadSeq() {
 }
 
 // Saving only if nobody else has saved meanwhile.
-func ExampleAfterSeq() {
+func ExampleAfter() {
 	ctx := context.Background()
 	store := checkpoint.NewMemoryStore()
 	defer store.Close()
 	cp := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "plan", State: json.RawMessage(`{}`)}
-	fmt.Println(store.Append(ctx, cp, checkpoint.AfterSeq(0)), cp.Seq)
+	saved, err := store.Append(ctx, cp, checkpoint.BeginRun()) // the run must not exist
+	if err != nil {
+		panic(err)
+	}
+	next := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "write", State: json.RawMessage(`{}`)}
+	_, err = store.Append(ctx, next, checkpoint.After(saved.Position))
+	fmt.Println(err, next.Seq)
 
-	other := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "other", State: json.RawMessage(`{}`)}
-	err := store.Append(ctx, other, checkpoint.AfterSeq(0))
+	late := &checkpoint.Checkpoint{RunID: "run-123", NodeID: "other", State: json.RawMessage(`{}`)}
+	_, err = store.Append(ctx, late, checkpoint.After(saved.Position))
 	fmt.Println(errors.Is(err, checkpoint.ErrConflict))
 	// Output:
-	// <nil> 1
+	// <nil> 2
 	// true
 }
 

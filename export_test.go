@@ -44,7 +44,7 @@ func story(t tester, s *checkpoint.EventStore, run string) {
 	}
 	savedAfter(t, s, run, "write", fmt.Sprintf(`{ "other": %s,`+"\n"+` "big": 9007199254740993 }`, text), 12)
 	savedAfter(t, s, run, "review", `null`, 41)
-	require.NoError(t, s.Append(ctx, &checkpoint.Checkpoint{RunID: run, NodeID: "plan", State: []byte("\x00\xff\n"), Kind: checkpoint.KindBytes, CreatedAt: noon}, checkpoint.AsRoot()))
+	appended(t, s, &checkpoint.Checkpoint{RunID: run, NodeID: "plan", State: []byte("\x00\xff\n"), Kind: checkpoint.KindBytes, CreatedAt: noon}, checkpoint.AsRoot())
 	require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{
 		RunID: run, NodeID: `o"dd <node>`, State: json.RawMessage(`[1,2]`), CreatedAt: noon.Add(time.Hour), PrevNodeID: "plan", NextNode: "END", Attempt: 3,
 		BranchID: "b", ForkNodeID: "f", Metadata: checkpoint.Metadata{GraphID: "g", Version: 7, Labels: map[string]string{"a": "1", "b": "<&>"}},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/log/segment"
 	"github.com/flowlog/checkpoint/sqlite"
@@ -83,7 +84,7 @@ func TestForgedPrune(t *testing.T) {
 }
 
 func openLog(t *testing.T, path string) *log.Log {
-	b, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off})
+	b, err := sqlite.Open(path, sqlite.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	l, err := log.Open(b, log.Options{})
 	require.NoError(t, err)
@@ -147,7 +148,7 @@ func (f forger) segment(t *testing.T, exec func(string, ...any), seq uint64, dam
 		payload, err := r.Payload(e.Seq)
 		require.NoError(t, err)
 		if e.Seq == seq {
-			e.Kind, payload = uint8(log.Pruned), nil
+			e.Kind, payload = uint8(driver.Pruned), nil
 		}
 		require.NoError(t, w.Add(segment.Entry{Seq: e.Seq, Header: e.Header, Kind: e.Kind, Base: e.Base}, payload))
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/flowlog/checkpoint/archive"
+	"github.com/flowlog/checkpoint/internal/archive"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -60,13 +60,27 @@ func laxly(b []byte) (m log.Manifest, parts []log.Part, err error) {
 			if err := json.Unmarshal(b[:x], &m); err != nil {
 				return m, parts, err
 			}
-		case 'S', 'N':
-			parts = append(parts, log.Part{Notes: kind == 'N', Index: b[:x], Data: b[x : x+y]})
+		case 'S':
+			parts = append(parts, log.Part{Index: b[:x], Data: b[x : x+y]})
 			restamp(parts[len(parts)-1])
+		case 'N':
+			parts = append(parts, log.Part{Notes: notesIn(b[:x])})
 		}
 		b = b[x+y+sum:]
 	}
 	return m, parts, nil
+}
+
+// notesIn returns the notes in the first part of a frame, as far as there are any.
+func notesIn(b []byte) (notes [][]byte) {
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			break
+		}
+		notes, b = append(notes, b[size:size+int(n)]), b[size+int(n):]
+	}
+	return notes
 }
 
 // restamp makes the checksum of a segment's index anew, which its data repeats.

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
-	"github.com/flowlog/checkpoint/archive"
 	"github.com/flowlog/checkpoint/bench/workload"
+	"github.com/flowlog/checkpoint/internal/archive"
 )
 
 // noRuns wants a store to list none.
@@ -99,8 +99,29 @@ func TestForgedFileIsRefused(t *testing.T) {
 		}
 	}
 	noRuns(t, s.EventStore)
+	// What a note says has no hash outside of the file. It is another note then, or none,
+	// and takes nothing from the events.
 	_, err := s.Import(t.Context(), packedFile(t, m, parts), checkpoint.ImportOptions{})
 	require.NoError(t, err)
+	want, refused := seqs(events(t, s.EventStore, "run", checkpoint.HistoryOptions{})), 0
+	require.NoError(t, s.Delete(t.Context(), "run"))
+	for i := range parts {
+		for _, note := range parts[i].Notes {
+			for at := 0; at < len(note); at += every {
+				note[at] ^= 1
+				if _, err := s.Import(t.Context(), packedFile(t, m, parts), checkpoint.ImportOptions{}); err != nil {
+					refused++
+					noRuns(t, s.EventStore)
+				} else {
+					requireIntact(t, s.EventStore, "run")
+					require.Equal(t, want, seqs(events(t, s.EventStore, "run", checkpoint.HistoryOptions{})))
+					require.NoError(t, s.Delete(t.Context(), "run"))
+				}
+				note[at] ^= 1
+			}
+		}
+	}
+	require.Positive(t, refused)
 }
 
 // FuzzImport gives the store any file: it imports a sound run, or none.
@@ -163,8 +184,8 @@ func TestKilledImportLeavesNothing(t *testing.T) {
 	file := sealedFile(t, from.EventStore, "run")
 	fileAt := filepath.Join(t.TempDir(), "run.flowlog")
 	require.NoError(t, os.WriteFile(fileAt, file, 0o600))
-	for _, driver := range []string{"sqlite", "bolt"} {
-		t.Run(driver, func(t *testing.T) {
+	for _, kind := range []string{"sqlite", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "checkpoints.db")
 			every := 1
@@ -172,8 +193,8 @@ func TestKilledImportLeavesNothing(t *testing.T) {
 				every = 3
 			}
 			for n := 1; ; n += every {
-				done := killAtLine(t, n, child(t, "importer", driver, path, fileAt))
-				s := openFile(t, driver, path)
+				done := killAtLine(t, n, child(t, "importer", kind, path, fileAt))
+				s := openFile(t, kind, path)
 				if _, err := s.Run(t.Context(), "run"); err == nil || done {
 					requireIntact(t, s, "run")
 					require.Equal(t, file, sealedFile(t, s, "run"))

@@ -76,7 +76,7 @@ func TestSaveRefuses(t *testing.T) {
 		require.Empty(t, runs(t, s, checkpoint.RunsOptions{}), "nothing was written")
 		saved(t, limited, "run", "node", filler(60_000)) // the limit itself is allowed
 		saved(t, s, strings.Repeat("x", 1024), strings.Repeat("y", 1024), `1`)
-		require.ErrorContains(t, s.Append(ctx, nil), "invalid checkpoint: it is nil")
+		require.ErrorContains(t, appendError(t, s, nil), "invalid checkpoint: it is nil")
 		require.ErrorIs(t, s.Save(ctx, nil), checkpoint.ErrInvalid)
 	})
 }

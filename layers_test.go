@@ -16,22 +16,23 @@ const module = "github.com/flowlog/checkpoint"
 
 // layers says which of our packages a package may import: arrows point down only.
 var layers = map[string][]string{
-	"internal/jsonscan": nil,
+	"driver":            nil,
+	"driver/drivertest": {"driver"},
+	"memory":            {"driver"},
+	"sqlite":            {"driver"},
+	"bolt":              {"driver"},
 	"log/delta":         nil,
 	"log/segment":       nil,
-	"log":               {"log/delta", "log/segment"},
-	"log/logtest":       {"log"},
-	"memory":            {"log"},
-	"sqlite":            {"log"},
-	"bolt":              {"log"},
-	"compaction":        {"log"},
-	"archive":           {"log"},
-	"":                  {"log", "memory", "sqlite", "bolt", "compaction", "archive", "statediff", "internal/jsonscan"},
-	"flowgraphstore":    {""},
+	"log":               {"driver", "log/delta", "log/segment"},
+	"compaction":        {"driver", "log"},
+	"internal/archive":  {"log"},
+	"internal/jsonscan": nil,
 	"statediff":         {"internal/jsonscan"},
+	"":                  {"driver", "log", "memory", "sqlite", "bolt", "compaction", "statediff", "internal/archive", "internal/jsonscan"},
+	"flowgraphstore":    {""},
 	"bench/workload":    nil,
 	"bench":             {"", "flowgraphstore", "compaction", "bench/workload"},
-	"cmd/flowlog":       {"", "flowgraphstore", "compaction", "statediff", "archive"},
+	"cmd/flowlog":       {"", "flowgraphstore", "compaction", "statediff", "internal/archive"},
 }
 
 // TestLayers holds the arrows between the packages, and what they may not import

@@ -152,7 +152,7 @@ func TestPrior(t *testing.T) {
 		saved(t, s, "a", "node", `{"n":2}`)
 		savedAfter(t, s, "a", "node", `{"n":3}`, 1)
 		again := &checkpoint.Checkpoint{RunID: "a", NodeID: "node", State: []byte(`{"n":4}`)}
-		require.NoError(t, s.Append(ctx, again, checkpoint.AsRoot()))
+		appended(t, s, again, checkpoint.AsRoot())
 		fork, err := s.Fork(ctx, "a", 2, "b")
 		require.NoError(t, err)
 		require.Equal(t, fork.Origin, fork.ForkedFrom())

@@ -107,7 +107,7 @@ func (m *model) appendAfter(run string) {
 	after := max(n, uint64(m.n("too many", 0, 2))) - min(n, uint64(m.n("too few", 0, 2))) // often right
 	ev := &modelEvent{node: "after", state: fmt.Sprint(m.n("state", 0, 1000)), parent: after}
 	c := &checkpoint.Checkpoint{RunID: run, NodeID: ev.node, State: json.RawMessage(ev.state)}
-	err := m.s.Append(m.ctx(), c, checkpoint.AfterSeq(after))
+	_, err := m.s.Append(m.ctx(), c, checkpoint.AfterSeq(after))
 	if after < n && m.runs[run][after].node == ev.node && m.runs[run][after].state == ev.state && m.runs[run][after].parent == after {
 		require.NoError(m.t, err) // it repeats what is there
 		require.Equal(m.t, []uint64{after + 1, after}, []uint64{c.Seq, c.Parent})

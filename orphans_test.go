@@ -6,36 +6,24 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 )
 
-// notesSuffix ends the id of a run's companion log.
-const notesSuffix = "\x00notes"
-
 // requireTiled holds that each run's segments cover the events from its first to its tail
-// exactly, its records begin just there, and no companion is without its run. It is
-// all there is to see of a storage through its contract.
-func requireTiled(t *testing.T, b log.Backend, when string) {
+// exactly, and its records begin just there. It is all there is to see of a storage
+// through its contract.
+func requireTiled(t *testing.T, b driver.Backend, when string) {
 	t.Helper()
 	ctx := context.Background()
-	heads, err := b.Heads(ctx, log.HeadsRequest{Limit: 1 << 20})
+	heads, err := b.Heads(ctx, driver.HeadsRequest{Limit: 1 << 20})
 	require.NoError(t, err, when)
-	ids := map[string]bool{}
 	for _, h := range heads {
-		ids[h.Run] = true
-		if strings.HasPrefix(h.Run, "\x00") {
-			continue
-		}
-		if id, ok := strings.CutSuffix(h.Run, notesSuffix); ok {
-			require.True(t, ids[id], "%s: notes of %q are there, the run is not", when, id)
-		}
-		segments, err := b.Segments(ctx, h.Run)
+		segments, err := b.Segments(ctx, driver.SegmentsRequest{Run: h.Run, From: 1, To: driver.MaxSeq, Limit: 1 << 20})
 		require.NoError(t, err, when)
 		var row struct{ Anchor struct{ Seq uint64 } }
 		require.NoError(t, json.Unmarshal(h.Data, &row), when)
@@ -45,7 +33,7 @@ func requireTiled(t *testing.T, b log.Backend, when string) {
 			next = s.Last + 1
 		}
 		require.Equal(t, h.Tail, next, "%s: segments of %q", when, h.Run)
-		recs, err := b.Records(ctx, log.RecordsRequest{Run: h.Run, From: 1, To: log.MaxSeq, HeadersOnly: true, Limit: 1 << 20})
+		recs, err := b.Records(ctx, driver.RecordsRequest{Run: h.Run, From: 1, To: driver.MaxSeq, HeadersOnly: true, Limit: 1 << 20})
 		require.NoError(t, err, when)
 		for i, r := range recs {
 			require.Equal(t, h.Tail+uint64(i), r.Seq, "%s: a record of %q", when, h.Run)
@@ -67,6 +55,8 @@ func requireNoOrphansSQLite(t *testing.T, path, when string) {
 		"bodies of no event":                  `SELECT count(*) FROM bodies WHERE n NOT IN (SELECT body FROM events UNION ALL SELECT body FROM recent)`,
 		"segments that are retired":           `SELECT count(*) FROM segments WHERE NOT live`,
 		"segments of no run":                  `SELECT count(*) FROM segments WHERE rk NOT IN (SELECT rk FROM runs)`,
+		"entries of no run":                   `SELECT count(*) FROM entries WHERE rk NOT IN (SELECT rk FROM runs)`,
+		"slots of no run":                     `SELECT count(*) FROM slots WHERE rk <> 0 AND rk NOT IN (SELECT rk FROM runs)`,
 		"things left to erase":                `SELECT count(*) FROM dead`,
 		"free pages":                          `SELECT freelist_count FROM pragma_freelist_count`,
 		"faults in the file":                  `SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,

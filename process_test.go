@@ -98,7 +98,7 @@ func writerChild(args []string) int {
 		default: // from what this process has seen last
 			meant = seen[run]
 		}
-		err := s.Append(ctx, c, opts...)
+		_, err := s.Append(ctx, c, opts...)
 		if len(opts) == 1 && errors.Is(err, checkpoint.ErrConflict) {
 			conflicts++
 			continue
@@ -202,7 +202,7 @@ func TestConflictForgetsNothing(t *testing.T) {
 		saved(t, s, "run", "node", `1`)
 		saved(t, other, "run", "node", `2`)
 		c := &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`3`), CreatedAt: noon}
-		err := s.Append(t.Context(), c, checkpoint.AfterSeq(1))
+		err := appendError(t, s, c, checkpoint.AfterSeq(1))
 		require.ErrorIs(t, err, checkpoint.ErrConflict)
 		say(err)
 		c = saved(t, s, "run", "node", `4`)

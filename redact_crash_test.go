@@ -18,9 +18,9 @@ func atEachCrash(t *testing.T, least int, counts func(step string) bool, do func
 	recovered func(t *testing.T, x *redaction, l *log.Log, dir, when string)) {
 	t.Parallel()
 	every, first := stride(1)
-	for driver, d := range disks {
+	for kind, d := range disks {
 		for name, prepare := range redactions {
-			t.Run(driver+"/"+name, func(t *testing.T) {
+			t.Run(kind+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
 				path := filepath.Join(dir, "checkpoints.db")

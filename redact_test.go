@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/sqlite"
 )
@@ -31,7 +32,7 @@ type redaction struct {
 
 const redactedRun = "run"
 
-func newRedaction(t *testing.T, b log.Backend) *redaction {
+func newRedaction(t *testing.T, b driver.Backend) *redaction {
 	l, err := log.Open(b, log.Options{})
 	require.NoError(t, err)
 	return &redaction{l: l, r: rand.New(rand.NewPCG(rand.Uint64(), 0)), secret: newSecret(), states: []string{""}}
@@ -197,9 +198,9 @@ var redactions = map[string]func(t *testing.T, x *redaction){
 // TestRedact looks for a secret in all that the files of a store hold.
 func TestRedact(t *testing.T) {
 	t.Parallel()
-	for driver, d := range disks {
+	for kind, d := range disks {
 		for name, prepare := range redactions {
-			t.Run(driver+"/"+name, func(t *testing.T) {
+			t.Run(kind+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
 				b, err := d.open(filepath.Join(dir, "checkpoints.db"))
@@ -231,8 +232,8 @@ func TestRedact(t *testing.T) {
 // redact what was pruned leaves nothing.
 func TestRedactCopiesBetweenRows(t *testing.T) {
 	t.Parallel()
-	for driver, d := range disks {
-		t.Run(driver, func(t *testing.T) {
+	for kind, d := range disks {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			left := 0
 			for seed := range uint64(8) {
@@ -283,8 +284,8 @@ func TestRedactCopiesBetweenRows(t *testing.T) {
 // TestRedactWhileOthersRead: readers in this process go on and see what they may see.
 func TestRedactWhileOthersRead(t *testing.T) {
 	t.Parallel()
-	for driver, d := range disks {
-		t.Run(driver, func(t *testing.T) {
+	for kind, d := range disks {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			b, err := d.open(filepath.Join(dir, "checkpoints.db"))
@@ -332,7 +333,7 @@ func TestRedactWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "checkpoints.db")
-	b, err := sqlite.Open(path, sqlite.Options{Durability: sqlite.Off, BusyTimeout: 200 * time.Millisecond})
+	b, err := sqlite.Open(path, sqlite.Options{Durability: driver.Off, BusyTimeout: 200 * time.Millisecond})
 	require.NoError(t, err)
 	x := newRedaction(t, b)
 	redactions["unsealed"](t, x)
@@ -413,7 +414,7 @@ func TestRedactNeedsAnEraser(t *testing.T) {
 	t.Parallel()
 	b, err := sqlite.Open(":memory:", sqlite.Options{})
 	require.NoError(t, err)
-	x := newRedaction(t, struct{ log.Backend }{b})
+	x := newRedaction(t, struct{ driver.Backend }{b})
 	x.append(t, 3, 300, true)
 	err = x.redact(t.Context(), x.l)
 	require.ErrorIs(t, err, errors.ErrUnsupported)

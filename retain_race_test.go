@@ -12,7 +12,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 )
 
@@ -61,11 +61,11 @@ func TestPlanMeetsOthers(t *testing.T) {
 		"made anew before pruning":        {keep, false, "before apply to \"run\": 0 appended, " + pruning, again, nil, checkpoint.ErrNotFound, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for driver, open := range map[string]func(path string) (log.Backend, error){
-				"memory": func(string) (log.Backend, error) { return memory.New(), nil },
+			for kind, open := range map[string]func(path string) (driver.Backend, error){
+				"memory": func(string) (driver.Backend, error) { return memory.New(), nil },
 				"sqlite": disks["sqlite"].open, "bolt": disks["bolt"].open,
 			} {
-				t.Run(driver, func(t *testing.T) {
+				t.Run(kind, func(t *testing.T) {
 					t.Parallel()
 					b, err := open(filepath.Join(t.TempDir(), "checkpoints.db"))
 					require.NoError(t, err)
@@ -128,8 +128,8 @@ func TestPlanMeetsOthers(t *testing.T) {
 func TestLabelMeetsANewLife(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"before", "after"} {
-		for driver, d := range disks {
-			t.Run(at+" the note, "+driver, func(t *testing.T) {
+		for kind, d := range disks {
+			t.Run(at+" the note, "+kind, func(t *testing.T) {
 				t.Parallel()
 				ctx := context.Background()
 				b, err := d.open(filepath.Join(t.TempDir(), "checkpoints.db"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 )
@@ -104,10 +105,10 @@ func retentionNamesWhatItCantRead(t *testing.T, fails bool) {
 		}
 	}
 	require.NoError(t, before.Close())
-	h, err := b.Head(t.Context(), "damaged")
+	h, err := b.Head(t.Context(), driver.HeadRequest{Run: "damaged"})
 	require.NoError(t, err)
 	h.Sum++
-	results, err := b.Apply(t.Context(), []log.Change{{Run: h.Run, Revision: h.Revision, Head: &h}})
+	results, err := b.Apply(t.Context(), driver.ApplyRequest{Changes: []driver.Change{{Run: h.Run, Revision: h.Revision, Head: &h}}})
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)
 

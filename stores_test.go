@@ -14,7 +14,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/bolt"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 	"github.com/flowlog/checkpoint/sqlite"
 )
@@ -79,40 +79,40 @@ func inSQLiteMemory(t tester, _ string) storage {
 
 // inBolt has one handle at a time: the stores share it.
 func inBolt(t tester, dir string) storage {
-	b, err := bolt.Open(filepath.Join(dir, "checkpoints.db"), bolt.Options{Durability: bolt.Off})
+	b, err := bolt.Open(filepath.Join(dir, "checkpoints.db"), bolt.Options{Durability: driver.Off})
 	require.NoError(t, err)
 	return storage{name: "bolt", open: kept(t, b)}
 }
 
 // keptBackend outlives the stores that are opened on it.
-type keptBackend struct{ log.Backend }
+type keptBackend struct{ driver.Backend }
 
 func (keptBackend) Close() error { return nil }
 
 // Reclaim and Space are those of a backend that has them.
-func (b keptBackend) Reclaim(ctx context.Context, progress func(log.Reclaimed)) (int64, error) {
-	if r, ok := b.Backend.(log.Reclaimer); ok {
+func (b keptBackend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
+	if r, ok := b.Backend.(driver.Reclaimer); ok {
 		return r.Reclaim(ctx, progress)
 	}
 	return 0, nil
 }
 
 func (b keptBackend) Space(ctx context.Context) (size, free int64, err error) {
-	if s, ok := b.Backend.(log.Sizer); ok {
+	if s, ok := b.Backend.(driver.Sizer); ok {
 		return s.Space(ctx)
 	}
 	return 0, 0, nil
 }
 
 // Erase is that of a backend that has one.
-func (b keptBackend) Erase(ctx context.Context) error { return b.Backend.(log.Eraser).Erase(ctx) }
+func (b keptBackend) Erase(ctx context.Context) error { return b.Backend.(driver.Eraser).Erase(ctx) }
 
 // Version is that of a backend that has one.
 func (b keptBackend) Version(ctx context.Context) (int64, error) {
-	return b.Backend.(log.Versioner).Version(ctx)
+	return b.Backend.(driver.Versioner).Version(ctx)
 }
 
-func kept(t tester, b log.Backend) func(tester, ...checkpoint.Option) *checkpoint.EventStore {
+func kept(t tester, b driver.Backend) func(tester, ...checkpoint.Option) *checkpoint.EventStore {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return func(t tester, opts ...checkpoint.Option) *checkpoint.EventStore {
 		s, err := checkpoint.Open(keptBackend{b}, opts...)
@@ -193,6 +193,25 @@ func savedAfter(t tester, s *checkpoint.EventStore, run, node, state string, par
 	c := &checkpoint.Checkpoint{RunID: run, NodeID: node, State: json.RawMessage(state), CreatedAt: noon, Seq: parent}
 	require.NoError(t, s.Save(context.Background(), c))
 	return c
+}
+
+// appended appends a checkpoint.
+func appended(t tester, s *checkpoint.EventStore, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) checkpoint.Saved {
+	t.Helper()
+	at, err := s.Append(context.Background(), c, opts...)
+	require.NoError(t, err)
+	require.Equal(t, c.Position(), at.Position)
+	require.Equal(t, c.Parent, at.Parent)
+	return at
+}
+
+// appendError returns the error of an append that must fail.
+func appendError(t tester, s *checkpoint.EventStore, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) error {
+	t.Helper()
+	at, err := s.Append(context.Background(), c, opts...)
+	require.Error(t, err)
+	require.Zero(t, at)
+	return err
 }
 
 // events collects a history.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
-	"github.com/flowlog/checkpoint/log"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/memory"
 )
 
@@ -195,7 +195,7 @@ func TestWatchGoesOnFromWhatWasSeen(t *testing.T) {
 		s := st.open(t)
 		saved(t, s, "a", "node", `1`)
 		saved(t, s, "b", "node", `1`)
-		seen := map[string]uint64{"a": 1, "b": 1, "anew": 3, "begun": 1}
+		seen := map[string]checkpoint.Position{"a": {Seq: 1}, "b": {Seq: 1}, "anew": {Seq: 3}, "begun": {Seq: 1}}
 		saved(t, s, "b", "node", `2`)
 		saved(t, s, "c", "node", `1`)
 		saved(t, s, "anew", "node", `1`) // it had three events, and was deleted
@@ -312,7 +312,7 @@ type countingBackend struct {
 	heads atomic.Int64
 }
 
-func (b *countingBackend) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+func (b *countingBackend) Heads(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
 	b.heads.Add(1)
 	return b.Backend.Heads(ctx, req)
 }
@@ -351,11 +351,11 @@ func TestWatchLeavesOutTheDamaged(t *testing.T) {
 
 // damagedBackend returns damaged states of a run. It has no Version.
 type damagedBackend struct {
-	log.Backend
+	driver.Backend
 	run string
 }
 
-func (b *damagedBackend) Records(ctx context.Context, req log.RecordsRequest) ([]log.Record, error) {
+func (b *damagedBackend) Records(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
 	recs, err := b.Backend.Records(ctx, req)
 	for i := range recs {
 		if req.Run == b.run && len(recs[i].State) > 0 {
