@@ -33,7 +33,7 @@ func appendRevision(t *tester) {
 			if together > 1 {
 				continue
 			}
-			// The others catch up, so that all go on from the same seq.
+			// The others catch up, so that all continue at the same seq.
 			for i, id := range ids[1:] {
 				t.extend(id, revisions[i+1], last-n+1, last)
 			}
@@ -138,7 +138,7 @@ func appendConflictNothing(t *tester) {
 	}
 }
 
-// appendSealed seals all that there is and goes on, time and again, alone and in
+// appendSealed seals all that there is and appends again, several times, alone and in
 // company.
 func appendSealed(t *tester) {
 	for _, runs := range []int{1, 5} {

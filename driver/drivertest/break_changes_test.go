@@ -13,10 +13,10 @@ import (
 // changeBreakages break what Apply and Purge do.
 func changeBreakages() []breakage {
 	return []breakage{
-		{"makes runs of revision 0", "revision 0 stands for a run that doesn't exist: such a change makes it, and no run has that revision", zeroRevision},
+		{"makes runs of revision 0", "revision 0 means that the run doesn't exist: a change at revision 0 makes the run, and no run has it", zeroRevision},
 		{"ignores the revision", "a change that expects another revision than the run's is ErrConflict", ignoresRevision},
 		{"hides a conflict", "a change that expects another revision than the run's is ErrConflict", hidesConflict},
-		{"appends in spite of a conflict", "of a change that met a conflict nothing is done", appendsOnConflict},
+		{"appends in spite of a conflict", "a change that is ErrConflict does nothing", appendsOnConflict},
 		{"stops at the first conflict", "a conflict does not keep the other changes of the same Apply from being made", stopsAtConflict},
 		{"returns results in another order", "Apply returns a result for each change, in the same order", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
@@ -34,17 +34,17 @@ func changeBreakages() []breakage {
 		{"keeps the revision", "every change with a Head gives the run a new revision, which is the result's", keepsRevision},
 		{"counts appends as revisions", "an append leaves the revision and the row as they are", countsAppends},
 		{"hides that an append does not follow", "an append whose first seq does not follow the run's last event, being too low or too high, is ErrConflict", hidesMisfit},
-		{"appends where it does not fit", "of a change whose append met a conflict nothing is done", appendsAnyway},
-		{"takes the row though the append does not fit", "of a change whose append met a conflict nothing is done", takesRowAnyway},
+		{"appends where it does not fit", "a change whose append does not follow the run's last event does nothing", appendsAnyway},
+		{"takes the row though the append does not fit", "a change whose append does not follow the run's last event does nothing", takesRowAnyway},
 		{"forgets the last event with its record", "an append follows the run's last event also where that is in a segment", forgetsLast},
 		{"excludes those who saw the run before an append", "an append and another's change of the row don't exclude each other unless the revision differs", countsAppends},
-		{"loses the hashes of large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *driver.Change) {
+		{"loses the hashes of large commits", "a change does the same alone and beside others in one Apply", inCompany(func(c *driver.Change) {
 			c.Append = slices.Clone(c.Append)
 			for i := range c.Append {
 				c.Append[i].Hash = driver.Digest{}
 			}
 		})},
-		{"rewrites nothing in large commits", "what a change does does not depend on how many changes share its Apply", inCompany(func(c *driver.Change) { c.Rewrite = nil })},
+		{"rewrites nothing in large commits", "a change does the same alone and beside others in one Apply", inCompany(func(c *driver.Change) { c.Rewrite = nil })},
 		{"changes fifty runs at most", "one Apply may change many runs", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 				results, err := all(ctx, b, changes[:min(len(changes), 50)])
@@ -79,6 +79,8 @@ func changeBreakages() []breakage {
 			}
 			return h
 		})},
+		{"keeps the entries of a dropped run", "Drop removes the run with all its records, segments, entries and slots", keepsDroppedEntries},
+		{"shows a new life the entries of before", "a run made anew sees nothing of its earlier life", keepsDroppedEntries},
 		{"keeps the records of a dropped run", "a run made anew sees nothing of its earlier life", keepsRecords},
 		{"purges segments in force", "Purge erases nothing but what is dead", purgesLive},
 		{"never ends purging", "Purge reports that more is left until all is erased", func(b driver.Backend) driver.Backend {
@@ -389,6 +391,33 @@ func keepsRecords(b driver.Backend) driver.Backend {
 		}
 		return recs, err
 	}}
+}
+
+// keepsDroppedEntries shows the entries of a dropped run where there are none.
+func keepsDroppedEntries(b driver.Backend) driver.Backend {
+	var mu sync.Mutex
+	kept := map[string][]driver.Entry{}
+	x := &broken{Backend: b}
+	x.apply = applying(func(ctx context.Context, c driver.Change) (driver.Result, error) {
+		entries, _ := b.Entries(ctx, driver.EntriesRequest{Run: c.Run, Limit: 1000})
+		res, err := one(ctx, b, c)
+		if err == nil && res.Err == nil && c.Drop {
+			mu.Lock()
+			defer mu.Unlock()
+			kept[c.Run] = entries
+		}
+		return res, err
+	})
+	x.entries = func(ctx context.Context, req driver.EntriesRequest) ([]driver.Entry, error) {
+		entries, err := b.Entries(ctx, req)
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && len(entries) == 0 {
+			entries = kept[req.Run]
+		}
+		return entries, err
+	}
+	return x
 }
 
 func purgesLive(b driver.Backend) driver.Backend {

@@ -20,7 +20,7 @@ func concurrencyBreakages() []breakage {
 		{"shows entries before their record", "readers see the entries of a change together, and when they see its records", putsFirst(new(waiter))},
 		{"looks for the last event before it appends", "of several appends after the same seq exactly one is made", looksBefore},
 		{"compares before it sets", "of several changes that expect the same revision exactly one is made", comparesBefore},
-		{"shows the last record late", "what was acknowledged is there at once and stays, whoever else writes", showsLate},
+		{"shows the last record late", "an acknowledged change is visible at once and stays, also while others write", showsLate},
 	}
 }
 

@@ -42,10 +42,10 @@ func headBreakages() []breakage {
 		{"sorts runs by the minute", "Heads with Newest places each run by its last event, less than Lag behind it, at once", func(b driver.Backend) driver.Backend {
 			return sorting(b, func(h driver.Head) uint64 { return h.Recency / 60e9 })
 		}},
-		{"lists with LIKE", "Prefix restricts Heads to runs whose id begins with those very bytes", listsLike},
-		{"ignores the prefix", "Prefix restricts Heads to runs whose id begins with those very bytes", listing(func(r *driver.HeadsRequest) { r.Prefix = "" })},
+		{"lists with LIKE", "Prefix restricts Heads to runs whose id begins with those bytes", listsLike},
+		{"ignores the prefix", "Prefix restricts Heads to runs whose id begins with those bytes", listing(func(r *driver.HeadsRequest) { r.Prefix = "" })},
 		{"ignores the limit of a list", "Heads returns Limit heads, fewer only at the end", listing(func(r *driver.HeadsRequest) { r.Limit = math.MaxInt })},
-		{"ignores the cursor", "Heads goes on after the place that After names, whether or not that run is still there", listing(func(r *driver.HeadsRequest) { r.After = driver.Head{} })},
+		{"ignores the cursor", "Heads continues after the place that After names, whether or not that run is still there", listing(func(r *driver.HeadsRequest) { r.After = driver.Head{} })},
 		{"lists only by id", "Heads with Newest lists every run once, newest first, by their place, runs of equal place by descending id", listing(func(r *driver.HeadsRequest) { r.Newest = false })},
 		{"lists only by recency", "Heads without Newest lists every run once, by ascending id as bytes", listing(func(r *driver.HeadsRequest) { r.Newest = true })},
 		{"skips what is in the place of the last of a page", "Heads with Newest lists every run once, newest first, by their place, runs of equal place by descending id", skipsTies},

@@ -34,7 +34,7 @@ func lifecycleBreakages() []breakage {
 				return results, err
 			}}
 		}},
-		{"gives up after half the changes", "after a NotAppliedError none of the changes happened and none ever will; without an error they all did", func(b driver.Backend) driver.Backend {
+		{"gives up after half the changes", "after a NotAppliedError none of the changes was or will be made; without an error all were", func(b driver.Backend) driver.Backend {
 			return &broken{Backend: b, apply: func(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 				if _, ok := ctx.Deadline(); ok && len(changes) == 2 {
 					all(context.WithoutCancel(ctx), b, changes[:1])

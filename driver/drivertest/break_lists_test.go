@@ -16,7 +16,7 @@ import (
 func listBreakages() []breakage {
 	const bounds = "Place is at most Recency and less than Lag behind it, after every change"
 	return []breakage{
-		{"takes the class of a new run from its head", "a new run has the class of its change, and 0 without one, whatever its Head has", editing(func(c *driver.Change) {
+		{"takes the class of a new run from its head", "a new run has the class of its change, 0 without one, and never that of its Head", editing(func(c *driver.Change) {
 			if c.Class == nil && c.Head != nil && c.Revision == 0 {
 				c.Class = &c.Head.Class
 			}
@@ -44,7 +44,7 @@ func listBreakages() []breakage {
 		})},
 		{"lists runs by their rows", "a run whose last event came Lag or more after another's is listed before it", sortsRows},
 		{"keeps the life of before", "a run keeps its Life and Suite, and has others in its next life", keepsLife},
-		{"takes the run after a prefix for one that has it", "Prefix restricts Heads to runs whose id begins with those very bytes", listsOneMore},
+		{"takes the run after a prefix for one that has it", "Prefix restricts Heads to runs whose id begins with those bytes", listsOneMore},
 	}
 }
 

@@ -104,7 +104,7 @@ func reclaimBreakages() []breakage {
 			}
 			return 0
 		})},
-		{"swaps in a copy of before", "what is written and read while Reclaim works is as ever", reclaiming(copiesBefore)},
+		{"swaps in a copy of before", "reads and writes work as usual while Reclaim does", reclaiming(copiesBefore)},
 		{"reclaims after Close", "after Close, Reclaim and Space return ErrClosed", func(driver.Backend) driver.Backend {
 			r := newRoomy()
 			r.deaf = true

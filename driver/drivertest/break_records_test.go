@@ -59,6 +59,18 @@ func recordBreakages() []breakage {
 				c.Append[i].Recency -= c.Append[i].Recency % 1000
 			}
 		})},
+		{"keeps the known flags only", "a record reads back as it was given", editing(func(c *driver.Change) {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Flags &= driver.Passed | driver.Opaque
+			}
+		})},
+		{"forgets where a line is unbroken", "a record reads back as it was given", editing(func(c *driver.Change) {
+			c.Append = slices.Clone(c.Append)
+			for i := range c.Append {
+				c.Append[i].Since = min(c.Append[i].Since, 1)
+			}
+		})},
 		{"keeps no totals beyond 32 bits", "the running totals of a record read back as they were given", editing(func(c *driver.Change) {
 			c.Append = slices.Clone(c.Append)
 			for i := range c.Append {

@@ -22,11 +22,11 @@ func sealingBreakages() []breakage {
 		{"keeps what a reader's first page saw", "a page that is read after its beginning was sealed has what is left of the tail, and the segments have the rest", pagesOfOneView},
 		{"purges a record too many", "Purge between seals and merges leaves all that is in force", purgesTooMany},
 		{"purges segments that were merged into", "Purge between seals and merges leaves all that is in force", purgesMerged},
-		{"keeps segments that no other replaces", "events below a segment that is added, and in none, are gone with those of retired segments", keepsFront},
+		{"keeps segments that no other replaces", "events below the tail that are in no segment are gone", keepsFront},
 		{"compares before it seals", "of several seals of the same events exactly one is made", sealsTwice},
 		{"seals all that there is", "events that are appended while others are sealed stay in the tail", sealsAll},
-		{"moves the tail before the segment is there", "an event that is sealed is at no time in neither the tail nor a segment", sealsInSteps(new(waiter))},
-		{"serves the index of another segment", "an event that is sealed is at no time in neither the tail nor a segment", indexesByPlace},
+		{"moves the tail before the segment is there", "an event is in the tail or in a segment at all times, also while it is sealed", sealsInSteps(new(waiter))},
+		{"serves the index of another segment", "an event is in the tail or in a segment at all times, also while it is sealed", indexesByPlace},
 	}
 }
 
@@ -34,9 +34,9 @@ func sealingBreakages() []breakage {
 func sealingStorageBreakages() []storageBreakage {
 	return []storageBreakage{
 		{"keeps what a handle's first page saw", "a page that is read after another handle sealed its beginning has what is left of the tail", storage{pagesOfOneView, everything}},
-		{"seals once per handle", "of several seals of the same events exactly one is made, through whatever handles", storage{sealsTwice, everything}},
+		{"seals once per handle", "of several seals of the same events exactly one is made, through any handles", storage{sealsTwice, everything}},
 		{"seals what another handle appended", "events that one handle appends while another seals stay in the tail", storage{sealsAll, everything}},
-		{"shows other handles the tail before the segment", "a handle sees an event that another seals at all times in the tail or in a segment", storage{sealsInSteps(new(waiter)), everything}},
+		{"shows other handles the tail before the segment", "a handle sees an event in the tail or in a segment at all times, also while another handle seals it", storage{sealsInSteps(new(waiter)), everything}},
 	}
 }
 

@@ -34,7 +34,7 @@ func tipBreakages() []breakage {
 				return b.Head(ctx, req)
 			}}
 		}},
-		{"reads the tip after the head", "a head has the tip that its newest record names, whatever is appended and sealed meanwhile", readsTipLater(new(waiter))},
+		{"reads the tip after the head", "a head and its tip are of one snapshot, also while others append and seal", readsTipLater(new(waiter))},
 	}
 }
 

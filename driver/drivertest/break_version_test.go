@@ -17,7 +17,7 @@ func (v *versioned) Version(ctx context.Context) (int64, error) { return v.versi
 // versionBreakages break what must hold of Version.
 func versionBreakages() []breakage {
 	return []breakage{
-		{"counts runs only", "Version is another once a change was made, through whatever handle", func(b driver.Backend) driver.Backend {
+		{"counts runs only", "Version is another number once a change was made, through any handle", func(b driver.Backend) driver.Backend {
 			return &versioned{b, func(ctx context.Context) (int64, error) {
 				heads, err := b.Heads(ctx, driver.HeadsRequest{Limit: 100})
 				return int64(len(heads)), err

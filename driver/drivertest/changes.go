@@ -9,9 +9,9 @@ import (
 
 func changeCases() []Case {
 	return []Case{
-		{Name: "apply/new", Rule: "revision 0 stands for a run that doesn't exist: such a change makes it, and no run has that revision", run: applyNew},
+		{Name: "apply/new", Rule: "revision 0 means that the run doesn't exist: a change at revision 0 makes the run, and no run has it", run: applyNew},
 		{Name: "apply/conflict", Rule: "a change that expects another revision than the run's is ErrConflict", run: applyConflict},
-		{Name: "apply/conflict-nothing", Rule: "of a change that met a conflict nothing is done", run: applyConflictNothing},
+		{Name: "apply/conflict-nothing", Rule: "a change that is ErrConflict does nothing", run: applyConflictNothing},
 		{Name: "apply/independent", Rule: "a conflict does not keep the other changes of the same Apply from being made", run: applyIndependent},
 		{Name: "apply/conflict-head", Rule: "the head beside ErrConflict is the run's, with Last and without Tip, and nil if there is no such run", run: applyConflictHead},
 		{Name: "apply/twice", Rule: "a change that was made is ErrConflict the second time, and does nothing", run: applyTwice},
@@ -19,13 +19,13 @@ func changeCases() []Case {
 		{Name: "apply/revision", Rule: "every change with a Head gives the run a new revision, which is the result's", run: applyRevision},
 		{Name: "apply/append-revision", Rule: "an append leaves the revision and the row as they are", run: appendRevision},
 		{Name: "apply/append-conflict", Rule: "an append whose first seq does not follow the run's last event, being too low or too high, is ErrConflict", run: appendConflict},
-		{Name: "apply/append-conflict-nothing", Rule: "of a change whose append met a conflict nothing is done", run: appendConflictNothing},
+		{Name: "apply/append-conflict-nothing", Rule: "a change whose append does not follow the run's last event does nothing", run: appendConflictNothing},
 		{Name: "apply/append-sealed", Rule: "an append follows the run's last event also where that is in a segment", run: appendSealed},
 		{Name: "apply/side-by-side", Rule: "an append and another's change of the row don't exclude each other unless the revision differs", run: func(t *tester) {
 			sideBySide(t, t)
 		}},
 		{Name: "apply/many", Rule: "one Apply may change many runs", run: applyMany},
-		{Name: "apply/company", Rule: "what a change does does not depend on how many changes share its Apply", run: applyCompany},
+		{Name: "apply/company", Rule: "a change does the same alone and beside others in one Apply", run: applyCompany},
 		{Name: "apply/everything", Rule: "one change may append, rewrite, add, retire, put, remove, and replace the head and the class", run: applyEverything},
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 func classCases() []Case {
 	return []Case{
-		{Name: "class/new", Rule: "a new run has the class of its change, and 0 without one, whatever its Head has", run: classNew},
+		{Name: "class/new", Rule: "a new run has the class of its change, 0 without one, and never that of its Head", run: classNew},
 		{Name: "class/append", Rule: "an append can change the class, at once, and leaves the revision as it is", run: classAppend},
 		{Name: "class/kept", Rule: "a change without a Class leaves the class as it is", run: classKept},
 		{Name: "class/list", Rule: "Class restricts Heads to the runs of that class, in the order of Newest", run: classList},

@@ -14,12 +14,12 @@ func concurrencyCases() []Case {
 	return []Case{
 		{Name: "concurrency/one-winner", Rule: "of several changes that expect the same revision exactly one is made", run: func(t *tester) { oneWinner(t, t.b) }},
 		{Name: "concurrency/one-append", Rule: "of several appends after the same seq exactly one is made", run: func(t *tester) { oneAppend(t, t.b) }},
-		{Name: "concurrency/none-lost", Rule: "what was acknowledged is there at once and stays, whoever else writes", run: func(t *tester) { noneLost(t, t.b) }},
+		{Name: "concurrency/none-lost", Rule: "an acknowledged change is visible at once and stays, also while others write", run: func(t *tester) { noneLost(t, t.b) }},
 		{Name: "concurrency/whole-changes", Rule: "readers see a change whole or not at all", run: func(t *tester) { wholeChanges(t, t.b, t.b) }},
 		{Name: "concurrency/whole-merges", Rule: "readers see segments replaced all at once: the list never has a gap or an overlap", run: func(t *tester) { wholeMerges(t, t.b, t.b) }},
 		{Name: "concurrency/whole-lists", Rule: "a page of heads has every run once, however their recencies change meanwhile", run: func(t *tester) { wholeLists(t, t.b, t.b) }},
 		{Name: "concurrency/whole-entries", Rule: "readers see the entries of a change together, and when they see its records", run: func(t *tester) { wholeEntries(t, t.b, t.b) }},
-		{Name: "concurrency/whole-tips", Rule: "a head has the tip that its newest record names, whatever is appended and sealed meanwhile", run: func(t *tester) { wholeTips(t, t.b, t.b) }},
+		{Name: "concurrency/whole-tips", Rule: "a head and its tip are of one snapshot, also while others append and seal", run: func(t *tester) { wholeTips(t, t.b, t.b) }},
 		{Name: "concurrency/one-slot", Rule: "of several changes of a slot that expect the same version exactly one is made", run: func(t *tester) { oneSlot(t, t.b) }},
 	}
 }

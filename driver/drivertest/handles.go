@@ -20,13 +20,13 @@ func handleCases() []Case {
 		}},
 		{Name: "handles/ids", Rule: "several handles never give out the same revision or the same segment id", run: handlesIDs},
 		{Name: "handles/close", Rule: "Close of one handle leaves the others as they are", run: handlesClose},
-		{Name: "handles/one-winner", Rule: "of several changes that expect the same revision exactly one is made, through whatever handles", run: func(t *tester) {
+		{Name: "handles/one-winner", Rule: "of several changes that expect the same revision exactly one is made, through any handles", run: func(t *tester) {
 			oneWinner(t, t.b, t.another().b, t.another().b)
 		}},
-		{Name: "handles/one-append", Rule: "of several appends after the same seq exactly one is made, through whatever handles", run: func(t *tester) {
+		{Name: "handles/one-append", Rule: "of several appends after the same seq exactly one is made, through any handles", run: func(t *tester) {
 			oneAppend(t, t.b, t.another().b, t.another().b)
 		}},
-		{Name: "handles/none-lost", Rule: "what was acknowledged to one handle is there at once and stays, whatever others write", run: func(t *tester) {
+		{Name: "handles/none-lost", Rule: "a change that one handle acknowledged is visible to all at once and stays, also while others write", run: func(t *tester) {
 			noneLost(t, t.b, t.another().b)
 		}},
 		{Name: "handles/whole-changes", Rule: "a handle sees the change of another whole or not at all", run: func(t *tester) { wholeChanges(t, t.b, t.another().b) }},
@@ -37,11 +37,11 @@ func handleCases() []Case {
 		{Name: "handles/whole-entries", Rule: "a handle sees the entries of another's change together, and when it sees its records", run: func(t *tester) {
 			wholeEntries(t, t.b, t.another().b)
 		}},
-		{Name: "handles/whole-tips", Rule: "a head has the tip that its newest record names, whatever another handle appends and seals", run: func(t *tester) {
+		{Name: "handles/whole-tips", Rule: "a head and its tip are of one snapshot, also while another handle appends and seals", run: func(t *tester) {
 			wholeTips(t, t.b, t.another().b)
 		}},
 		{Name: "handles/slots", Rule: "a slot that one handle set every other sees, and sets only at its version", run: handlesSlots},
-		{Name: "handles/one-slot", Rule: "of several changes of a slot that expect the same version exactly one is made, through whatever handles", run: func(t *tester) {
+		{Name: "handles/one-slot", Rule: "of several changes of a slot that expect the same version exactly one is made, through any handles", run: func(t *tester) {
 			oneSlot(t, t.b, t.another().b, t.another().b)
 		}},
 	}
@@ -110,7 +110,7 @@ func handlesAppends(t *tester) {
 			there.wantConflict("an append that leaves a gap after another handle's", there.applyAll(c)[0])
 		}
 		there.wantTail("a", records(1, seq, "a"))
-		if seq%3 != 0 { // the same handle may go on, too
+		if seq%3 != 0 { // the same handle may append again, too
 			here, there = there, here
 		}
 	}

@@ -51,11 +51,12 @@ func headGiven(t *tester) {
 	t.wantNoRun("another")
 }
 
-// headData gives JSON that changes when it is parsed and written again.
+// headData gives JSON that changes when it is parsed and written again, and what is no
+// text.
 func headData(t *tester) {
 	for i, data := range []string{
 		" {\"a\" : 1,\n\t\"a\":2 } ", `{"n":1.0e2,"big":12345678901234567890}`, `"\u00e9\u0000\/"`, `"é😀` + "\u2028" + `"`, `null`,
-		`{"s":"` + strings.Repeat("long ", 20_000) + `"}`,
+		`{"s":"` + strings.Repeat("long ", 20_000) + `"}`, "\x00\xff\xfe no JSON", "",
 	} {
 		id := fmt.Sprint("run-", i)
 		h := &driver.Head{Recency: 1, Tail: 1, Data: []byte(data)}

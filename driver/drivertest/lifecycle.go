@@ -13,7 +13,7 @@ func lifecycleCases() []Case {
 	return []Case{
 		{Name: "context/cancelled", Rule: "a method that was given a cancelled context returns an error that satisfies ctx.Err()", run: contextCancelled},
 		{Name: "context/nothing", Rule: "an Apply that was given a cancelled context changes nothing and says so with a NotAppliedError", run: contextNothing},
-		{Name: "context/midway", Rule: "after a NotAppliedError none of the changes happened and none ever will; without an error they all did", run: contextMidway},
+		{Name: "context/midway", Rule: "after a NotAppliedError none of the changes was or will be made; without an error all were", run: contextMidway},
 		{Name: "close/closed", Rule: "after Close every method returns ErrClosed", run: closeClosed},
 		{Name: "close/twice", Rule: "a second Close does nothing and returns nil", run: closeTwice},
 		{Name: "close/waits", Rule: "Close may be called at any time: calls under way end as they would have, later ones are ErrClosed", run: closeWaits},

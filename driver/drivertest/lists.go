@@ -16,8 +16,8 @@ func listCases() []Case {
 		{Name: "heads/newest", Rule: "Heads with Newest lists every run once, newest first, by their place, runs of equal place by descending id", run: headsNewest},
 		{Name: "heads/moves", Rule: "Heads with Newest places each run by its last event, less than Lag behind it, at once", run: func(t *tester) { headsMove(t, t) }},
 		{Name: "heads/limit", Rule: "Heads returns Limit heads, fewer only at the end", run: headsLimit},
-		{Name: "heads/after", Rule: "Heads goes on after the place that After names, whether or not that run is still there", run: headsAfter},
-		{Name: "heads/prefix", Rule: "Prefix restricts Heads to runs whose id begins with those very bytes", run: headsPrefix},
+		{Name: "heads/after", Rule: "Heads continues after the place that After names, whether or not that run is still there", run: headsAfter},
+		{Name: "heads/prefix", Rule: "Prefix restricts Heads to runs whose id begins with those bytes", run: headsPrefix},
 		{Name: "heads/recency", Rule: "Recency may be anything from 1 to 2⁶³-1", run: headsRecency},
 	}
 }

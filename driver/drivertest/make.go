@@ -54,9 +54,10 @@ func record(seq uint64, tag string) driver.Record {
 	text, _ := json.Marshal(tag) // a string can always be written
 	header := fmt.Appendf(nil, `{"seq": %d, "tag": %s}`, seq, text)
 	hash := sha256.Sum256(header)
+	recoverable := seq - min(seq, uint64(hash[4]%8))
 	return driver.Record{
 		Seq: seq, Recency: seq*apart + seq*7%apart, Flags: driver.Flags(hash[3]), Encoding: driver.Plain + driver.Encoding(seq%4),
-		Base: seq / 2, Links: uint32(seq % 100), Recoverable: seq - min(seq, uint64(hash[4])), Tip: seq - min(seq, uint64(hash[5]%4)), Since: seq / 3,
+		Base: seq / 2, Links: uint32(seq % 100), Recoverable: recoverable, Tip: seq - min(seq, uint64(hash[5]%4)), Since: recoverable - recoverable/3,
 		Bytes: int64(seq)<<20 + int64(hash[1]), Stored: int64(seq)<<10 + int64(hash[2]),
 		Sum: crc32.ChecksumIEEE(header), Hash: driver.Digest(hash), StateHash: sha256.Sum256(hash[:]),
 		Header: header, State: fmt.Appendf(nil, "state %d of %s %x", seq, tag, hash[:seq%32]),

@@ -16,7 +16,7 @@ func reclaimCases() []Case {
 		{Name: "reclaim/keeps", Rule: "Reclaim changes nothing that can be read", run: reclaimKeeps},
 		{Name: "reclaim/space", Rule: "after Drop, Purge and Reclaim the storage takes no more than before, and less by what Reclaim returned", run: reclaimSpace},
 		{Name: "reclaim/stopped", Rule: "a done ctx ends Reclaim, and nothing is lost", run: reclaimStopped},
-		{Name: "reclaim/company", Rule: "what is written and read while Reclaim works is as ever", run: reclaimCompany},
+		{Name: "reclaim/company", Rule: "reads and writes work as usual while Reclaim does", run: reclaimCompany},
 		{Name: "reclaim/closed", Rule: "after Close, Reclaim and Space return ErrClosed", run: reclaimClosed},
 	}
 }
@@ -64,7 +64,7 @@ func reclaimKeeps(t *tester) {
 	rewriteKeeps(t, "after Reclaim", func() { t.reclaim(r) })
 }
 
-// rewriteKeeps holds that a storage reads as before when it was written anew, and goes on.
+// rewriteKeeps holds that a storage reads as before when it was written anew, and can be written.
 func rewriteKeeps(t *tester, when string, rewrite func()) {
 	rewrite() // an empty storage
 	rich(t, "a")
@@ -73,7 +73,7 @@ func rewriteKeeps(t *tester, when string, rewrite func()) {
 		want := t.dump()
 		rewrite()
 		t.wantDump(want, when)
-		// It goes on from there.
+		// It can be written as before.
 		h := t.head("a")
 		t.extend("a", h.Revision, lastOf(h)+1, lastOf(h)+2)
 		t.newIDs(map[uint64]string{}, fmt.Sprint("new ", round), "")

@@ -35,11 +35,11 @@ func recordsNone(t *tester) {
 
 func recordsGiven(t *tester) {
 	recs := []driver.Record{
-		{Seq: 1, Recency: 1, Encoding: driver.Plain, Header: []byte(`{}`), State: []byte("x")},
-		{Seq: 2, Recency: 2, Encoding: driver.Zstd, Base: 1, Links: 1, Bytes: 1, Stored: 1, Sum: 1, Hash: driver.Digest(bytes.Repeat([]byte{0xff}, 32)), Header: []byte(`{"n":1}`), State: []byte{0}},
-		{Seq: 3, Recency: 1_800_000_000_123_456_789, Encoding: driver.Delta, Base: driver.MaxSeq, Links: math.MaxUint32, Sum: math.MaxUint32, Hash: driver.Digest{31: 1}, Header: []byte(`[]`), State: []byte{0xff}},
-		{Seq: 4, Recency: 1 << 62, Encoding: driver.DeltaZstd, Base: 1 << 31, Links: 1 << 31, Bytes: 1 << 31, Stored: 1 << 31, Sum: 1 << 31, Hash: driver.Digest{0: 1}, Header: []byte(`0`), State: []byte("null")},
-		{Seq: 5, Recency: math.MaxInt64, Encoding: driver.Pruned, Header: []byte(`{"pruned":true}`)},
+		{Seq: 1, Recency: 1, Encoding: driver.Plain, Flags: driver.Passed, Header: []byte(`{}`), State: []byte("x")},
+		{Seq: 2, Recency: 2, Encoding: driver.Zstd, Base: 1, Links: 1, Bytes: 1, Stored: 1, Sum: 1, Recoverable: 1, Tip: 2, Since: 1, Hash: driver.Digest(bytes.Repeat([]byte{0xff}, 32)), StateHash: driver.Digest{15: 1}, Header: []byte(`{"n":1}`), State: []byte{0}},
+		{Seq: 3, Recency: 1_800_000_000_123_456_789, Encoding: driver.Delta, Base: driver.MaxSeq, Links: math.MaxUint32, Recoverable: 3, Tip: 3, Since: 3, Sum: math.MaxUint32, Hash: driver.Digest{31: 1}, StateHash: driver.Digest(bytes.Repeat([]byte{0xff}, 32)), Header: []byte(`[]`), State: []byte{0xff}},
+		{Seq: 4, Recency: 1 << 62, Encoding: driver.DeltaZstd, Base: 1 << 31, Links: 1 << 31, Bytes: 1 << 31, Stored: 1 << 31, Flags: 0xfe, Sum: 1 << 31, Hash: driver.Digest{0: 1}, StateHash: driver.Digest{31: 1}, Header: []byte(`0`), State: []byte("null")},
+		{Seq: 5, Recency: math.MaxInt64, Flags: 0xff, Encoding: driver.Pruned, Base: 3, Recoverable: 4, Since: 2, Tip: 1, Header: []byte(`{"pruned":true}`)},
 	}
 	t.apply(driver.Change{Run: "a", Head: head(1, 5), Append: recs})
 	t.wantTail("a", recs)
@@ -63,7 +63,8 @@ func recordsTotals(t *tester) {
 	t.wantHead("a", revision, head(1, 8), recs)
 }
 
-// recordsHeader gives JSON that changes when it is parsed and written again.
+// recordsHeader gives JSON that changes when it is parsed and written again, and opaque
+// headers.
 func recordsHeader(t *tester) {
 	var recs []driver.Record
 	for i, header := range []string{
@@ -71,7 +72,12 @@ func recordsHeader(t *tester) {
 		`"` + strings.Repeat("h", 300_000) + `"`,
 	} {
 		r := record(uint64(i+1), "a")
-		r.Header = []byte(header)
+		r.Flags, r.Header = 0, []byte(header)
+		recs = append(recs, r)
+	}
+	for _, header := range []string{"\x00", "\xff\xfe\xc3(\x00", "not JSON"} {
+		r := record(uint64(len(recs)+1), "a")
+		r.Flags, r.Header = driver.Opaque, []byte(header)
 		recs = append(recs, r)
 	}
 	t.apply(driver.Change{Run: "a", Head: head(1, uint64(len(recs))), Append: recs})

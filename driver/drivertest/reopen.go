@@ -9,7 +9,7 @@ import (
 func reopenCases() []Case {
 	return []Case{
 		{Name: "reopen/all", Rule: "what was acknowledged is there after the storage was closed and opened again", run: reopenAll},
-		{Name: "reopen/dead", Rule: "what was dropped, retired or below the tail stays away after the storage was opened again", run: reopenDead},
+		{Name: "reopen/dead", Rule: "what was dropped, retired or below the tail is still gone after the storage was opened again", run: reopenDead},
 		{Name: "reopen/revision", Rule: "a revision never comes back, not even after the storage was opened again", run: reopenRevision},
 		{Name: "reopen/segment-ids", Rule: "the id of a segment is never given to another, not even after the storage was opened again", run: reopenIDs},
 		{Name: "reopen/slots", Rule: "a slot is there after the storage was opened again, for no longer than its time to live, and no version comes back", run: reopenSlots},
@@ -29,7 +29,7 @@ func reopenAll(t *tester) {
 		t = t.reopen()
 		t.wantDump(want, "after opening again")
 	}
-	// It goes on from there.
+	// It can be written as before.
 	t.apply(driver.Change{Run: "a", Revision: t.head("a").Revision, Head: head(5, 8), Append: records(8, 8, "a"), Rewrite: records(7, 7, "a")})
 	t.wantTail("a", records(5, 8, "a"))
 	t.reopen().wantTail("a", records(5, 8, "a"))

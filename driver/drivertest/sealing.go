@@ -15,10 +15,10 @@ func sealingCases() []Case {
 		{Name: "seal/last", Rule: "a change that expects another last event than the run's is ErrConflict, and nothing of it is done", run: sealLast},
 		{Name: "seal/paging", Rule: "a page that is read after its beginning was sealed has what is left of the tail, and the segments have the rest", run: func(t *tester) { sealPaging(t, t) }},
 		{Name: "seal/purge", Rule: "Purge between seals and merges leaves all that is in force", run: sealPurge},
-		{Name: "seal/front", Rule: "events below a segment that is added, and in none, are gone with those of retired segments", run: sealFront},
+		{Name: "seal/front", Rule: "events below the tail that are in no segment are gone", run: sealFront},
 		{Name: "seal/one", Rule: "of several seals of the same events exactly one is made", run: func(t *tester) { oneSeal(t, t.b) }},
 		{Name: "seal/appends", Rule: "events that are appended while others are sealed stay in the tail", run: func(t *tester) { sealAndAppend(t, t.b, t.b) }},
-		{Name: "seal/readers", Rule: "an event that is sealed is at no time in neither the tail nor a segment", run: func(t *tester) { sealAndRead(t, t.b, t.b) }},
+		{Name: "seal/readers", Rule: "an event is in the tail or in a segment at all times, also while it is sealed", run: func(t *tester) { sealAndRead(t, t.b, t.b) }},
 	}
 }
 
@@ -26,11 +26,11 @@ func sealingCases() []Case {
 func sealingHandleCases() []Case {
 	return []Case{
 		{Name: "handles/seal-paging", Rule: "a page that is read after another handle sealed its beginning has what is left of the tail", run: func(t *tester) { sealPaging(t, t.another()) }},
-		{Name: "handles/one-seal", Rule: "of several seals of the same events exactly one is made, through whatever handles", run: func(t *tester) {
+		{Name: "handles/one-seal", Rule: "of several seals of the same events exactly one is made, through any handles", run: func(t *tester) {
 			oneSeal(t, t.b, t.another().b, t.another().b)
 		}},
 		{Name: "handles/seal-appends", Rule: "events that one handle appends while another seals stay in the tail", run: func(t *tester) { sealAndAppend(t, t.b, t.another().b) }},
-		{Name: "handles/seal-readers", Rule: "a handle sees an event that another seals at all times in the tail or in a segment", run: func(t *tester) { sealAndRead(t, t.b, t.another().b) }},
+		{Name: "handles/seal-readers", Rule: "a handle sees an event in the tail or in a segment at all times, also while another handle seals it", run: func(t *tester) { sealAndRead(t, t.b, t.another().b) }},
 	}
 }
 

@@ -258,7 +258,7 @@ func segmentsIDs(t *tester) {
 		for _, id := range []string{"a", "b"} {
 			t.newIDs(seen, id, fmt.Sprint("round ", round))
 		}
-		switch { // whatever has the largest ids is gone before the next round
+		switch { // the largest ids are gone before the next round
 		case round%2 == 0:
 			t.retireAll("a")
 			t.retireAll("b")

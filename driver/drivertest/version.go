@@ -10,7 +10,7 @@ import (
 // to prove.
 func versionCases() []Case {
 	return []Case{
-		{Name: "version/moves", Rule: "Version is another once a change was made, through whatever handle", run: versionMoves},
+		{Name: "version/moves", Rule: "Version is another number once a change was made, through any handle", run: versionMoves},
 		{Name: "version/closed", Rule: "after Close, Version returns ErrClosed", run: versionClosed},
 	}
 }
