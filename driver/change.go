@@ -32,10 +32,10 @@ type Change struct {
 	// Retire takes segments of the run out of force, of which ID and First are given;
 	// others are passed over.
 	Retire []Segment
-	// Remove removes entries. It is done before Put.
+	// Remove removes entries, before Put.
 	Remove []EntryRange
-	// Put sets entries, each key once. They come with a Head or an Append, and do not
-	// change the revision.
+	// Put sets entries, each key once. Remove and Put come with a Head or an Append, and
+	// do not change the revision.
 	Put []Entry
 	// Drop removes the run with all its records, segments, entries and slots. The other
 	// fields, but for Run, Revision and Last, are then ignored.
