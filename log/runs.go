@@ -64,6 +64,11 @@ type cursor struct {
 	from, to placed
 }
 
+// before reports whether a run was given before, in a listing newest first.
+func (c *cursor) before(h *driver.Head) bool {
+	return descending(h, &driver.Head{Recency: c.recency, Run: c.run}) <= 0
+}
+
 func parseCursor(s string) (cursor, error) {
 	var c cursor
 	if s == "" {
@@ -147,7 +152,7 @@ func (l *Log) list(ctx context.Context, opts RunsOptions, after cursor, give fun
 		if err != nil || few {
 			for i := range all {
 				h := &all[i]
-				if after.run != "" && descending(h, &driver.Head{Recency: after.recency, Run: after.run}) <= 0 {
+				if after.run != "" && after.before(h) {
 					continue
 				}
 				if !give(h, listed{}) {
@@ -216,7 +221,8 @@ func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give 
 		}
 		full := len(page) == req.Limit
 		at := listed{from: placed{req.After.Place, req.After.Run}, to: placeOf(&page[len(page)-1])}
-		if !givePage(page, at, func(*driver.Head) bool { return false }, give) || !full {
+		// A cursor without a page is of runs of a prefix that were few then.
+		if !givePage(page, at, func(h *driver.Head) bool { return after.run != "" && after.to.run == "" && after.before(h) }, give) || !full {
 			return nil
 		}
 		req.After = at.to.head()
@@ -240,9 +246,7 @@ func (l *Log) restOfPage(ctx context.Context, req driver.HeadsRequest, after cur
 			break
 		}
 	}
-	last := &driver.Head{Recency: after.recency, Run: after.run}
-	given := func(h *driver.Head) bool { return descending(h, last) <= 0 }
-	return givePage(all, listed{from: after.from, to: after.to}, given, give), nil
+	return givePage(all, listed{from: after.from, to: after.to}, after.before, give), nil
 }
 
 func (l *Log) page(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
