@@ -29,11 +29,8 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 func (b *Backend) change(c *driver.Change) driver.Result {
 	r, ok := b.runs.Get(c.Run)
 	switch {
-	case !fits(r, c) && !ok:
-		return driver.Result{Err: driver.ErrConflict}
 	case !fits(r, c):
-		h := r.head()
-		return driver.Result{Err: driver.ErrConflict, Head: &h}
+		return conflict(r)
 	case c.Drop:
 		b.displace(r)
 		b.runs.Delete(c.Run)
@@ -41,22 +38,21 @@ func (b *Backend) change(c *driver.Change) driver.Result {
 	case !ok && c.Head == nil:
 		return driver.Result{Err: &driver.Error{Run: c.Run, Reason: "a new run needs a head", Err: driver.ErrInvalid}}
 	case !ok:
-		r = newRun()
-		r.row.Run = c.Run
+		r = newRun(c.Run)
 		b.runs.Set(c.Run, r)
-	default:
-		b.displace(r)
 	}
-	was := r.row.Class
 	b.write(r, c)
-	if c.Class != nil {
-		r.row.Class = *c.Class
-	}
-	if c.Head != nil || r.row.Class != was || r.recency() >= r.row.Place+driver.Lag {
-		r.row.Place = r.recency()
-	}
-	b.place(r)
+	b.move(r, c)
 	return driver.Result{Revision: r.row.Revision, Added: b.replace(r, c)}
+}
+
+func conflict(r *run) driver.Result {
+	res := driver.Result{Err: driver.ErrConflict}
+	if r != nil {
+		h := r.head()
+		res.Head = &h
+	}
+	return res
 }
 
 // fits reports whether a run is where a change expects it; nil is one that isn't there.
@@ -102,6 +98,23 @@ func (b *Backend) write(r *run, c *driver.Change) {
 	for _, e := range c.Put {
 		r.entries.Set(string(e.Key), bytes.Clone(e.Value))
 	}
+}
+
+// move lists a run where it belongs after a change, if it isn't there.
+func (b *Backend) move(r *run, c *driver.Change) {
+	at, class := r.row.Place, r.row.Class
+	if c.Class != nil {
+		class = *c.Class
+	}
+	if c.Head != nil || class != r.row.Class || r.recency() >= at+driver.Lag {
+		at = r.recency()
+	}
+	if at == r.row.Place && class == r.row.Class {
+		return
+	}
+	b.displace(r)
+	r.row.Place, r.row.Class = at, class
+	b.place(r)
 }
 
 // replace takes segments out of force and puts others in force, and returns their ids.

@@ -38,7 +38,7 @@ func (b *Backend) place(r *run) {
 	b.classes.Set(place{class: r.row.Class, at: r.row.Place, id: r.row.Run, run: r})
 }
 
-// displace undoes place. It wants the lock held, and the row as it was.
+// displace undoes place, if it was done. It wants the lock held, and the row as it was.
 func (b *Backend) displace(r *run) {
 	b.places.Delete(place{at: r.row.Place, id: r.row.Run})
 	b.classes.Delete(place{class: r.row.Class, at: r.row.Place, id: r.row.Run})

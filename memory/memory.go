@@ -12,6 +12,12 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
+var (
+	_ driver.Backend   = (*Backend)(nil)
+	_ driver.Eraser    = (*Backend)(nil)
+	_ driver.Versioner = (*Backend)(nil)
+)
+
 // Backend implements [driver.Backend], [driver.Eraser] and [driver.Versioner] in memory.
 // Durable means here: until Close.
 type Backend struct {

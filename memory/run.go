@@ -18,8 +18,9 @@ type run struct {
 	slots    slots
 }
 
-func newRun() *run {
-	return &run{segments: newSegments(), slots: slots{}}
+// newRun returns a run in no place: its row has Place 0, which no recency is.
+func newRun(id string) *run {
+	return &run{row: driver.Head{Run: id}, segments: newSegments(), slots: slots{}}
 }
 
 // last returns the seq of the run's last event.
