@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	sqldriver "database/sql/driver"
 	"math"
 	"strconv"
 
@@ -144,11 +143,13 @@ func (b *Backend) appendAll(c *driver.Change, revision uint64) (bool, error) {
 
 // appendOne adds a record if nothing speaks against it, and returns how many it added.
 func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (int64, error) {
-	row := b.event(eventID(rk, r.Seq), r)
+	id := eventID(rk, r.Seq)
 	if !b.shared {
-		return b.affected(appendEventSQL, append(row, changes, run)...)
+		b.row = append(appendBody(append(b.row[:0], id), r), changes, run)
+		return b.affected(appendEventSQL, b.row...)
 	}
-	res, err := b.exec(insertBodySQL, row[1:]...)
+	b.row = appendBody(b.row[:0], r)
+	res, err := b.exec(insertBodySQL, b.row...)
 	if err != nil {
 		return 0, err
 	}
@@ -156,19 +157,12 @@ func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (in
 	if err != nil {
 		return 0, err
 	}
-	n, err := b.affected(appendRecentSQL, row[0], body, changes, run)
+	n, err := b.affected(appendRecentSQL, id, body, changes, run)
 	b.recent += n
 	if err == nil && n == 0 {
 		_, err = b.exec(`DELETE FROM bodies WHERE n = ?`, body)
 	}
 	return n, err
-}
-
-// event returns an event's id and the columns of bodyList. They are valid until the next
-// call.
-func (b *Backend) event(id int64, r *driver.Record) []sqldriver.Value {
-	b.eventRow = appendBody(append(b.eventRow[:0], id), r)
-	return b.eventRow
 }
 
 // learn notes that a change's records were appended, at a revision.

@@ -322,7 +322,8 @@ func (b *Backend) rewrite(rk int64, recs []driver.Record) error {
 		if !there[i] {
 			continue
 		}
-		if _, err := b.exec(insertEventSQL, b.event(eventID(rk, recs[i].Seq), &recs[i])...); err != nil {
+		b.row = appendBody(append(b.row[:0], eventID(rk, recs[i].Seq)), &recs[i])
+		if _, err := b.exec(insertEventSQL, b.row...); err != nil {
 			return err
 		}
 	}

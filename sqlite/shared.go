@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	sqldriver "database/sql/driver"
 	"strings"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -112,10 +111,11 @@ type placed struct {
 
 // placeEvents writes as many events as the two statements take.
 func (b *Backend) placeEvents(bodies, places string, events []placed) error {
-	args := make([]sqldriver.Value, 0, bodyColumns*manyRows)
+	args := b.row[:0]
 	for _, e := range events {
 		args = appendBody(args, e.Record)
 	}
+	b.row = args
 	res, err := b.exec(bodies, args...)
 	if err != nil {
 		return err

@@ -77,21 +77,21 @@ type Backend struct {
 
 	// writing has room for one: the writer puts something in. It is a channel, so that
 	// a caller whose context ends can stop waiting. It guards the fields below.
-	writing  chan struct{}
-	writers  *sql.DB // at most one connection; nil when ReadOnly
-	conn     *sql.Conn
-	writes   map[string]*statement // of conn, by text
-	asks     prepared              // of conn: the statements that return rows
-	timeout  time.Duration         // conn's busy_timeout
-	failed   error                 // why nothing may be written any more
-	seen     int64                 // conn's data_version when it was last read
-	known    map[string]standing   // by run: a cache
-	shared   bool                  // the transaction's events go to bodies
-	recent   int64                 // rows of recent, at least if no other process settles them
-	erased   bool                  // the WAL may still hold what was erased
-	checked  time.Time             // when stillThere last looked
-	commits  int                   // transactions that were made or tried: see lengthen
-	eventRow []sqldriver.Value     // the columns of the event at hand, to be used again
+	writing chan struct{}
+	writers *sql.DB // at most one connection; nil when ReadOnly
+	conn    *sql.Conn
+	writes  map[string]*statement // of conn, by text
+	asks    prepared              // of conn: the statements that return rows
+	timeout time.Duration         // conn's busy_timeout
+	failed  error                 // why nothing may be written any more
+	seen    int64                 // conn's data_version when it was last read
+	known   map[string]standing   // by run: a cache
+	shared  bool                  // the transaction's events go to bodies
+	recent  int64                 // rows of recent, at least if no other process settles them
+	erased  bool                  // the WAL may still hold what was erased
+	checked time.Time             // when stillThere last looked
+	commits int                   // transactions that were made or tried: see lengthen
+	row     []sqldriver.Value     // room for the columns of the event at hand
 
 	// watching guards a connection for Version alone, made by its first call.
 	watching sync.Mutex
