@@ -64,7 +64,12 @@ func (l *Log) await(ctx context.Context, p *pending) {
 				p.finish(fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
 				return
 			}
-			<-p.done // the writer has it: it lets go unless the commit has begun
+			// The writer has it, and lets go unless the commit has begun.
+			select {
+			case <-p.done:
+			case l.writer <- struct{}{}: // it may have put it back
+				l.release()
+			}
 		}
 	}
 }
