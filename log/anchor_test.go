@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -49,7 +50,7 @@ func TestTruncateFront(t *testing.T) {
 						case ev.Seq < first:
 							require.ErrorIs(t, err, log.ErrDropped)
 							require.ErrorIs(t, err, log.ErrNotFound)
-							require.ErrorContains(t, err, fmt.Sprintf(`run "specimen" seq %d: not found: dropped: event %d went with all up to seq %d at 20`, ev.Seq, ev.Seq, first-1))
+							require.ErrorContains(t, err, fmt.Sprintf(`run "specimen" seq %d: not found: dropped: event %d was removed when the run was truncated through seq %d at 20`, ev.Seq, ev.Seq, first-1))
 							require.ErrorContains(t, err, ": seven years are over")
 							_, err = l.Header(t.Context(), specimenRun, ev.Seq)
 							require.ErrorIs(t, err, log.ErrDropped)
@@ -68,24 +69,28 @@ func TestTruncateFront(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, a, have)
 				}
-				// It goes on, and by an event whose parent is gone.
+				// It can be continued, but not from what is gone.
 				l := open(t, s.b, small)
-				for _, parent := range []uint64{0, 1} {
-					ev, err := l.Append(t.Context(), log.Append{Header: log.Header{RunID: specimenRun, NodeID: "more", Kind: log.JSON}, State: s.events[39].State, Parent: parent})
-					require.NoError(t, err)
-					require.Equal(t, max(parent, specimenSize*(1-parent)), ev.Parent)
+				more := log.Append{Header: log.Header{RunID: specimenRun, NodeID: "more", Kind: log.JSON}, State: s.events[39].State}
+				for _, gone := range []log.Position{{Seq: 1}, s.events[0].Position()} {
+					a := more
+					a.From = gone
+					_, err := l.Append(t.Context(), a)
+					require.ErrorIs(t, err, log.ErrDropped)
 				}
+				require.EqualValues(t, specimenSize, add(t, l, more).Parent)
+				more.From = s.events[first-1].Position()
+				require.Equal(t, first, add(t, l, more).Parent)
 				var line []uint64
 				for ev, err := range l.History(t.Context(), specimenRun, log.HistoryOptions{Lineage: true}) {
 					require.NoError(t, err)
 					line = append(line, ev.Seq)
 				}
-				require.Equal(t, []uint64{specimenSize + 2}, line)
+				require.Equal(t, []uint64{specimenSize + 2, first}, line[:2])
+				require.Equal(t, first, slices.Min(line))
 				_, err := l.Seal(t.Context(), specimenRun, log.SealOptions{Whole: true})
 				require.NoError(t, err)
-				rep, err := l.Verify(t.Context(), specimenRun)
-				require.NoError(t, err)
-				require.True(t, rep.Intact(), "%s", rep)
+				requireIntact(t, l, specimenRun)
 			})
 		}
 	}
@@ -118,7 +123,7 @@ func TestForgedAnchor(t *testing.T) {
 	t.Parallel()
 	const first = 13
 	s := truncated(t, first, true)
-	h, err := s.b.Head(t.Context(), specimenRun)
+	h, err := s.b.Head(t.Context(), driver.HeadRequest{Run: specimenRun})
 	require.NoError(t, err)
 	anchor := func(seq uint64) string {
 		r := s.records[seq-1]
@@ -126,19 +131,23 @@ func TestForgedAnchor(t *testing.T) {
 	}
 	is := anchor(first - 1)
 	require.Contains(t, string(h.Data), is)
+	withNote := is + fmt.Sprintf(`"stored":%d,"note":2`, s.records[first-2].Stored)
+	require.Contains(t, string(h.Data), withNote)
 	for name, c := range map[string]struct{ to, want string }{
-		"another hash":  {bytesReplace(is, s.records[first-2].Hash.String(), s.records[4].Hash.String()), "no note says that the events up to it were dropped, with the hash " + s.records[4].Hash.String()},
+		"another hash":  {bytesReplace(is, s.records[first-2].Hash.String(), s.records[4].Hash.String()), "with the hash " + s.records[4].Hash.String() + ", and no note says that the events up to it were dropped"},
 		"other bytes":   {bytesReplace(is, fmt.Sprintf(`"bytes":%d`, s.records[first-2].Bytes), `"bytes":7`), "no note says"},
-		"moved forward": {anchor(25), "the run begins after seq 25, and no note says"},
-		"moved back":    {anchor(5), "the run begins after seq 5, and no note says"},
+		"another note":  {is + fmt.Sprintf(`"stored":%d,"note":1`, s.records[first-2].Stored), "no note says"},
+		"moved forward": {anchor(25), "the run begins after seq 25, with the hash " + s.records[24].Hash.String() + ", and no note says"},
+		"moved back":    {anchor(5), "the run begins after seq 5, with the hash " + s.records[4].Hash.String() + ", and no note says"},
 		"none":          {`"was":{`, "the event is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *log.Head) {
+			l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) {
 				data := bytes.Replace(h.Data, []byte(is), []byte(c.to), 1)
 				require.NotEqual(t, data, h.Data)
-				h.Data, h.Sum = data, log.HeadSum(h.Run, h.Tail, data)
+				h.Data = data
+				h.Sum = log.HeadSum(h)
 			}}, small)
 			rep, err := l.Verify(t.Context(), specimenRun)
 			require.NoError(t, err)
@@ -149,27 +158,43 @@ func TestForgedAnchor(t *testing.T) {
 	}
 	t.Run("without its note", func(t *testing.T) {
 		t.Parallel()
-		l := open(t, &tapped{Backend: s.b.Backend, onRecord: func(run string, r *log.Record) bool {
-			if run == specimenRun+"\x00notes" { // it says that it is of another life
-				r.State = bytes.ReplaceAll(r.State, []byte(s.life), []byte("0123456789abcdef0123456789abcdef"))
-			}
-			return true
-		}}, small)
-		_, err := l.Verify(t.Context(), specimenRun)
-		require.ErrorIs(t, err, log.ErrCorrupt)
+		l := open(t, &tapped{Backend: s.b.Backend, onEntry: func(_ string, e *driver.Entry) bool { return !bytes.Equal(e.Key, log.NoteKey(2)) }}, small)
+		rep, err := l.Verify(t.Context(), specimenRun)
+		require.NoError(t, err)
+		require.False(t, rep.Intact())
+		require.ErrorContains(t, rep.Problems[0], "note 2 is missing")
+		require.ErrorContains(t, rep.Problems[1], "no note says")
 		_, err = l.At(t.Context(), specimenRun, 3)
 		require.ErrorIs(t, err, log.ErrCorrupt)
 	})
 	t.Run("with another note", func(t *testing.T) {
 		t.Parallel()
-		// Who moves it in both still has the oldest segment against him.
-		b := &heads{&tapped{Backend: s.b.Backend}, func(h *log.Head) {
-			h.Data = bytes.Replace(h.Data, []byte(is), []byte(anchor(20)), 1)
-			h.Sum = log.HeadSum(h.Run, h.Tail, h.Data)
+		// Who moves it in both, and makes the notes' hash chain anew, still has the oldest
+		// segment against him.
+		notes := slices.Collect(func(yield func([]byte) bool) {
+			for _, key := range [][]byte{log.NoteKey(1), log.NoteKey(2)} {
+				es, err := s.b.Entries(t.Context(), driver.EntriesRequest{Run: specimenRun, EntryRange: driver.EntryRange{From: key}, Limit: 1})
+				require.NoError(t, err)
+				yield(es[0].Value)
+			}
+		})
+		was := log.NoteHash(2, log.NoteHash(1, log.Digest{}, s.life, notes[0]), s.life, notes[1])
+		forged := bytes.ReplaceAll(notes[1], fmt.Appendf(nil, `"seq":%d`, first-1), []byte(`"seq":20`))
+		forged = bytes.ReplaceAll(forged, []byte(s.records[first-2].Hash.String()), []byte(s.records[19].Hash.String()))
+		forged = bytes.ReplaceAll(forged, fmt.Appendf(nil, `"bytes":%d`, s.records[first-2].Bytes), fmt.Appendf(nil, `"bytes":%d`, s.records[19].Bytes))
+		is2 := log.NoteHash(2, log.NoteHash(1, log.Digest{}, s.life, notes[0]), s.life, forged)
+		tap := &tapped{Backend: s.b.Backend, onEntry: func(_ string, e *driver.Entry) bool {
+			if bytes.Equal(e.Key, log.NoteKey(2)) {
+				e.Value = forged
+			}
+			return true
 		}}
-		l := open(t, b, small)
-		require.NoError(t, l.AddNote(t.Context(), specimenRun, log.Note{Kind: "anchor",
-			Data: fmt.Appendf(nil, `{"seq":20,"hash":%q,"bytes":%d,"reason":"forged"}`, s.records[19].Hash.String(), s.records[19].Bytes)}))
+		l := open(t, &heads{tap, func(h *driver.Head) {
+			require.Contains(t, string(h.Data), was.String())
+			h.Data = bytes.Replace(h.Data, []byte(is), []byte(anchor(20)), 1)
+			h.Data = bytes.Replace(h.Data, []byte(was.String()), []byte(is2.String()), 1)
+			h.Sum = log.HeadSum(h)
+		}}, small)
 		rep, err := l.Verify(t.Context(), specimenRun)
 		require.NoError(t, err)
 		require.EqualValues(t, 21, rep.BrokenAt)
@@ -188,7 +213,7 @@ func bytesReplace(s, old, new string) string {
 func TestAnchorOfADamagedHead(t *testing.T) {
 	t.Parallel()
 	s := truncated(t, 13, false)
-	l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *log.Head) { h.Sum++ }}, small)
+	l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) { h.Sum++ }}, small)
 	for seq := uint64(13); seq <= specimenSize; seq++ {
 		ev, err := l.At(t.Context(), specimenRun, seq)
 		if s.events[seq-1].Pruned {
@@ -236,7 +261,7 @@ func TestExportOfATruncatedRun(t *testing.T) {
 				require.NoError(t, s.same(have))
 			}
 		}
-		ev, err := l.Visit(t.Context(), specimenRun, "look", 13)
+		ev, err := l.Visit(t.Context(), specimenRun, "look", 13, log.Position{})
 		require.NoError(t, err)
 		require.EqualValues(t, 39, ev.Seq)
 		// It can be truncated further, sealed anew and pruned.
@@ -248,12 +273,14 @@ func TestExportOfATruncatedRun(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "intact from anchor 19: 21 events, head "+want.Hash.String(), rep.String())
 
-		for name, change := range map[string]func(*log.Anchor){
-			"another seq":  func(a *log.Anchor) { a.Seq-- },
-			"another hash": func(a *log.Anchor) { a.Hash[0]++ },
-			"other bytes":  func(a *log.Anchor) { a.Bytes++ },
-			"no bytes":     func(a *log.Anchor) { a.Bytes = -1 },
-			"all events":   func(a *log.Anchor) { a.Seq = specimenSize },
+		for name, change := range map[string]func(*log.ManifestAnchor){
+			"another seq":  func(a *log.ManifestAnchor) { a.Seq-- },
+			"another hash": func(a *log.ManifestAnchor) { a.Hash[0]++ },
+			"other bytes":  func(a *log.ManifestAnchor) { a.Bytes++ },
+			"no bytes":     func(a *log.ManifestAnchor) { a.Bytes = -1 },
+			"all events":   func(a *log.ManifestAnchor) { a.Seq = specimenSize },
+			"no note":      func(a *log.ManifestAnchor) { a.Note = 0 },
+			"another note": func(a *log.ManifestAnchor) { a.Note = 1 },
 		} {
 			forged, a := p, *p.Anchor
 			change(&a)
@@ -295,7 +322,7 @@ func TestTruncatedWhileItIsRead(t *testing.T) {
 
 	// Between the look at the run and the first page.
 	done := false
-	b.onRecord = func(run string, _ *log.Record) bool {
+	b.onRecord = func(run string, _ *driver.Record) bool {
 		if run == "run" && !done {
 			done = true
 			_, err := open(t, &tapped{Backend: b.Backend}, log.Options{}).TruncateFront(t.Context(), "run", 1400, "again")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -40,7 +41,7 @@ func TestBomb(t *testing.T) {
 	const most = 4 << 20
 	skippable := append([]byte{0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0x7f}, make([]byte, 100)...)
 	for _, seq := range []uint64{1, 21, 26, specimenSize} {
-		for _, encoding := range []log.Encoding{log.Zstd, log.DeltaZstd} {
+		for _, encoding := range []log.Encoding{driver.Zstd, driver.DeltaZstd} {
 			size := s.events[seq-1].Size
 			for name, bomb := range map[string][]byte{
 				"claims 1 GiB":             frame(1<<30, 1),
@@ -55,14 +56,14 @@ func TestBomb(t *testing.T) {
 				"skippable":                skippable,
 				"after a skippable":        append([]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, frame(200e6, 200e6)...),
 			} {
-				l := s.damaged(t, func(r *log.Record) bool {
+				l := s.damaged(t, func(r *driver.Record) bool {
 					if r.Seq == seq {
 						if r.State != nil {
 							r.State = bomb
 						}
-						if encoding == log.DeltaZstd && r.Base == 0 {
+						if encoding == driver.DeltaZstd && r.Base == 0 {
 							r.Base, r.Links = seq-1, 200
-						} else if encoding == log.Zstd {
+						} else if encoding == driver.Zstd {
 							r.Base, r.Links = 0, 0
 						}
 						r.Encoding = encoding

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -29,25 +30,25 @@ func (u unit) String() string {
 
 // layout is how a run is stored.
 type layout struct {
-	head     log.Head
-	segments []log.Segment
-	records  []log.Record // of the tail
+	head     driver.Head
+	segments []driver.Segment
+	records  []driver.Record // of the tail
 	// needs says what each event can't be read without.
 	needs map[uint64]map[unit]bool
 }
 
 // readLayout reads how a run is stored; nil if there is none.
-func readLayout(t require.TestingT, b log.Backend, run string) *layout {
+func readLayout(t require.TestingT, b driver.Backend, run string) *layout {
 	ctx := context.Background()
-	h, err := b.Head(ctx, run)
+	h, err := b.Head(ctx, driver.HeadRequest{Run: run})
 	if err != nil {
 		require.ErrorIs(t, err, log.ErrNotFound)
 		return nil
 	}
 	y := &layout{head: h, needs: map[uint64]map[unit]bool{}}
-	y.segments, err = b.Segments(ctx, run)
+	y.segments, err = b.Segments(ctx, driver.SegmentsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: math.MaxInt32})
 	require.NoError(t, err)
-	y.records, err = b.Records(ctx, log.RecordsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: math.MaxInt32})
+	y.records, err = b.Records(ctx, driver.RecordsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: math.MaxInt32})
 	require.NoError(t, err)
 	next := uint64(1)
 	if len(y.segments) > 0 { // what came before was dropped
@@ -65,7 +66,7 @@ func readLayout(t require.TestingT, b log.Backend, run string) *layout {
 		require.Equal(t, next, r.Seq, "records follow each other")
 		next++
 		needs := map[unit]bool{{first: r.Seq}: true}
-		if r.Base != 0 {
+		if r.Encoding == driver.Delta || r.Encoding == driver.DeltaZstd {
 			require.Less(t, r.Base, r.Seq, "a delta of the tail is on an older state")
 			for u := range y.needs[r.Base] {
 				needs[u] = true
@@ -89,7 +90,7 @@ func (y *layout) dependents() map[unit]int {
 
 // requireBound wants no row and no segment of a run to be needed by more than 256
 // events. It returns how many need the one that most do.
-func requireBound(t require.TestingT, b log.Backend, run string) int {
+func requireBound(t require.TestingT, b driver.Backend, run string) int {
 	y := readLayout(t, b, run)
 	if y == nil {
 		return 0

@@ -2,20 +2,19 @@ package log_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
 // meanwhile makes others do something right before the nth Apply from now: after
 // the Log has looked where the run stands.
 func (b *tapped) meanwhile(others ...func()) {
-	b.onApply = func(changes []log.Change, apply applyFunc) ([]log.Result, error) {
+	b.onApply = func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
 		if len(others) > 0 {
 			next := others[0]
 			others = others[1:]
@@ -23,7 +22,7 @@ func (b *tapped) meanwhile(others ...func()) {
 				next()
 			}
 		}
-		return apply(changes)
+		return apply(ctx, changes)
 	}
 }
 
@@ -50,72 +49,105 @@ func TestConflict(t *testing.T) {
 		deletes(t, w)
 		appends("A", "B", "C", "D")(t, w)
 	}
+	again := func(t *testing.T, w writers) {
+		deletes(t, w)
+		appends("a", "b", "c")(t, w)
+	}
+	// at returns what an append that continues from what was loaded says.
+	at := func(seq uint64) func(*log.Append, []log.Event) {
+		return func(a *log.Append, loaded []log.Event) { a.From = loaded[seq-1].Position() }
+	}
+	next := func(seq uint64) func(*log.Append, []log.Event) {
+		return func(a *log.Append, loaded []log.Event) {
+			p := loaded[seq-1].Position()
+			a.Expect = &p
+		}
+	}
+	bare := func(seq uint64) func(*log.Append, []log.Event) {
+		return func(a *log.Append, _ []log.Event) { a.From.Seq = seq }
+	}
+	begin := func(a *log.Append, _ []log.Event) { a.Begin = true }
 	for _, c := range []struct {
 		name   string
 		before func(*testing.T, writers)
 		others []func(*testing.T, writers) // before the first Apply, the second, …
-		append func(*log.Append)
+		append func(a *log.Append, loaded []log.Event)
 		want   []string
 		err    error
 	}{
 		{
-			"it continues from what it would have continued from", three,
+			"it continues from the newest event that is there", three,
 			[]func(*testing.T, writers){appends("x")}, nil,
-			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<3 mine"}, nil,
+			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<4 mine"}, nil,
 		},
 		{
 			"also after many conflicts", three,
 			[]func(*testing.T, writers){appends("x"), appends("y", "z"), appends("u")}, nil,
-			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<4 y", "6<5 z", "7<6 u", "8<3 mine"}, nil,
+			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<4 y", "6<5 z", "7<6 u", "8<7 mine"}, nil,
+		},
+		{
+			"it keeps the parent that it loaded", three,
+			[]func(*testing.T, writers){appends("x")}, at(3),
+			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<3 mine"}, nil,
 		},
 		{
 			"it keeps the parent that it names", three,
-			[]func(*testing.T, writers){appends("x")}, func(a *log.Append) { a.Parent = 2 },
+			[]func(*testing.T, writers){appends("x")}, bare(2),
 			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<2 mine"}, nil,
 		},
 		{
 			"a root stays one", three,
-			[]func(*testing.T, writers){appends("x")}, func(a *log.Append) { a.Root = true },
+			[]func(*testing.T, writers){appends("x")}, func(a *log.Append, _ []log.Event) { a.Root = true },
 			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x", "5<0 mine"}, nil,
 		},
 		{
 			"a parent that is not there yet is refused without a try", three,
-			[]func(*testing.T, writers){appends("x")}, func(a *log.Append) { a.Parent = 4 },
+			[]func(*testing.T, writers){appends("x")}, bare(4),
 			[]string{"1<0 a", "2<1 b", "3<2 c"}, log.ErrNotFound,
 		},
 		{
 			"one that must be next is refused", three,
-			[]func(*testing.T, writers){appends("x")}, func(a *log.Append) { a.After, a.CheckAfter = 3, true },
+			[]func(*testing.T, writers){appends("x")}, next(3),
 			[]string{"1<0 a", "2<1 b", "3<2 c", "4<3 x"}, log.ErrConflict,
 		},
 		{
 			"the first event of a run comes second", func(*testing.T, writers) {},
 			[]func(*testing.T, writers){appends("x")}, nil,
-			[]string{"1<0 x", "2<0 mine"}, nil,
+			[]string{"1<0 x", "2<1 mine"}, nil,
 		},
 		{
 			"one that must be the first is refused", func(*testing.T, writers) {},
-			[]func(*testing.T, writers){appends("x")}, func(a *log.Append) { a.CheckAfter = true },
+			[]func(*testing.T, writers){appends("x")}, begin,
 			[]string{"1<0 x"}, log.ErrConflict,
 		},
 		{
-			"in a new life of the run it continues from nothing", three,
+			"in a new life of the run it continues from that", three,
 			[]func(*testing.T, writers){reborn}, nil,
-			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D", "5<0 mine"}, nil,
+			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D", "5<4 mine"}, nil,
 		},
 		{
-			"also if that moves on", three,
-			[]func(*testing.T, writers){reborn, appends("E")}, nil,
-			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D", "5<4 E", "6<0 mine"}, nil,
+			"a bare seq is held to the run as it is", three,
+			[]func(*testing.T, writers){reborn}, bare(2),
+			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D", "5<2 mine"}, nil,
 		},
 		{
-			"a parent in an earlier life is not there", three,
-			[]func(*testing.T, writers){reborn}, func(a *log.Append) { a.Parent = 3 },
-			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D"}, log.ErrNotFound,
+			"a position of an earlier life is refused", three,
+			[]func(*testing.T, writers){reborn}, at(2),
+			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D"}, log.ErrConflict,
+		},
+		{
+			"also that of the newest event, which the new life has, too", three,
+			[]func(*testing.T, writers){again}, at(3),
+			[]string{"1<0 a", "2<1 b", "3<2 c"}, log.ErrConflict,
+		},
+		{
+			"also as what must be the newest", three,
+			[]func(*testing.T, writers){again}, next(3),
+			[]string{"1<0 a", "2<1 b", "3<2 c"}, log.ErrConflict,
 		},
 		{
 			"one that must be next is refused by a new life", three,
-			[]func(*testing.T, writers){reborn}, func(a *log.Append) { a.After, a.CheckAfter = 3, true },
+			[]func(*testing.T, writers){reborn}, next(3),
 			[]string{"1<0 A", "2<1 B", "3<2 C", "4<3 D"}, log.ErrConflict,
 		},
 		{
@@ -124,8 +156,12 @@ func TestConflict(t *testing.T) {
 			[]string{"1<0 mine"}, nil,
 		},
 		{
+			"one that must be the first is refused by a run that is there", three, nil, begin,
+			[]string{"1<0 a", "2<1 b", "3<2 c"}, log.ErrConflict,
+		},
+		{
 			"a parent in a deleted run is not there", three,
-			[]func(*testing.T, writers){deletes}, func(a *log.Append) { a.Parent = 3 },
+			[]func(*testing.T, writers){deletes}, at(3),
 			nil, log.ErrNotFound,
 		},
 	} {
@@ -140,7 +176,13 @@ func TestConflict(t *testing.T) {
 			}
 			a := event(run, "mine")
 			if c.append != nil {
-				c.append(&a)
+				var loaded []log.Event
+				for ev, err := range w.mine.History(t.Context(), run, log.HistoryOptions{}) {
+					if err == nil {
+						loaded = append(loaded, *ev)
+					}
+				}
+				c.append(&a, loaded)
 			}
 			b.meanwhile(others...)
 			ev, err := w.mine.Append(t.Context(), a)
@@ -168,7 +210,7 @@ func TestConflict(t *testing.T) {
 // together appends events that are queued in this order and committed by one
 // Apply, and returns what became of each. It wants to be in a bubble, and a
 // storage whose onApply is free.
-func together(t *testing.T, l *log.Log, b *tapped, appends []log.Append, others ...func()) ([]log.Event, []error) {
+func together(t *testing.T, l *log.Log, b *tapped, appends []log.Append, others ...func()) ([]log.Appended, []error) {
 	t.Helper()
 	release := make(chan struct{})
 	b.meanwhile(append([]func(){func() { <-release }}, others...)...)
@@ -178,7 +220,7 @@ func together(t *testing.T, l *log.Log, b *tapped, appends []log.Append, others 
 		leader <- err
 	}()
 	synctest.Wait() // the leader is in Apply
-	events, errs := make([]log.Event, len(appends)), make([]error, len(appends))
+	events, errs := make([]log.Appended, len(appends)), make([]error, len(appends))
 	for i := range appends {
 		go func() { events[i], errs[i] = l.Append(context.Background(), appends[i]) }()
 		synctest.Wait() // it is queued
@@ -194,18 +236,14 @@ func together(t *testing.T, l *log.Log, b *tapped, appends []log.Append, others 
 func TestConflictOfSeveral(t *testing.T) {
 	t.Parallel()
 	const run = "run"
-	named := func(node string, parent uint64) log.Append {
+	named := func(node string, parent uint64) log.Append { return after(event(run, node), parent) }
+	next := func(node string, seq uint64) log.Append {
 		a := event(run, node)
-		a.Parent = parent
+		a.Expect = &log.Position{Seq: seq}
 		return a
 	}
-	after := func(node string, seq uint64) log.Append {
-		a := event(run, node)
-		a.After, a.CheckAfter = seq, true
-		return a
-	}
-	root := event(run, "root")
-	root.Root = true
+	root, begin := event(run, "root"), event(run, "begin")
+	root.Root, begin.Begin = true, true
 	for _, c := range []struct {
 		name    string
 		appends []log.Append
@@ -215,19 +253,23 @@ func TestConflictOfSeveral(t *testing.T) {
 	}{
 		{
 			"silent", []log.Append{event(run, "p"), event(run, "q"), event(run, "r")}, false,
-			[]string{"4<2 p", "5<4 q", "6<5 r"}, []error{nil, nil, nil},
+			[]string{"4<3 p", "5<4 q", "6<5 r"}, []error{nil, nil, nil},
 		},
 		{
 			"some name parents", []log.Append{named("p", 1), event(run, "q"), root, event(run, "r"), named("s", 2)}, false,
 			[]string{"4<1 p", "5<4 q", "6<0 root", "7<6 r", "8<2 s"}, []error{nil, nil, nil, nil, nil},
 		},
 		{
-			"some must be next", []log.Append{after("p", 2), event(run, "q"), after("r", 4), after("s", 9)}, false,
-			[]string{"4<2 q", "5<4 r"}, []error{log.ErrConflict, nil, nil, log.ErrConflict},
+			"some must be next", []log.Append{next("p", 2), event(run, "q"), next("r", 4), next("s", 9)}, false,
+			[]string{"4<3 q", "5<4 r"}, []error{log.ErrConflict, nil, nil, log.ErrConflict},
 		},
 		{
 			"in a new life", []log.Append{event(run, "p"), named("q", 2), event(run, "r"), root}, true,
-			[]string{"4<0 p", "5<4 r", "6<0 root"}, []error{nil, log.ErrNotFound, nil, nil},
+			[]string{"4<3 p", "5<2 q", "6<5 r", "7<0 root"}, []error{nil, nil, nil, nil},
+		},
+		{
+			"one must be the first", []log.Append{event(run, "p"), begin, event(run, "q")}, false,
+			[]string{"4<3 p", "5<4 q"}, []error{nil, log.ErrConflict, nil},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -270,8 +312,7 @@ func TestConflictAndReaders(t *testing.T) {
 			for _, run := range []string{"one", "two"} {
 				add(t, mine, event(run, "a"))
 			}
-			named := event("two", "named")
-			named.Parent = 1
+			named := after(event("two", "named"), 1)
 			_, errs := together(t, mine, b, []log.Append{event("one", "p"), event("two", "p"), named}, func() {
 				for _, run := range []string{"one", "two"} {
 					if reborn {
@@ -286,15 +327,14 @@ func TestConflictAndReaders(t *testing.T) {
 					require.NoError(t, err)
 				}
 			})
-			require.NoError(t, errs[0])
-			require.NoError(t, errs[1])
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
 			if reborn {
-				require.ErrorIs(t, errs[2], log.ErrNotFound)
-				require.Equal(t, []string{"1<0 x", "2<0 p"}, lineage(t, mine, "two"))
+				require.Equal(t, []string{"1<0 x", "2<1 p", "3<1 named"}, lineage(t, mine, "two"))
 				return
 			}
-			require.NoError(t, errs[2])
-			require.Equal(t, []string{"1<0 a", "2<1 x", "3<1 p", "4<1 named"}, lineage(t, mine, "two"))
+			require.Equal(t, []string{"1<0 a", "2<1 x", "3<2 p", "4<1 named"}, lineage(t, mine, "two"))
 		})
 	}
 }
@@ -316,102 +356,4 @@ func TestConflictOutlastsTheCaller(t *testing.T) {
 	require.ErrorContains(t, err, "nothing was written")
 	require.Equal(t, []string{"1<0 a", "2<1 x"}, lineage(t, other, "run"))
 	require.EqualValues(t, 3, add(t, mine, event("run", "next")).Seq)
-}
-
-// TestRepetition: to append the same again, because the answer was lost, answers
-// as the first time; anything else after the same event is a conflict.
-func TestRepetition(t *testing.T) {
-	t.Parallel()
-	const run = "run"
-	at := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
-	full := func(after uint64) log.Append {
-		a := event(run, "mine")
-		a.After, a.CheckAfter = after, true
-		a.Header.Metadata = log.Metadata{GraphID: "g", Version: 2, Labels: map[string]string{"b": "2", "a": "1"}}
-		a.Header.Attempt = 3
-		return a
-	}
-	lost := errors.New("the line went dead")
-	for _, answer := range []struct {
-		name string
-		err  error
-		// same says that the same Log can be asked again.
-		same bool
-	}{
-		{"nothing was said", nil, true},
-		{"it was said that it did not happen", &log.NotAppliedError{Err: lost}, true},
-		{"nobody knows", lost, false},
-	} {
-		for _, last := range []uint64{0, 2} {
-			for _, c := range []struct {
-				name    string
-				timed   bool
-				later   bool // others have appended since
-				change  func(*log.Append)
-				refused bool
-			}{
-				{name: "the same"},
-				{name: "the same with its time", timed: true},
-				{name: "the same, and the run has moved on", later: true},
-				{name: "it names the parent that it had anyway", change: func(a *log.Append) { a.Parent = last }},
-				{name: "another state", change: func(a *log.Append) { a.State = append(a.State, ' ') }, refused: true},
-				{name: "another node", change: func(a *log.Append) { a.Header.NodeID = "other" }, refused: true},
-				{name: "another time", timed: true, change: func(a *log.Append) { a.Header.CreatedAt = at.Add(1) }, refused: true},
-				{name: "another label", change: func(a *log.Append) { a.Header.Metadata.Labels = map[string]string{"a": "1"} }, refused: true},
-				{name: "another parent", change: func(a *log.Append) { a.Parent, a.Root = 0, true }, refused: last > 0},
-			} {
-				t.Run(answer.name+"/"+c.name, func(t *testing.T) {
-					t.Parallel()
-					b := newTapped(t)
-					l := open(t, b, log.Options{})
-					for _, node := range []string{"a", "b"}[:last] {
-						add(t, l, event(run, node))
-					}
-					b.onApply = func(changes []log.Change, apply applyFunc) ([]log.Result, error) {
-						b.onApply = nil
-						res, err := apply(changes)
-						require.NoError(t, err)
-						return res, answer.err
-					}
-					a := full(last)
-					if c.timed {
-						a.Header.CreatedAt = at
-					}
-					_, err := l.Append(t.Context(), a)
-					require.ErrorIs(t, err, answer.err)
-					if !answer.same {
-						require.ErrorIs(t, err, log.ErrUnknownOutcome)
-						l = another(t, b)
-					}
-					if c.later {
-						add(t, l, event(run, "later"))
-					}
-					before, err := l.At(t.Context(), run, last+1)
-					require.NoError(t, err)
-					a = full(last)
-					if c.timed {
-						a.Header.CreatedAt = at
-					}
-					if c.change != nil {
-						c.change(&a)
-					}
-					ev, err := l.Append(t.Context(), a)
-					if c.refused {
-						require.ErrorIs(t, err, log.ErrConflict)
-					} else {
-						require.NoError(t, err)
-						require.Equal(t, before.Header, ev.Header)
-						require.Equal(t, before.Hash, ev.Hash)
-					}
-					r, err := l.Run(t.Context(), run)
-					require.NoError(t, err)
-					want := last + 1
-					if c.later {
-						want++
-					}
-					require.Equal(t, want, r.Last)
-				})
-			}
-		}
-	}
 }

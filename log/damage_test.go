@@ -9,65 +9,79 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
 // flips are ways to change single bytes of a record, some of each field.
-func flips(rec *log.Record) map[string][]func(*log.Record) {
-	out := map[string][]func(*log.Record){}
-	number := func(field string, size int, of func(*log.Record) (get func() uint64, set func(uint64))) {
+func flips(rec *driver.Record) map[string][]func(*driver.Record) {
+	out := map[string][]func(*driver.Record){}
+	number := func(field string, size int, of func(*driver.Record) (get func() uint64, set func(uint64))) {
 		for i := range size {
 			if i%3 != 0 && i != size-1 {
 				continue
 			}
-			out[field] = append(out[field], func(r *log.Record) {
+			out[field] = append(out[field], func(r *driver.Record) {
 				get, set := of(r)
 				set(get() ^ 0x11<<(8*i))
 			})
 		}
 	}
-	number("Seq", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Seq", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return r.Seq }, func(n uint64) { r.Seq = n }
 	})
-	number("Recency", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Recency", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return r.Recency }, func(n uint64) { r.Recency = n }
 	})
-	number("Encoding", 1, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Encoding", 1, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.Encoding) }, func(n uint64) { r.Encoding = log.Encoding(n) }
 	})
-	number("Base", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Flags", 1, func(r *driver.Record) (func() uint64, func(uint64)) {
+		return func() uint64 { return uint64(r.Flags) }, func(n uint64) { r.Flags = driver.Flags(n) }
+	})
+	number("Recoverable", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
+		return func() uint64 { return r.Recoverable }, func(n uint64) { r.Recoverable = n }
+	})
+	number("Tip", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
+		return func() uint64 { return r.Tip }, func(n uint64) { r.Tip = n }
+	})
+	number("Since", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
+		return func() uint64 { return r.Since }, func(n uint64) { r.Since = n }
+	})
+	number("Base", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return r.Base }, func(n uint64) { r.Base = n }
 	})
-	number("Links", 4, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Links", 4, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.Links) }, func(n uint64) { r.Links = uint32(n) }
 	})
-	number("Bytes", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Bytes", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.Bytes) }, func(n uint64) { r.Bytes = int64(n) }
 	})
-	number("Stored", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Stored", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.Stored) }, func(n uint64) { r.Stored = int64(n) }
 	})
-	number("Sum", 4, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("Sum", 4, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.Sum) }, func(n uint64) { r.Sum = uint32(n) }
 	})
-	number("StateLen", 8, func(r *log.Record) (func() uint64, func(uint64)) {
+	number("StateLen", 8, func(r *driver.Record) (func() uint64, func(uint64)) {
 		return func() uint64 { return uint64(r.StateLen) }, func(n uint64) { r.StateLen = int64(n) }
 	})
-	text := func(field string, size, step int, of func(*log.Record) []byte) {
+	text := func(field string, size, step int, of func(*driver.Record) []byte) {
 		for i := 0; i < size; i++ {
 			if i >= 12 && i < size-6 && i%step != 0 {
 				continue
 			}
-			out[field] = append(out[field], func(r *log.Record) {
+			out[field] = append(out[field], func(r *driver.Record) {
 				if b := of(r); i < len(b) { // a header alone has no state
 					b[i] ^= byte(1 + i%3*0x60)
 				}
 			})
 		}
 	}
-	text("Hash", len(rec.Hash), 8, func(r *log.Record) []byte { return r.Hash[:] })
-	text("Header", len(rec.Header), 19, func(r *log.Record) []byte { return r.Header })
-	text("State", len(rec.State), 71, func(r *log.Record) []byte { return r.State })
+	text("Hash", len(rec.Hash), 8, func(r *driver.Record) []byte { return r.Hash[:] })
+	text("StateHash", len(rec.StateHash), 8, func(r *driver.Record) []byte { return r.StateHash[:] })
+	text("Header", len(rec.Header), 19, func(r *driver.Record) []byte { return r.Header })
+	text("State", len(rec.State), 71, func(r *driver.Record) []byte { return r.State })
 	return out
 }
 
@@ -82,7 +96,7 @@ func TestDamage(t *testing.T) {
 			t.Run(fmt.Sprintf("%s of %d", field, seq), func(t *testing.T) {
 				t.Parallel()
 				for i, change := range changes {
-					l := s.damaged(t, func(r *log.Record) bool {
+					l := s.damaged(t, func(r *driver.Record) bool {
 						if r.Seq == seq {
 							change(r)
 						}
@@ -107,25 +121,25 @@ func TestExchange(t *testing.T) {
 	// The same run in an earlier life, and another: they differ from it in nothing
 	// that can't be helped.
 	earlier := newSpecimen(t)
-	other := func(r *log.Record) {
+	other := func(r *driver.Record) {
 		r.Header = bytes.Replace(r.Header, []byte(specimenRun), []byte("somebody"), 1)
 		r.Sum = log.RecordSum(s.life, r)
 	}
-	state := func(cut func([]byte) []byte) func(*log.Record) bool {
-		return func(r *log.Record) bool {
+	state := func(cut func([]byte) []byte) func(*driver.Record) bool {
+		return func(r *driver.Record) bool {
 			if r.State != nil {
 				r.State = cut(r.State)
 			}
 			return true
 		}
 	}
-	for name, change := range map[string]func(*log.Record) bool{
-		"it is missing":            func(*log.Record) bool { return false },
-		"of another run":           func(r *log.Record) bool { other(r); return true },
-		"of an earlier life":       func(r *log.Record) bool { *r = clone(earlier.records[r.Seq-1]); return true },
-		"of another event":         func(r *log.Record) bool { *r = clone(s.records[r.Seq%specimenSize]); return true },
-		"of another, with its seq": func(r *log.Record) bool { n := r.Seq; *r = clone(s.records[n%specimenSize]); r.Seq = n; return true },
-		"no header":                func(r *log.Record) bool { r.Header = nil; return true },
+	for name, change := range map[string]func(*driver.Record) bool{
+		"it is missing":            func(*driver.Record) bool { return false },
+		"of another run":           func(r *driver.Record) bool { other(r); return true },
+		"of an earlier life":       func(r *driver.Record) bool { *r = clone(earlier.records[r.Seq-1]); return true },
+		"of another event":         func(r *driver.Record) bool { *r = clone(s.records[r.Seq%specimenSize]); return true },
+		"of another, with its seq": func(r *driver.Record) bool { n := r.Seq; *r = clone(s.records[n%specimenSize]); r.Seq = n; return true },
+		"no header":                func(r *driver.Record) bool { r.Header = nil; return true },
 		"no state":                 state(func(b []byte) []byte { return nil }),
 		"half a state":             state(func(b []byte) []byte { return b[:len(b)/2] }),
 		"all but a byte":           state(func(b []byte) []byte { return b[:len(b)-1] }),
@@ -138,7 +152,7 @@ func TestExchange(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%d", name, seq), func(t *testing.T) {
 				t.Parallel()
-				l := s.damaged(t, func(r *log.Record) bool { return r.Seq != seq || change(r) })
+				l := s.damaged(t, func(r *driver.Record) bool { return r.Seq != seq || change(r) })
 				require.NoError(t, s.check(t.Context(), l, seq, false))
 				require.NoError(t, s.verify(t.Context(), l, seq, false))
 			})
@@ -147,7 +161,7 @@ func TestExchange(t *testing.T) {
 	for _, pair := range [][2]uint64{{1, 21}, {4, 5}, {14, 15}, {25, 26}, {39, 40}, {2, 40}} {
 		t.Run(fmt.Sprintf("states of %d and %d", pair[0], pair[1]), func(t *testing.T) {
 			t.Parallel()
-			l := s.damaged(t, func(r *log.Record) bool {
+			l := s.damaged(t, func(r *driver.Record) bool {
 				for i, seq := range pair {
 					if r.Seq == seq && r.State != nil {
 						r.State = bytes.Clone(s.records[pair[1-i]-1].State)
@@ -172,7 +186,7 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-func clone(r log.Record) log.Record {
+func clone(r driver.Record) driver.Record {
 	r.Header, r.State = bytes.Clone(r.Header), bytes.Clone(r.State)
 	return r
 }
@@ -181,16 +195,16 @@ func clone(r log.Record) log.Record {
 func TestDamagedHead(t *testing.T) {
 	t.Parallel()
 	s := newSpecimen(t)
-	h, err := s.b.Head(t.Context(), specimenRun)
+	h, err := s.b.Head(t.Context(), driver.HeadRequest{Run: specimenRun})
 	require.NoError(t, err)
-	changes := map[string]func(*log.Head){
-		"tail":    func(h *log.Head) { h.Tail++ },
-		"sum":     func(h *log.Head) { h.Sum++ },
-		"no data": func(h *log.Head) { h.Data = nil },
-		"no last": func(h *log.Head) { h.Last = nil },
+	changes := map[string]func(*driver.Head){
+		"tail":    func(h *driver.Head) { h.Tail++ },
+		"sum":     func(h *driver.Head) { h.Sum++ },
+		"no data": func(h *driver.Head) { h.Data = nil },
+		"no last": func(h *driver.Head) { h.Last = nil },
 	}
 	for i := range h.Data {
-		changes[fmt.Sprint("data ", i)] = func(h *log.Head) { h.Data[i] ^= 0x11 }
+		changes[fmt.Sprint("data ", i)] = func(h *driver.Head) { h.Data[i] ^= 0x11 }
 	}
 	for name, change := range changes {
 		l := open(t, &heads{&tapped{Backend: s.b.Backend}, change}, small)
@@ -228,18 +242,18 @@ func TestDamagedHead(t *testing.T) {
 // heads is a storage that hands out changed heads.
 type heads struct {
 	*tapped
-	change func(*log.Head)
+	change func(*driver.Head)
 }
 
-func (b *heads) Head(ctx context.Context, run string) (log.Head, error) {
-	h, err := b.tapped.Head(ctx, run)
-	if err == nil && run == specimenRun {
+func (b *heads) Head(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
+	h, err := b.tapped.Head(ctx, req)
+	if err == nil && req.Run == specimenRun {
 		b.change(&h)
 	}
 	return h, err
 }
 
-func (b *heads) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, error) {
+func (b *heads) Heads(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
 	hs, err := b.tapped.Heads(ctx, req)
 	for i := range hs {
 		if hs[i].Run == specimenRun {
@@ -254,7 +268,7 @@ func (b *heads) Heads(ctx context.Context, req log.HeadsRequest) ([]log.Head, er
 func TestDamagedRunTakesNoAppends(t *testing.T) {
 	t.Parallel()
 	s := newSpecimen(t)
-	l := s.damaged(t, func(r *log.Record) bool {
+	l := s.damaged(t, func(r *driver.Record) bool {
 		if r.Seq == specimenSize {
 			r.Header[3] ^= 1
 		}

@@ -1,7 +1,9 @@
 package log
 
-// RecordSum and HeadSum are what a test needs to forge records and heads.
+// What a test needs to forge records, heads and notes.
 var (
 	RecordSum = recordSum
 	HeadSum   = headSum
+	NoteHash  = noteHash
+	NoteKey   = noteKey
 )

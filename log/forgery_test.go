@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -17,33 +18,33 @@ func TestForgery(t *testing.T) {
 	t.Parallel()
 	s := newSpecimen(t)
 	const seq = 26 // a delta among deltas
-	require.Contains(t, []log.Encoding{log.Delta, log.DeltaZstd}, s.records[seq-1].Encoding)
-	for name, change := range map[string]func(*log.Record){
-		"on itself":               func(r *log.Record) { r.Base = seq },
-		"on the next":             func(r *log.Record) { r.Base = seq + 1 },
-		"on the last":             func(r *log.Record) { r.Base = specimenSize },
-		"on none":                 func(r *log.Record) { r.Base = 0 },
-		"on one that is not":      func(r *log.Record) { r.Base = 1 << 40 },
-		"on a far one":            func(r *log.Record) { r.Base = 1<<64 - 1 },
-		"on another":              func(r *log.Record) { r.Base = seq - 2 },
-		"on a pruned one":         func(r *log.Record) { r.Base = 12 },
-		"on the first":            func(r *log.Record) { r.Base = 1 },
-		"no links":                func(r *log.Record) { r.Links = 0 },
-		"a link":                  func(r *log.Record) { r.Links = 1 },
-		"the most links":          func(r *log.Record) { r.Links = 1<<32 - 1 },
-		"plain":                   func(r *log.Record) { r.Encoding = log.Plain },
-		"compressed":              func(r *log.Record) { r.Encoding = log.Zstd },
-		"a delta, not compressed": func(r *log.Record) { r.Encoding = log.Delta },
-		"a delta, compressed":     func(r *log.Record) { r.Encoding = log.DeltaZstd },
-		"unknown":                 func(r *log.Record) { r.Encoding = 6 },
-		"none":                    func(r *log.Record) { r.Encoding = 0 },
-		"no bytes":                func(r *log.Record) { r.Bytes = 0 },
-		"less than no bytes":      func(r *log.Record) { r.Bytes = -1 },
-		"all bytes there are":     func(r *log.Record) { r.Bytes = 1<<63 - 1 },
+	require.Contains(t, []log.Encoding{driver.Delta, driver.DeltaZstd}, s.records[seq-1].Encoding)
+	for name, change := range map[string]func(*driver.Record){
+		"on itself":               func(r *driver.Record) { r.Base = seq },
+		"on the next":             func(r *driver.Record) { r.Base = seq + 1 },
+		"on the last":             func(r *driver.Record) { r.Base = specimenSize },
+		"on none":                 func(r *driver.Record) { r.Base = 0 },
+		"on one that is not":      func(r *driver.Record) { r.Base = 1 << 40 },
+		"on a far one":            func(r *driver.Record) { r.Base = 1<<64 - 1 },
+		"on another":              func(r *driver.Record) { r.Base = seq - 2 },
+		"on a pruned one":         func(r *driver.Record) { r.Base = 12 },
+		"on the first":            func(r *driver.Record) { r.Base = 1 },
+		"no links":                func(r *driver.Record) { r.Links = 0 },
+		"a link":                  func(r *driver.Record) { r.Links = 1 },
+		"the most links":          func(r *driver.Record) { r.Links = 1<<32 - 1 },
+		"plain":                   func(r *driver.Record) { r.Encoding = driver.Plain },
+		"compressed":              func(r *driver.Record) { r.Encoding = driver.Zstd },
+		"a delta, not compressed": func(r *driver.Record) { r.Encoding = driver.Delta },
+		"a delta, compressed":     func(r *driver.Record) { r.Encoding = driver.DeltaZstd },
+		"unknown":                 func(r *driver.Record) { r.Encoding = 6 },
+		"none":                    func(r *driver.Record) { r.Encoding = 0 },
+		"no bytes":                func(r *driver.Record) { r.Bytes = 0 },
+		"less than no bytes":      func(r *driver.Record) { r.Bytes = -1 },
+		"all bytes there are":     func(r *driver.Record) { r.Bytes = 1<<63 - 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := s.damaged(t, func(r *log.Record) bool {
+			l := s.damaged(t, func(r *driver.Record) bool {
 				if r.Seq == seq {
 					change(r)
 					r.Sum = log.RecordSum(s.life, r)
@@ -56,7 +57,7 @@ func TestForgery(t *testing.T) {
 	t.Run("in a circle", func(t *testing.T) {
 		t.Parallel()
 		for _, links := range []uint32{0, 1, 7, 1 << 30} {
-			l := s.damaged(t, func(r *log.Record) bool {
+			l := s.damaged(t, func(r *driver.Record) bool {
 				switch r.Seq {
 				case seq:
 					r.Base, r.Links = seq+1, links
@@ -75,9 +76,9 @@ func TestForgery(t *testing.T) {
 	})
 	t.Run("pruned", func(t *testing.T) {
 		t.Parallel()
-		l := s.damaged(t, func(r *log.Record) bool {
+		l := s.damaged(t, func(r *driver.Record) bool {
 			if r.Seq == seq {
-				r.Encoding, r.Base, r.Links, r.State = log.Pruned, 0, 0, nil
+				r.Encoding, r.Base, r.Links, r.State = driver.Pruned, 0, 0, nil
 				r.Sum = log.RecordSum(s.life, r)
 			}
 			return true
@@ -96,28 +97,34 @@ func TestForgedChain(t *testing.T) {
 	t.Parallel()
 	s := newSpecimen(t)
 	earlier := newSpecimen(t)
-	replace := func(old, new string) func(*log.Record) {
-		return func(r *log.Record) { r.Header = bytes.Replace(r.Header, []byte(old), []byte(new), 1) }
+	replace := func(old, new string) func(*driver.Record) {
+		return func(r *driver.Record) { r.Header = bytes.Replace(r.Header, []byte(old), []byte(new), 1) }
 	}
 	for _, c := range []struct {
 		name   string
 		seq    uint64
-		change func(*log.Record)
+		change func(*driver.Record)
 	}{
 		{"another node", 26, replace(`"act"`, `"cat"`)},
 		{"another node of the last", specimenSize, replace(`"plan"`, `"lanp"`)},
-		{"another parent", 26, replace(`"parent":25`, `"parent":24`)},
+		{"another parent", 33, replace(`"parent":30`, `"parent":29`)},
+		{"another visit", 26, replace(`"visit":9`, `"visit":8`)},
+		{"another role", specimenPassed, replace(`"branch"`, `"fork"`)},
+		{"another line", 33, func(r *driver.Record) { r.Since-- }},
+		{"another line of the last", specimenSize, func(r *driver.Record) { r.Since++ }},
+		{"another line of one that is passed over", specimenPassed, func(r *driver.Record) { r.Recoverable-- }},
+		{"another tip of one that is passed over", specimenPassed, func(r *driver.Record) { r.Tip-- }},
 		{"another life", 1, replace(s.life, earlier.life)},
 		{"another time of a pruned one", 12, replace(`"2026`, `"2025`)},
-		{"another hash", 26, func(r *log.Record) { r.Hash[31] ^= 1 }},
-		{"another total", 26, func(r *log.Record) { r.Bytes++ }},
-		{"another total of the last", specimenSize, func(r *log.Record) { r.Bytes-- }},
-		{"an earlier life's", 1, func(r *log.Record) { *r = clone(earlier.records[0]) }},
-		{"an earlier life's, of the last", specimenSize, func(r *log.Record) { *r = clone(earlier.records[specimenSize-1]) }},
+		{"another hash", 26, func(r *driver.Record) { r.Hash[31] ^= 1 }},
+		{"another total", 26, func(r *driver.Record) { r.Bytes++ }},
+		{"another total of the last", specimenSize, func(r *driver.Record) { r.Bytes-- }},
+		{"an earlier life's", 1, func(r *driver.Record) { *r = clone(earlier.records[0]) }},
+		{"an earlier life's, of the last", specimenSize, func(r *driver.Record) { *r = clone(earlier.records[specimenSize-1]) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			l := s.damaged(t, func(r *log.Record) bool {
+			l := s.damaged(t, func(r *driver.Record) bool {
 				if r.Seq == c.seq {
 					before := clone(*r)
 					c.change(r)
@@ -147,10 +154,11 @@ func TestForgedEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, rep.Intact(), "%s", rep)
 	forged := log.Digest(sha256.Sum256(nil)).String()
-	l = open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *log.Head) {
+	l = open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) {
 		data := bytes.Replace(h.Data, []byte(rep.Head.String()), []byte(forged), 1)
 		require.NotEqual(t, data, h.Data)
-		h.Data, h.Sum = data, log.HeadSum(h.Run, h.Tail, data)
+		h.Data = data
+		h.Sum = log.HeadSum(h)
 	}}, small)
 	run, err := l.Run(t.Context(), specimenRun)
 	require.NoError(t, err)
@@ -171,7 +179,7 @@ func TestEndLost(t *testing.T) {
 		t.Run(fmt.Sprint(seq), func(t *testing.T) {
 			t.Parallel()
 			damaged := true
-			l := s.damaged(t, func(r *log.Record) bool {
+			l := s.damaged(t, func(r *driver.Record) bool {
 				if damaged && r.Seq == specimenSize {
 					r.Seq = seq
 				}
@@ -215,7 +223,7 @@ func TestPassingDamage(t *testing.T) {
 		add(t, l, event("run", node))
 	}
 	for _, seq := range []uint64{1, 9} {
-		b.onRecord = func(_ string, r *log.Record) bool {
+		b.onRecord = func(_ string, r *driver.Record) bool {
 			if r.Seq == 3 {
 				r.Seq = seq
 			}

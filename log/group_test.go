@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -20,14 +21,14 @@ func TestGroup(t *testing.T) {
 		const writers, each = 64, 20
 		b := newTapped(t)
 		calls, changes, records := 0, 0, 0
-		b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+		b.onApply = func(ctx context.Context, c []driver.Change, apply applyFunc) ([]driver.Result, error) {
 			synctest.Wait() // all others have queued what they have
 			calls++
 			changes += len(c)
 			for i := range c {
 				records += len(c[i].Append)
 			}
-			return apply(c)
+			return apply(ctx, c)
 		}
 		l := open(t, b, log.Options{})
 		var wg sync.WaitGroup
@@ -70,13 +71,13 @@ func TestGroupOfOneRun(t *testing.T) {
 		const writers, each = 16, 10
 		b := newTapped(t)
 		calls := 0
-		b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+		b.onApply = func(ctx context.Context, c []driver.Change, apply applyFunc) ([]driver.Result, error) {
 			synctest.Wait()
 			calls++
 			if len(c) != 1 {
 				t.Errorf("%d changes of one run", len(c))
 			}
-			return apply(c)
+			return apply(ctx, c)
 		}
 		l := open(t, b, log.Options{})
 		var wg sync.WaitGroup
@@ -116,7 +117,7 @@ type busy struct {
 
 // call is an append under way.
 type call struct {
-	ev   log.Event
+	ev   log.Appended
 	err  error
 	done bool
 }
@@ -133,13 +134,13 @@ func start(ctx context.Context, l *log.Log, a log.Append) *call {
 }
 
 // newBusy wants to be in a bubble. What the second Apply does is for the test.
-func newBusy(t *testing.T, ctx context.Context, second func([]log.Change, applyFunc) ([]log.Result, error)) *busy {
+func newBusy(t *testing.T, ctx context.Context, second func(context.Context, []driver.Change, applyFunc) ([]driver.Result, error)) *busy {
 	gate := make(chan struct{})
 	b := newTapped(t)
-	b.onApply = func(c []log.Change, apply applyFunc) ([]log.Result, error) {
+	b.onApply = func(ctx context.Context, c []driver.Change, apply applyFunc) ([]driver.Result, error) {
 		b.onApply = second
 		<-gate
-		return apply(c)
+		return apply(ctx, c)
 	}
 	l := open(t, b, log.Options{})
 	leader := start(ctx, l, event("leader", "leads"))
@@ -184,19 +185,19 @@ func TestCancelledWhileCommitted(t *testing.T) {
 		answer error
 	}{
 		{"written", nil},
-		{"not written", &log.NotAppliedError{Err: refused}},
+		{"not written", &driver.NotAppliedError{Err: refused}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				gate := make(chan struct{})
 				ctx, cancel := context.WithCancel(t.Context())
-				l := newBusy(t, ctx, func(changes []log.Change, apply applyFunc) ([]log.Result, error) {
+				l := newBusy(t, ctx, func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
 					<-gate
 					if c.answer != nil {
 						return nil, c.answer
 					}
-					return apply(changes)
+					return apply(ctx, changes)
 				})
 				var calls []*call
 				for _, run := range []string{"one", "two", "three"} {
@@ -249,7 +250,7 @@ func TestCancelledLeader(t *testing.T) {
 func TestCloseWhileQueued(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newBusy(t, t.Context(), func([]log.Change, applyFunc) ([]log.Result, error) {
+		l := newBusy(t, t.Context(), func(context.Context, []driver.Change, applyFunc) ([]driver.Result, error) {
 			t.Error("another commit")
 			return nil, log.ErrClosed
 		})

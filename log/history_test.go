@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -118,7 +119,7 @@ func TestHistoryDamage(t *testing.T) {
 		states := largeStates(t, l, n)
 		run, err := l.Run(t.Context(), "run")
 		require.NoError(t, err)
-		b.onRecord = func(_ string, r *log.Record) bool {
+		b.onRecord = func(_ string, r *driver.Record) bool {
 			if r.Seq == seq {
 				*r = clone(*r)
 				r.State[len(r.State)-1] ^= 1 // also of a delta it is the state's last byte

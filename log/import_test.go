@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint/compaction"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -71,13 +72,14 @@ func long(t *testing.T, l *log.Log, run string, n int) {
 // nothing wants no trace of a run in a storage.
 func nothing(t *testing.T, b *tapped, run string) {
 	t.Helper()
-	for _, id := range []string{run, run + "\x00notes"} {
-		_, err := b.Backend.Head(t.Context(), id)
-		require.ErrorIs(t, err, log.ErrNotFound, "%q", id)
-		segs, err := b.Backend.Segments(t.Context(), id)
-		require.NoError(t, err)
-		require.Empty(t, segs, "%q", id)
-	}
+	_, err := b.Backend.Head(t.Context(), driver.HeadRequest{Run: run})
+	require.ErrorIs(t, err, log.ErrNotFound)
+	segs, err := b.Backend.Segments(t.Context(), driver.SegmentsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: 1})
+	require.NoError(t, err)
+	require.Empty(t, segs)
+	entries, err := b.Backend.Entries(t.Context(), driver.EntriesRequest{Run: run, Limit: 1})
+	require.NoError(t, err)
+	require.Empty(t, entries)
 }
 
 // unseen wants a run not to be there for anybody.
@@ -90,7 +92,7 @@ func unseen(t *testing.T, l *log.Log, run string) {
 	require.ErrorIs(t, err, log.ErrNotFound)
 	_, _, err = l.Export(t.Context(), run)
 	require.ErrorIs(t, err, log.ErrNotFound)
-	require.ErrorIs(t, l.AddNote(t.Context(), run, log.Note{Kind: "label"}), log.ErrNotFound)
+	require.ErrorIs(t, l.AddNote(t.Context(), run, log.Note{Kind: "test"}), log.ErrNotFound)
 	for r, err := range l.Runs(t.Context(), log.RunsOptions{}) {
 		require.NoError(t, err)
 		require.NotEqual(t, run, r.ID)
@@ -150,15 +152,15 @@ func TestImportStopsAnywhere(t *testing.T) {
 			b := newTapped(t)
 			l := open(t, b, log.Options{})
 			n := 0
-			b.onApply = func(changes []log.Change, apply applyFunc) ([]log.Result, error) {
+			b.onApply = func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
 				if n++; n == k+1 || crash && n > k {
-					return nil, &log.NotAppliedError{Err: broken}
+					return nil, &driver.NotAppliedError{Err: broken}
 				}
-				return apply(changes)
+				return apply(ctx, changes)
 			}
 			_, err := unpack(t.Context(), l, p, nil)
 			if err == nil {
-				require.Equal(t, 5, k, "three parts, notes, and the end")
+				require.Equal(t, 6, k, "three parts, notes, what they come to, and the end")
 				break
 			}
 			require.ErrorIs(t, err, broken)
@@ -180,13 +182,13 @@ func halfway(t *testing.T, b *tapped, p packed, n int) {
 	killed := &tapped{Backend: b.Backend}
 	_, err := unpack(t.Context(), open(t, killed, log.Options{}), p, func(i int) {
 		if i == n {
-			killed.onApply = func([]log.Change, applyFunc) ([]log.Result, error) {
-				return nil, &log.NotAppliedError{Err: errors.New("killed")}
+			killed.onApply = func(context.Context, []driver.Change, applyFunc) ([]driver.Result, error) {
+				return nil, &driver.NotAppliedError{Err: errors.New("killed")}
 			}
 		}
 	})
 	require.Error(t, err)
-	_, err = b.Backend.Head(t.Context(), p.RunID)
+	_, err = b.Backend.Head(t.Context(), driver.HeadRequest{Run: p.RunID})
 	require.NoError(t, err, "something is left")
 }
 
@@ -213,7 +215,7 @@ func TestWhoSavesGoesBeforeWhoImports(t *testing.T) {
 		// Also after a crash, and with an expectation.
 		halfway(t, b, p, at)
 		a := event("run", "mine")
-		a.CheckAfter = true
+		a.Begin = true
 		add(t, l, a)
 		require.Equal(t, []string{"1<0 mine"}, lineage(t, l, "run"))
 	}
@@ -283,7 +285,7 @@ func TestCompactionSweeps(t *testing.T) {
 		halfway(t, b, pack(t, from, "run"), 2)
 		_, err := compaction.Compact(t.Context(), l, compaction.Options{})
 		require.NoError(t, err)
-		_, err = b.Backend.Head(t.Context(), "run")
+		_, err = b.Backend.Head(t.Context(), driver.HeadRequest{Run: "run"})
 		require.NoError(t, err, "it may still be under way")
 		time.Sleep(11 * time.Minute)
 		_, err = compaction.Compact(t.Context(), l, compaction.Options{})
@@ -330,7 +332,7 @@ func TestImportAfterDelete(t *testing.T) {
 	require.NoError(t, err)
 	add(t, other, event("run", "mine"))
 	lines := lineage(t, l, "run")
-	require.Equal(t, "11<0 mine", lines[len(lines)-1], "what it would continue from is gone")
+	require.Equal(t, "11<10 mine", lines[len(lines)-1], "the newest that is there")
 }
 
 // TestImportOfWhatDoesNotFit changes what is imported in ways that no checksum finds.
@@ -365,15 +367,19 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 		"fewer events":        func(p *packed) { p.Events-- },
 		"more events":         func(p *packed) { p.Events++ },
 		"no events":           func(p *packed) { p.Events, p.parts = 0, nil },
-		"events as notes":     func(p *packed) { p.parts[2].Notes = true },
-		"notes as events":     func(p *packed) { p.parts[3].Notes = false },
-		"empty":               func(p *packed) { p.parts[1] = log.Part{} },
-		"cut":                 func(p *packed) { p.parts[1].Data = p.parts[1].Data[:len(p.parts[1].Data)-1] },
-		"flipped":             func(p *packed) { p.parts[1].Data[40] ^= 1 },
+		"events as notes":     func(p *packed) { p.parts[2] = log.Part{Notes: [][]byte{p.parts[2].Index}} },
+		"notes as events":     func(p *packed) { p.parts[3] = log.Part{Index: p.parts[3].Notes[0]} },
+		"another note": func(p *packed) {
+			p.parts[3].Notes[0] = bytes.Replace(p.parts[3].Notes[0], []byte("test"), []byte("tset"), 1)
+		},
+		"no JSON as a note": func(p *packed) { p.parts[3].Notes[0] = []byte("{") },
+		"empty":             func(p *packed) { p.parts[1] = log.Part{} },
+		"cut":               func(p *packed) { p.parts[1].Data = p.parts[1].Data[:len(p.parts[1].Data)-1] },
+		"flipped":           func(p *packed) { p.parts[1].Data[40] ^= 1 },
 	} {
 		p := packed{good.Manifest, nil}
 		for _, part := range good.parts {
-			p.parts = append(p.parts, log.Part{Notes: part.Notes, Index: bytes.Clone(part.Index), Data: bytes.Clone(part.Data)})
+			p.parts = append(p.parts, log.Part{Notes: cloneAll(part.Notes), Index: bytes.Clone(part.Index), Data: bytes.Clone(part.Data)})
 		}
 		change(&p)
 		_, err := unpack(t.Context(), l, p, nil)
@@ -383,11 +389,13 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 		require.NotEmpty(t, placed.Run, name)
 		nothing(t, b, p.RunID)
 	}
-	newer := good
-	newer.Version = 3
-	_, err := unpack(t.Context(), l, newer, nil)
-	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
-	_, err = unpack(t.Context(), open(t, newTapped(t), log.Options{MaxState: 4}), good, nil)
+	for _, change := range []func(*packed){func(p *packed) { p.Version = 3 }, func(p *packed) { p.Version = 1 }, func(p *packed) { p.Suite = 2 }} {
+		other := good
+		change(&other)
+		_, err := unpack(t.Context(), l, other, nil)
+		require.ErrorIs(t, err, log.ErrUnsupportedVersion)
+	}
+	_, err := unpack(t.Context(), open(t, newTapped(t), log.Options{MaxState: 4}), good, nil)
 	require.ErrorIs(t, err, log.ErrTooLarge)
 	_, err = unpack(t.Context(), open(t, b, log.Options{ReadOnly: true}), good, nil)
 	require.ErrorIs(t, err, log.ErrReadOnly)
@@ -405,6 +413,13 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 	}), log.ImportOptions{})
 	require.ErrorIs(t, err, broken)
 	nothing(t, b, "run")
+}
+
+func cloneAll(all [][]byte) (out [][]byte) {
+	for _, b := range all {
+		out = append(out, bytes.Clone(b))
+	}
+	return out
 }
 
 // TestImportIsWatchedByAWriter saves while it hears how far an import has come.

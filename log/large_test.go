@@ -41,7 +41,7 @@ func newLargeSpecimen(t *testing.T) *largeSpecimen {
 			states = append(states, state)
 			add(t, l, log.Append{
 				Header: log.Header{RunID: largeRun, NodeID: fmt.Sprint("node-", n%5), Kind: log.Bytes, Metadata: log.Metadata{Labels: map[string]string{"n": fmt.Sprint(n)}}},
-				State:  []byte(state), Parent: uint64(parent),
+				State:  []byte(state), From: log.Position{Seq: uint64(parent)},
 			})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -34,7 +35,7 @@ func TestNewestNeedsNoOther(t *testing.T) {
 	// other segments, are destroyed.
 	const piece = 4 << 10
 	newest := func(destroyed func(piece int) bool) error {
-		l := open(t, &segmented{&tapped{Backend: b.Backend}, func(s *log.Segment) {
+		l := open(t, &segmented{&tapped{Backend: b.Backend}, func(s *driver.Segment) {
 			if s.ID != last.ID {
 				clear(s.Index)
 			}
@@ -54,7 +55,7 @@ func TestNewestNeedsNoOther(t *testing.T) {
 		require.EqualValues(t, 600, ev.Seq)
 		return nil
 	}
-	whole, err := b.Backend.Segment(t.Context(), log.SegmentRequest{Run: largeRun, ID: last.ID})
+	whole, err := b.Backend.Segment(t.Context(), driver.SegmentRequest{Run: largeRun, Seq: last.First})
 	require.NoError(t, err)
 	needed := map[int]bool{}
 	pieces := len(whole.Data)/piece + 1
@@ -76,10 +77,10 @@ func TestNewestNeedsNoOther(t *testing.T) {
 // segmented is a storage that hands out changed segments.
 type segmented struct {
 	*tapped
-	change func(*log.Segment)
+	change func(*driver.Segment)
 }
 
-func (b *segmented) Segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
+func (b *segmented) Segment(ctx context.Context, req driver.SegmentRequest) (driver.Segment, error) {
 	s, err := b.tapped.Segment(ctx, req)
 	if err == nil {
 		b.change(&s)
@@ -113,7 +114,7 @@ func TestNewestOfEachSealIsWhole(t *testing.T) {
 			require.EqualValues(t, n, segs[len(segs)-1].Last)
 			for ev, err := range l.History(t.Context(), largeRun, log.HistoryOptions{Backward: true, Limit: 1, HeadersOnly: true}) {
 				require.NoError(t, err)
-				require.Contains(t, []log.Encoding{log.Plain, log.Zstd}, ev.Encoding)
+				require.Contains(t, []log.Encoding{driver.Plain, driver.Zstd}, ev.Encoding)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package log_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -22,9 +24,9 @@ type hit struct {
 	// head, which is needed by none, they are 0.
 	first, last uint64
 	// record, segment and head change what is read.
-	record  func(*log.Record)
-	segment func(*log.Segment)
-	head    func(*log.Head)
+	record  func(*driver.Record)
+	segment func(*driver.Segment)
+	head    func(*driver.Head)
 }
 
 // struck is a storage with one damaged byte.
@@ -36,7 +38,7 @@ type struck struct {
 func (s *largeSpecimen) strike(t *testing.T, h hit) *log.Log {
 	b := &struck{tapped: &tapped{Backend: s.b.Backend}, hit: h}
 	if h.record != nil {
-		b.onRecord = func(run string, r *log.Record) bool {
+		b.onRecord = func(run string, r *driver.Record) bool {
 			if run == largeRun && r.Seq == h.first {
 				h.record(r)
 			}
@@ -48,33 +50,58 @@ func (s *largeSpecimen) strike(t *testing.T, h hit) *log.Log {
 	return l
 }
 
-func (b *struck) Head(ctx context.Context, run string) (log.Head, error) {
-	h, err := b.tapped.Head(ctx, run)
-	if err == nil && run == largeRun && b.hit.head != nil {
+func (b *struck) Head(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
+	h, err := b.tapped.Head(ctx, req)
+	if err == nil && req.Run == largeRun && b.hit.head != nil {
 		b.hit.head(&h)
 	}
 	return h, err
 }
 
-func (b *struck) Segments(ctx context.Context, run string) ([]log.Segment, error) {
-	segs, err := b.tapped.Segments(ctx, run)
+func (b *struck) Segments(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
+	segs := b.all(ctx, req.Run, true)
+	segs = slices.DeleteFunc(segs, func(s driver.Segment) bool { return s.First < req.From || s.First > req.To })
+	slices.SortFunc(segs, func(x, y driver.Segment) int { return cmp.Or(cmp.Compare(x.First, y.First), cmp.Compare(x.ID, y.ID)) })
+	if req.Reverse {
+		slices.Reverse(segs)
+	}
+	return segs[:min(len(segs), req.Limit)], nil
+}
+
+func (b *struck) Segment(ctx context.Context, req driver.SegmentRequest) (driver.Segment, error) {
+	var found *driver.Segment
+	segs := b.all(ctx, req.Run, false)
+	for i, s := range segs {
+		if s.First <= req.Seq && req.Seq <= s.Last && (found == nil || s.First > found.First) {
+			found = &segs[i]
+		}
+	}
+	switch {
+	case found == nil:
+		return driver.Segment{}, driver.ErrNotFound
+	case found.ID == req.Have:
+		found.Index, found.Data = nil, nil
+	case req.IndexOnly:
+		found.Data = nil
+	}
+	return *found, nil
+}
+
+// all returns the segments of a run as they are found, with the damaged one.
+func (b *struck) all(ctx context.Context, run string, bare bool) []driver.Segment {
+	segs, err := b.tapped.Segments(ctx, driver.SegmentsRequest{Run: run, From: 1, To: log.MaxSeq, Limit: 1000})
 	for i := range segs {
-		b.strike(run, &segs[i])
+		if !bare && err == nil {
+			segs[i], err = b.tapped.Segment(ctx, driver.SegmentRequest{Run: run, Seq: segs[i].First})
+		}
+		if run == largeRun && b.hit.segment != nil && segs[i].First == b.hit.first {
+			b.hit.segment(&segs[i])
+		}
 	}
-	slices.SortFunc(segs, func(x, y log.Segment) int { return int(int64(x.First - y.First)) }) // as a driver does
-	return segs, err
-}
-
-func (b *struck) Segment(ctx context.Context, req log.SegmentRequest) (log.Segment, error) {
-	seg, err := b.tapped.Segment(ctx, req)
-	b.strike(req.Run, &seg)
-	return seg, err
-}
-
-func (b *struck) strike(run string, s *log.Segment) {
-	if run == largeRun && b.hit.segment != nil && s.First == b.hit.first {
-		b.hit.segment(s)
+	if err != nil {
+		panic(err)
 	}
+	return segs
 }
 
 // scatter draws a byte of the run's rows.
@@ -104,8 +131,8 @@ func flip(b []byte, r *rand.Rand) (at int, x byte) {
 	return r.IntN(len(b)), byte(1 + r.IntN(255))
 }
 
-func (s *largeSpecimen) scatterSegment(r *rand.Rand, seg log.Segment) hit {
-	whole, err := s.b.Backend.Segment(context.Background(), log.SegmentRequest{Run: largeRun, ID: seg.ID})
+func (s *largeSpecimen) scatterSegment(r *rand.Rand, seg driver.Segment) hit {
+	whole, err := s.b.Backend.Segment(context.Background(), driver.SegmentRequest{Run: largeRun, Seq: seg.First})
 	if err != nil {
 		panic(err)
 	}
@@ -114,7 +141,7 @@ func (s *largeSpecimen) scatterSegment(r *rand.Rand, seg log.Segment) hit {
 	case 0, 1, 2:
 		at, x := flip(whole.Index, r)
 		h.what = fmt.Sprintf("byte %d of the index", at)
-		h.segment = func(s *log.Segment) {
+		h.segment = func(s *driver.Segment) {
 			if s.Index != nil {
 				s.Index[at] ^= x
 			}
@@ -122,17 +149,17 @@ func (s *largeSpecimen) scatterSegment(r *rand.Rand, seg log.Segment) hit {
 	case 3, 4, 5:
 		at, x := flip(whole.Data, r)
 		h.what = fmt.Sprintf("byte %d of the data", at)
-		h.segment = func(s *log.Segment) {
+		h.segment = func(s *driver.Segment) {
 			if s.Data != nil {
 				s.Data[at] ^= x
 			}
 		}
 	case 6:
 		n := uint64(1+r.IntN(255)) << (8 * r.IntN(4))
-		h.what, h.segment = fmt.Sprintf("first, by %x,", n), func(s *log.Segment) { s.First ^= n }
+		h.what, h.segment = fmt.Sprintf("first, by %x,", n), func(s *driver.Segment) { s.First ^= n }
 	case 7:
 		n := uint64(1+r.IntN(255)) << (8 * r.IntN(4))
-		h.what, h.segment = fmt.Sprintf("last, by %x,", n), func(s *log.Segment) { s.Last ^= n }
+		h.what, h.segment = fmt.Sprintf("last, by %x,", n), func(s *driver.Segment) { s.Last ^= n }
 	}
 	h.what += fmt.Sprintf(" of the segment %d to %d", seg.First, seg.Last)
 	return h
@@ -142,9 +169,9 @@ func (s *largeSpecimen) scatterHead(r *rand.Rand) hit {
 	at, x := flip(s.layout.head.Data, r)
 	n := uint64(1+r.IntN(255)) << (8 * r.IntN(4))
 	return []hit{
-		{what: fmt.Sprintf("byte %d of the head", at), head: func(h *log.Head) { h.Data[at] ^= x }},
-		{what: fmt.Sprintf("tail of the head, by %x", n), head: func(h *log.Head) { h.Tail ^= n }},
-		{what: "sum of the head", head: func(h *log.Head) { h.Sum ^= uint32(n) }},
+		{what: fmt.Sprintf("byte %d of the head", at), head: func(h *driver.Head) { h.Data[at] ^= x }},
+		{what: fmt.Sprintf("tail of the head, by %x", n), head: func(h *driver.Head) { h.Tail ^= n }},
+		{what: "sum of the head", head: func(h *driver.Head) { h.Sum ^= uint32(n) }},
 	}[r.IntN(3)]
 }
 
@@ -188,7 +215,7 @@ func (s *largeSpecimen) anywhere(t *testing.T) {
 func (s *largeSpecimen) withoutHead(t *testing.T) {
 	for at := range s.layout.head.Data {
 		for _, x := range []byte{1, 1 << (at % 8)} {
-			h := hit{what: fmt.Sprintf("byte %d of the head, by %x", at, x), head: func(h *log.Head) { h.Data[at] ^= x }}
+			h := hit{what: fmt.Sprintf("byte %d of the head, by %x", at, x), head: func(h *driver.Head) { h.Data[at] ^= x }}
 			l := s.strike(t, h)
 			for _, seq := range []uint64{1, 1000, largeSize} {
 				ev, err := l.At(t.Context(), largeRun, seq)

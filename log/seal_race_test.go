@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 )
 
@@ -24,7 +25,7 @@ func raceState(seq int) []byte {
 func raceRun(t *testing.T, l *log.Log, first, last int, parents map[int]uint64) {
 	t.Helper()
 	for seq := first; seq <= last; seq++ {
-		a := log.Append{Header: log.Header{RunID: "run", NodeID: "node", Kind: log.Bytes}, State: raceState(seq), Parent: parents[seq]}
+		a := log.Append{Header: log.Header{RunID: "run", NodeID: "node", Kind: log.Bytes}, State: raceState(seq), From: log.Position{Seq: parents[seq]}}
 		_, err := l.Append(context.Background(), a)
 		require.NoError(t, err)
 	}
@@ -46,7 +47,7 @@ func TestReadWhileSegmentsMerge(t *testing.T) {
 	raceRun(t, l, 11, 25, nil)
 
 	sealed := false
-	b.onRecord = func(_ string, r *log.Record) bool {
+	b.onRecord = func(_ string, r *driver.Record) bool {
 		if r.Seq == 11 && !sealed {
 			sealed = true
 			require.EqualValues(t, 10, r.Base)
@@ -72,7 +73,7 @@ func TestSealWhilePruned(t *testing.T) {
 	raceRun(t, l, 1, 12, map[int]uint64{12: 5})
 
 	pruned := false
-	b.onRecord = func(_ string, r *log.Record) bool {
+	b.onRecord = func(_ string, r *driver.Record) bool {
 		if r.Seq == 12 && r.State != nil && !pruned {
 			pruned = true
 			n, err := open(t, b, log.Options{}).Prune(ctx, "run", []uint64{5}, "test")
