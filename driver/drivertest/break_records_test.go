@@ -99,7 +99,7 @@ func recordBreakages() []breakage {
 			}
 		})},
 		{"leaves out a first record that is too large", "the first record is returned whatever its size", leavesOutLarge},
-		{"goes on with the last record again", "going on after the last record of each page gives every record once", asking(func(r *driver.RecordsRequest) {
+		{"goes on with the last record again", "continuing after the last record of each page gives every record once", asking(func(r *driver.RecordsRequest) {
 			if r.From > 1 {
 				r.From--
 			}

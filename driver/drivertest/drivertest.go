@@ -42,7 +42,7 @@ type Case struct {
 // them pass. Those that need Another or Reopen are left out if d has none.
 func Cases(d Driver) []Case {
 	cases := slices.Concat(headCases(), tipCases(), listCases(), classCases(), placeCases(), recordCases(), pageCases(), changeCases(), dropCases(),
-		segmentCases(), entryCases(), slotCases(), expiryCases(), lostCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), eraseCases(), versionCases())
+		segmentCases(), entryCases(), slotCases(), expiryCases(), lostCases(), ownershipCases(), lifecycleCases(), concurrencyCases(), sealingCases(), reclaimCases(), eraseCases(), versionCases(), limitCases())
 	if d.Another != nil {
 		cases = append(append(cases, handleCases()...), sealingHandleCases()...)
 	}

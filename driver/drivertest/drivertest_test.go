@@ -27,8 +27,8 @@ func TestRightDriverPasses(t *testing.T) {
 }
 
 func breakages() []breakage {
-	return slices.Concat(recordBreakages(), headBreakages(), tipBreakages(), listBreakages(), byteBreakages(), changeBreakages(),
-		segmentBreakages(), entryBreakages(), slotBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), eraseBreakages(), versionBreakages())
+	return slices.Concat(recordBreakages(), headBreakages(), tipBreakages(), listBreakages(), byteBreakages(), changeBreakages(), dropBreakages(),
+		segmentBreakages(), entryBreakages(), slotBreakages(), lifecycleBreakages(), concurrencyBreakages(), sealingBreakages(), reclaimBreakages(), eraseBreakages(), versionBreakages(), limitBreakages())
 }
 
 // TestBrokenDriversAreCaught expects that each driver is caught by the rule that

@@ -12,7 +12,7 @@ func pageCases() []Case {
 		{Name: "records/max-bytes", Rule: "a page ends before it would hold more than MaxBytes bytes of headers and states", run: recordsMaxBytes},
 		{Name: "records/first", Rule: "the first record is returned whatever its size", run: recordsFirst},
 		{Name: "records/headers-only", Rule: "HeadersOnly leaves out the states and nothing else", run: recordsHeadersOnly},
-		{Name: "records/paging", Rule: "going on after the last record of each page gives every record once", run: recordsPaging},
+		{Name: "records/paging", Rule: "continuing after the last record of each page gives every record once", run: recordsPaging},
 	}
 }
 
