@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/flowlog/checkpoint/log"
 )
 
 // Resumed is where a run can go on.
@@ -67,10 +69,13 @@ func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpo
 // run.
 func (s *EventStore) LoadNodeAt(ctx context.Context, runID, node string, at Position) (*Checkpoint, error) {
 	c, err := given(s.log.NodeAt(ctx, runID, node, at))
-	if name, n, ok := splitVisit(node); ok && errors.Is(err, ErrNotFound) {
+	if !errors.Is(err, ErrNotFound) || errors.Is(err, log.ErrOtherLine) || errors.Is(err, ErrDropped) {
+		return c, err // of a node of just that name, if any
+	}
+	if name, n, ok := splitVisit(node); ok {
 		return given(s.log.Visit(ctx, runID, name, n, at))
 	}
-	return c, err
+	return nil, err
 }
 
 // splitVisit splits "review#2" into "review" and 2.

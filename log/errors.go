@@ -16,6 +16,9 @@ var (
 	// ErrDropped: the event was there, and was dropped with its header and all before
 	// it by TruncateFront. It is an ErrNotFound.
 	ErrDropped = fmt.Errorf("%w: dropped", ErrNotFound)
+	// ErrOtherLine: the node has events, all of them on other lines of the run. It is an
+	// ErrNotFound.
+	ErrOtherLine = fmt.Errorf("%w on the line", ErrNotFound)
 	// ErrConflict: the run is not where the caller expected it to be.
 	ErrConflict = driver.ErrConflict
 	// ErrClosed: the store was closed.

@@ -68,8 +68,11 @@ func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
 // lineEnd returns the event at a position, which is held to its hash if it has one; with a
 // zero position the one that the run stands on.
 func (r *reader) lineEnd(ctx context.Context, p Position) (uint64, error) {
-	if p.Seq == 0 {
-		return r.run.Tip, nil
+	switch damage := r.run.damage(); {
+	case p.Seq == 0:
+		return r.run.Tip, r.run.lastErr // of a run whose newest event is damaged it is not known
+	case p.Seq > r.run.Last && !p.Hash.IsZero() && damage == nil:
+		return 0, otherLife(r.run.ID, p, Digest{})
 	}
 	rec, err := r.record(ctx, p.Seq, true)
 	if err != nil {

@@ -331,9 +331,9 @@ func (r *reader) countVisits(ctx context.Context, key visitKey) (uint64, error) 
 // NodeAt returns the newest event of a node that recovery can take on the line that leads
 // to an event, or with a zero at on the line that the run stands on.
 //
-// Errors: ErrNotFound if there is no such run, event or visit; ErrPruned, as a
-// [PrunedError], if the states of all visits of the node were dropped; ErrConflict if at has
-// the hash of another life of the run.
+// Errors: ErrNotFound if there is no such run, event or visit, ErrOtherLine if the node's
+// are on other lines; ErrPruned, as a [PrunedError], if the states of all visits of the node
+// were dropped; ErrConflict if at has the hash of another life of the run.
 func (l *Log) NodeAt(ctx context.Context, id, node string, at Position) (*Event, error) {
 	if err := checkID("node id", node); err != nil {
 		return nil, err
@@ -387,5 +387,5 @@ func (r *reader) noneOnLine(ctx context.Context, key visitKey, node string, at u
 	if err := r.l.pruned(ctx, r.run, seq); errors.Is(err, ErrPruned) || err != nil && !errors.Is(err, errNotPruned) {
 		return err
 	}
-	return notFound(r.run.ID, 0, fmt.Sprintf("node %q has no event on the line to seq %d; its newest visit, seq %d, is on another", node, at, seq))
+	return &Error{Run: r.run.ID, Reason: fmt.Sprintf("node %q has no event on the line to seq %d; its newest visit, seq %d, is on another", node, at, seq), Err: ErrOtherLine}
 }
