@@ -95,7 +95,7 @@ func TestLoadGivesWhatWasSaved(t *testing.T) {
 				require.NoError(t, fg.Save("run", "a", []byte(text)))
 				sameBytes(t, fg, "a", text)
 				require.NoError(t, fg.Save("run", "b", []byte(text)))
-				sameBytes(t, flowgraphstore.New(s), "a", text)
+				sameBytes(t, flowgraphstore.New(s), "a#1", text)
 				sameBytes(t, fg.At(2), "b", text)
 				require.NoError(t, fg.Delete("run", "a"))
 				sameBytes(t, fg, "b", text)

@@ -41,9 +41,11 @@ func TestSecondSaveOfANodeIsTheNewest(t *testing.T) {
 		require.NoError(t, fg.Save("run", "b", []byte("between")))
 		require.NoError(t, fg.Save("run", "a", []byte("second")))
 		require.Equal(t, "second", load(t, fg, "run", "a"))
-		// flowgraph's own stores overwrite here. flowlog keeps all, on purpose.
+		// List is that of flowgraph's own stores, which overwrite here. flowlog keeps all.
+		require.Equal(t, []string{"b", "a"}, nodes(t, fg, "run"))
+		require.Equal(t, []int{2, 3}, seqs(t, fg))
 		require.Equal(t, "first", load(t, fg, "run", "a#1"))
-		require.Equal(t, []string{"a", "b", "a"}, nodes(t, fg, "run"))
+		require.Equal(t, "a<0 b<1 a<2", tree(t, s, "run"))
 	})
 }
 

@@ -73,8 +73,8 @@ func TestLoopKeepsEveryPass(t *testing.T) {
 			want = append(want, fmt.Sprintf("work<%d", seq+1))
 		}
 		require.Equal(t, strings.Join(append(want, "ship<101"), " "), tree(t, s, "run"))
-		// flowgraph's own stores would list three.
-		require.Len(t, nodes(t, fg, "run"), passes+2)
+		require.Equal(t, []string{"plan", "work", "ship"}, nodes(t, fg, "run"))
+		require.Equal(t, []int{1, passes + 1, passes + 2}, seqs(t, fg))
 		for _, pass := range []int{1, 57, passes} {
 			c, err := s.LoadVisit(t.Context(), "run", "work", pass)
 			require.NoError(t, err)

@@ -43,7 +43,7 @@ func TestEnvelopeIsMapped(t *testing.T) {
 		require.NotNil(t, c.Envelope)
 		c.Envelope = nil
 		want := &checkpoint.Checkpoint{
-			RunID: "run", NodeID: "a", State: []byte(`{"x":1}`), CreatedAt: at.UTC(), Seq: 1, Kind: checkpoint.KindJSON,
+			RunID: "run", NodeID: "a", State: []byte(`{"x":1}`), CreatedAt: at.UTC(), Seq: 1, Hash: c.Hash, Kind: checkpoint.KindJSON,
 			Metadata:   checkpoint.Metadata{GraphID: "graph", Version: fgcheckpoint.Version},
 			PrevNodeID: "z", NextNode: "b", Attempt: 2, BranchID: "left", ForkNodeID: "fork",
 		}

@@ -17,19 +17,6 @@ import (
 	"github.com/flowlog/checkpoint/flowgraphstore"
 )
 
-// everyStore runs a test on a store of each driver.
-func everyStore(t *testing.T, test func(t *testing.T, s *checkpoint.EventStore)) {
-	t.Helper()
-	eachStore(t, test)
-	t.Run("bolt", func(t *testing.T) {
-		t.Parallel()
-		s, err := checkpoint.NewBoltStore(filepath.Join(t.TempDir(), "runs.bolt"))
-		require.NoError(t, err)
-		t.Cleanup(func() { s.Close() })
-		test(t, s.EventStore)
-	})
-}
-
 // theirs opens a store of flowgraph's own.
 func theirs(t *testing.T, path string) *fgcheckpoint.SQLiteStore {
 	t.Helper()
@@ -69,7 +56,7 @@ func loopGraph(t *testing.T, stop string, pass int) *flowgraph.CompiledGraph[sta
 // TestImportedRunIsResumed lets flowgraph's engine run on its own store, and resume from
 // a copy of that and from what was imported: both go on alike.
 func TestImportedRunIsResumed(t *testing.T) {
-	everyStore(t, func(t *testing.T, s *checkpoint.EventStore) {
+	eachStore(t, func(t *testing.T, s *checkpoint.EventStore) {
 		stops := []struct {
 			node string
 			pass int
@@ -127,7 +114,7 @@ func TestImportedRunIsResumed(t *testing.T) {
 // TestImportOfOtherBytes imports what flowgraph's store keeps of callers other than its
 // engine.
 func TestImportOfOtherBytes(t *testing.T) {
-	everyStore(t, func(t *testing.T, s *checkpoint.EventStore) {
+	eachStore(t, func(t *testing.T, s *checkpoint.EventStore) {
 		dir := t.TempDir()
 		old := theirs(t, filepath.Join(dir, "flowgraph.db"))
 		saves := []struct{ node, data string }{{"a", "\x00\xff"}, {"b", `{"state":1}`}, {"c", ""}, {"a", envelope(`{"x":1}`)}, {"d", `{"not json`}}

@@ -55,7 +55,7 @@ func memoryStore(t *testing.T) *checkpoint.EventStore {
 
 func sqliteStore(t *testing.T, path string) *checkpoint.EventStore {
 	t.Helper()
-	s, err := checkpoint.NewSQLiteStore(path)
+	s, err := checkpoint.NewSQLiteStore(path, checkpoint.WithDurability(checkpoint.DurabilityOff))
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s.EventStore

@@ -1,9 +1,10 @@
 package flowgraphstore
 
 import (
+	"container/list"
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"slices"
 
 	"github.com/flowlog/checkpoint"
@@ -19,6 +20,7 @@ type place struct {
 
 // position is where a Store is in a run.
 type position struct {
+	run string
 	// saved is the last event that was saved, view the event that a view was made for, as
 	// it was first seen; zero for none.
 	saved, view checkpoint.Position
@@ -28,8 +30,38 @@ type position struct {
 	at place
 	// loads are the events loaded since then, the newest last, one of each sequence.
 	loads []place
+}
 
-	used uint64 // when, in calls of moved
+// positions are where a Store is in the runs that it used last.
+type positions struct {
+	runs   map[string]*list.Element // of *position
+	recent *list.List               // the one that moved last first
+}
+
+func newPositions() positions { return positions{map[string]*list.Element{}, list.New()} }
+
+// get returns the position in a run, nil if there is none.
+func (ps *positions) get(runID string) *position {
+	if el, ok := ps.runs[runID]; ok {
+		return el.Value.(*position)
+	}
+	return nil
+}
+
+// moving is get for a position that is to change. It makes one if there is none, and
+// forgets the oldest of too many.
+func (ps *positions) moving(runID string) *position {
+	if el, ok := ps.runs[runID]; ok {
+		ps.recent.MoveToFront(el)
+		return el.Value.(*position)
+	}
+	if len(ps.runs) >= maxPositions {
+		oldest := ps.recent.Remove(ps.recent.Back()).(*position)
+		delete(ps.runs, oldest.run)
+	}
+	p := &position{run: runID}
+	ps.runs[runID] = ps.recent.PushFront(p)
+	return p
 }
 
 // The bounds of what a Store remembers: runs, and loads of each. The run that was used
@@ -43,28 +75,7 @@ const (
 func (s *Store) moved(runID string, move func(*position)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.runs[runID]
-	if !ok {
-		if len(s.runs) >= maxPositions {
-			s.forgetOldest()
-		}
-		p = &position{}
-		s.runs[runID] = p
-	}
-	s.calls++
-	p.used = s.calls
-	move(p)
-}
-
-// forgetOldest wants the lock held.
-func (s *Store) forgetOldest() {
-	oldest, used := "", uint64(math.MaxUint64)
-	for id, p := range s.runs {
-		if p.used < used {
-			oldest, used = id, p.used
-		}
-	}
-	delete(s.runs, oldest)
+	move(s.positions.moving(runID))
 }
 
 // load notes that an event was loaded.
@@ -83,28 +94,46 @@ func (s *Store) end(ctx context.Context, runID string) (checkpoint.Position, err
 	if !s.view {
 		return checkpoint.Position{}, nil
 	}
-	s.mu.Lock()
-	if p, ok := s.runs[runID]; ok {
-		pos := p.view
-		if p.saved.Seq != 0 {
-			pos = p.saved
-		}
-		if pos.Seq != 0 {
-			s.mu.Unlock()
-			return pos, nil
-		}
+	if pos := s.remembered(runID); pos.Seq != 0 {
+		return pos, nil
 	}
-	s.mu.Unlock()
 	c, err := s.events.LoadSeq(ctx, runID, s.at)
 	if err != nil {
 		return checkpoint.Position{}, err // also if its state was pruned: it says when and why
 	}
 	if c.Role != "" {
-		return checkpoint.Position{}, notRecoverable(c)
+		return checkpoint.Position{}, s.notRecoverable(ctx, c)
 	}
 	pos := c.Position()
 	s.moved(runID, func(p *position) { p.view = pos })
 	return pos, nil
+}
+
+// remembered returns the end of a view of a run that was used before, zero if it wasn't.
+func (s *Store) remembered(runID string) checkpoint.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch p := s.positions.get(runID); {
+	case p == nil:
+		return checkpoint.Position{}
+	case p.saved.Seq != 0:
+		return p.saved
+	default:
+		return p.view
+	}
+}
+
+// notRecoverable says why an event can't be continued from, and which can.
+func (s *Store) notRecoverable(ctx context.Context, c *checkpoint.Checkpoint) error {
+	instead := "no checkpoint comes before it"
+	before, err := s.events.Nodes(ctx, c.RunID, c.Position())
+	if err != nil {
+		return err
+	}
+	if n := len(before); n > 0 {
+		instead = fmt.Sprintf("take the newest checkpoint before it, seq %d", before[n-1].Seq)
+	}
+	return &checkpoint.Error{Run: c.RunID, Seq: c.Seq, Reason: fmt.Sprintf("event of role %q, from which nothing can be resumed; %s", c.Role, instead), Err: checkpoint.ErrInvalid}
 }
 
 // parent returns what a checkpoint continues from: see the package doc. A zero position is
@@ -133,8 +162,8 @@ func (s *Store) parent(ctx context.Context, c *checkpoint.Checkpoint, sequence i
 func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.runs[c.RunID]
-	if !ok || sequence == 0 {
+	p := s.positions.get(c.RunID)
+	if p == nil || sequence == 0 {
 		return place{}, false
 	}
 	isAt := p.at.sequence == sequence-1
@@ -153,7 +182,8 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 }
 
 // newestBelow returns the newest event with a lower sequence on the line that the run is
-// on, zero if there is none.
+// on, zero if there is none. One that came in no envelope has none, and is passed over if
+// there is one that did.
 func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (checkpoint.Position, error) {
 	newest, err := s.events.Nodes(ctx, runID, checkpoint.Position{})
 	if errors.Is(err, checkpoint.ErrNotFound) || err == nil && len(newest) == 0 {
@@ -162,6 +192,7 @@ func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (ch
 	if err != nil {
 		return checkpoint.Position{}, err
 	}
+	var other checkpoint.Position
 	to := newest[len(newest)-1].Seq
 	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: to, Lineage: true, HeadersOnly: true}) {
 		if errors.Is(err, checkpoint.ErrNotFound) {
@@ -170,9 +201,13 @@ func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (ch
 		if err != nil {
 			return checkpoint.Position{}, err
 		}
-		if n := sequenceOf(&ev.Checkpoint); n > 0 && n < sequence && ev.Role == "" {
+		switch n := sequenceOf(&ev.Checkpoint); {
+		case ev.Role != "" || n >= sequence:
+		case n > 0:
 			return ev.Position(), nil
+		case other.Seq == 0:
+			other = ev.Position()
 		}
 	}
-	return checkpoint.Position{}, nil
+	return other, nil
 }

@@ -76,9 +76,9 @@ func (w *wanderer) plain() {
 }
 
 // Append loses some saves: w is the store that the engine saves to.
-func (w *wanderer) Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) error {
+func (w *wanderer) Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) (checkpoint.Saved, error) {
 	if w.losing && w.rng.IntN(4) == 0 {
-		return errLost
+		return checkpoint.Saved{}, errLost
 	}
 	return w.EventStore.Append(ctx, c, opts...)
 }

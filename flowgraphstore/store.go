@@ -36,9 +36,8 @@ type Store struct {
 	view    bool
 	at      uint64 // the event that a view was made for
 
-	mu    sync.Mutex // guards all below
-	runs  map[string]*position
-	calls uint64
+	mu        sync.Mutex // guards all below
+	positions positions
 }
 
 var _ fgcheckpoint.Store = (*Store)(nil)
@@ -51,7 +50,7 @@ func WithGraphID(id string) Option { return func(s *Store) { s.graphID = id } }
 
 // New returns a Store on a store of package checkpoint. Closing it closes that.
 func New(events Events, opts ...Option) *Store {
-	s := &Store{events: events, runs: map[string]*position{}}
+	s := &Store{events: events, positions: newPositions()}
 	for _, o := range opts {
 		o(s)
 	}
@@ -64,7 +63,8 @@ func New(events Events, opts ...Option) *Store {
 // own. The view is for one run. Closing it closes the store.
 //
 // The view is of the run as it is when the view is first used. If the run is deleted and
-// begun anew later, the view is refused with checkpoint.ErrConflict, also for saving.
+// begun anew later, the view is refused with checkpoint.ErrConflict, also for saving and
+// deleting.
 //
 // A seq that the run doesn't have, or whose state was pruned, is not found, and an event
 // with a role, such as a failure, is checkpoint.ErrInvalid. A run that is started from its
@@ -73,11 +73,6 @@ func (s *Store) At(seq uint64) *Store {
 	v := New(s.events, WithGraphID(s.graphID))
 	v.view, v.at = true, seq
 	return v
-}
-
-// notRecoverable says why an event can't be continued from.
-func notRecoverable(c *checkpoint.Checkpoint) error {
-	return &checkpoint.Error{Run: c.RunID, Seq: c.Seq, Reason: fmt.Sprintf("event of role %q: nothing can be resumed from it; take the checkpoint that it continues from, seq %d", c.Role, c.Parent), Err: checkpoint.ErrInvalid}
 }
 
 // Save implements flowgraph's Store: it appends an event.
@@ -180,6 +175,9 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 // as pruned.
 func (s *Store) Delete(runID, nodeID string) error {
 	ctx := context.Background()
+	if err := s.outlived(ctx, runID); err != nil {
+		return translate(err)
+	}
 	var seqs []uint64
 	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{Node: nodeID, HeadersOnly: true}) {
 		if errors.Is(err, checkpoint.ErrNotFound) {
@@ -200,12 +198,30 @@ func (s *Store) Delete(runID, nodeID string) error {
 	return translate(err)
 }
 
-// DeleteRun implements flowgraph's Store: the run is erased.
+// DeleteRun implements flowgraph's Store: the run is erased. An engine that is in the middle
+// of it can't save to it any more, also through this Store.
 func (s *Store) DeleteRun(runID string) error {
-	s.mu.Lock()
-	delete(s.runs, runID)
-	s.mu.Unlock()
-	return translate(s.events.Delete(context.Background(), runID))
+	ctx := context.Background()
+	if err := s.outlived(ctx, runID); err != nil {
+		return translate(err)
+	}
+	return translate(s.events.Delete(ctx, runID))
+}
+
+// outlived returns checkpoint.ErrConflict for a view of a life of the run before the one
+// that it has now.
+func (s *Store) outlived(ctx context.Context, runID string) error {
+	if !s.view {
+		return nil
+	}
+	end, err := s.end(ctx, runID)
+	if err == nil {
+		_, err = s.events.Nodes(ctx, runID, end)
+	}
+	if errors.Is(err, checkpoint.ErrConflict) {
+		return err
+	}
+	return nil
 }
 
 // Close implements flowgraph's Store: it closes the store below.
