@@ -460,10 +460,14 @@ func (r *Run) movedOn(p Position) error {
 	return e
 }
 
-// otherLife says that there is another event at a position.
+// otherLife says that there is another event at a position, or with a zero hash none.
 func otherLife(run string, p Position, have Digest) error {
-	return &Error{Run: run, Seq: p.Seq, Reason: "the position is of another life of the run: the run was deleted since, or restored to an earlier state, and written anew; load it again and decide again",
+	e := &Error{Run: run, Seq: p.Seq, Reason: "the position is of another life of the run: the run was deleted since, or restored to an earlier state, and written anew; load it again and decide again",
 		Want: p.Hash.String(), Have: have.String(), Err: ErrConflict}
+	if have.IsZero() {
+		e.Have = "no such event"
+	}
+	return e
 }
 
 // parent is the event that another continues from.
@@ -488,6 +492,8 @@ func (l *Log) continued(b *batch, p *pending) (parent, error) {
 		return parent{}, nil
 	case run.Last == 0:
 		return parent{}, notFound(run.ID, from.Seq, "there is no such run to continue: it was deleted, or never begun")
+	case from.Seq > run.Last && !from.Hash.IsZero():
+		return parent{}, otherLife(run.ID, from, Digest{})
 	case from.Seq > run.Last:
 		return parent{}, notFound(run.ID, from.Seq, fmt.Sprintf("there is no such event to continue from; the run's last seq is %d", run.Last))
 	case from.Seq == run.Last:
