@@ -26,7 +26,7 @@ func TestPagesOfAnAppend(t *testing.T) {
 			for i := range changes {
 				changes[i] = driver.Change{Run: fmt.Sprint("run-", i), Head: row(1)}
 			}
-			events := uint64(20_000 / runs)
+			events := uint64(10_000 / runs)
 			before := b.Pages()
 			for seq := uint64(1); seq <= events; seq++ {
 				for i := range changes {
@@ -52,7 +52,7 @@ func TestPagesOfAnAppend(t *testing.T) {
 			require.LessOrEqual(t, pages, most)
 			size, free, err := b.Space(t.Context())
 			require.NoError(t, err)
-			require.Less(t, (size-free)/20_000, int64(1100), "four events of 800 bytes have room on a page")
+			require.Less(t, (size-free)/10_000, int64(1100), "four events of 800 bytes have room on a page")
 		}
 	}
 }
