@@ -238,15 +238,15 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 		}
 		change.Rewrite = append(anew, added...)
 	}
-	if b.Last >= now.tail {
-		now.tail, now.row.Sealed = b.Last+1, &b.last
-	}
 	for i := range change.Rewrite {
 		now.row.Freed -= int64(len(change.Rewrite[i].State)) // about: the delta was small
 	}
 	now.row.Freed += b.stats.Before - b.stats.After
-	if err := l.alongWith(ctx, &now, b, &change); err != nil {
+	if err := l.alongWith(ctx, &now, b, &change); err != nil { // reads the run as it still is
 		return err
+	}
+	if b.Last >= now.tail {
+		now.tail, now.row.Sealed = b.Last+1, &b.last
 	}
 	if change.Head, err = now.head(); err != nil {
 		return err
