@@ -61,7 +61,7 @@ messages[-1].content. Without it the whole state is meant.
 			return err
 		}
 		return c.look(cmd.Context(), func(l looker) error {
-			b := &blamer{c: c, redactor: r, l: l, path: path, visits: map[string][]int{}}
+			b := &blamer{c: c, redactor: r, l: l, path: path}
 			var err error
 			if b.asked.run, b.asked.seq, err = l.event(args[0]); err != nil {
 				return err
@@ -80,17 +80,15 @@ type blamer struct {
 	asked ref
 	path  string
 
-	visits map[string][]int // by run, the visits of its events by seq-1
-	masks  map[*checkpoint.Event]secrets
+	masks map[*checkpoint.Event]secrets
 }
 
 // set is one thing that a value was, fit to be shown.
 type set struct {
 	*checkpoint.Provenance
-	change     statediff.Change // masked
-	old, new   int              // sizes of what is not
-	visit, was int              // which visits Event and Prior are
-	backTo     *spotJSON        // where the run went back to before Event, and maybe changed the state; nil if it went on
+	change   statediff.Change // masked
+	old, new int              // sizes of what is not
+	backTo   *spotJSON        // where the run went back to before Event, and maybe changed the state; nil if it went on
 }
 
 func (b *blamer) show(all bool, f format) error {
@@ -164,17 +162,11 @@ func (b *blamer) set(p *checkpoint.Provenance) (s set, err error) {
 	if p.Kind == statediff.Removed { // as diff has it
 		s.change.Path = p.PriorPath
 	}
-	if s.visit, err = b.visit(p.Event); err != nil {
-		return s, err
-	}
 	if s.backTo, err = b.backTo(p); err != nil {
 		return s, err
 	}
 	if p.Prior == nil {
 		s.change.New, err = b.masked(p.Event, p.Value, p.Path)
-		return s, err
-	}
-	if s.was, err = b.visit(p.Prior); err != nil {
 		return s, err
 	}
 	if s.change.New, err = b.masked(p.Event, p.Value, p.Path); err == nil {
@@ -191,6 +183,7 @@ func (b *blamer) backTo(p *checkpoint.Provenance) (*spotJSON, error) {
 		return nil, nil
 	}
 	if parent == nil || parent.RunID != e.RunID || parent.Seq != e.Parent { // it can't be read
+		parent = nil
 		for ev, err := range b.l.store.History(b.l.ctx, e.RunID, checkpoint.HistoryOptions{From: e.Parent, To: e.Parent, HeadersOnly: true}) {
 			if err != nil {
 				return nil, err
@@ -198,36 +191,11 @@ func (b *blamer) backTo(p *checkpoint.Provenance) (*spotJSON, error) {
 			parent = ev
 		}
 	}
-	if parent == nil {
+	if parent == nil { // it was dropped
 		return nil, nil
 	}
-	visit, err := b.visit(parent)
-	return &spotJSON{parent.Seq, parent.NodeID, visit, parent.CreatedAt.UTC()}, err
-}
-
-// visit returns which event of its node an event is. A lineage goes from the newest
-// event of a run to older ones, so each run is read once.
-func (b *blamer) visit(e *checkpoint.Event) (int, error) {
-	if known := b.visits[e.RunID]; e.Seq <= uint64(len(known)) {
-		return known[e.Seq-1], nil
-	}
-	nodes, err := b.l.dropped(e.RunID)
-	if err != nil {
-		return 0, err
-	}
-	var list []int
-	for ev, err := range b.l.store.History(b.l.ctx, e.RunID, checkpoint.HistoryOptions{To: e.Seq, HeadersOnly: true}) {
-		if err != nil {
-			return 0, err
-		}
-		nodes[ev.NodeID]++
-		if list == nil {
-			list = make([]int, ev.Seq-1) // of those that were dropped
-		}
-		list = append(list, nodes[ev.NodeID])
-	}
-	b.visits[e.RunID] = list
-	return list[len(list)-1], nil
+	spot := spotOf(parent)
+	return &spot, nil
 }
 
 // masked returns a value of an event's state with its secrets masked. Where they are
@@ -268,7 +236,7 @@ type blamedJSON struct {
 	RunID     string    `json:"run_id"`
 	Seq       uint64    `json:"seq"`
 	NodeID    string    `json:"node_id"`
-	Visit     int       `json:"visit"`
+	Visit     uint64    `json:"visit"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -282,18 +250,18 @@ type unreadJSON struct {
 }
 
 func (s set) json() setJSON {
-	blamed := func(e *checkpoint.Event, visit int) blamedJSON {
-		return blamedJSON{e.RunID, e.Seq, e.NodeID, visit, e.CreatedAt.UTC()}
+	blamed := func(e *checkpoint.Event) blamedJSON {
+		return blamedJSON{e.RunID, e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
 	}
 	j := setJSON{
-		Asked: s.Asked, blamedJSON: blamed(s.Event, s.visit), ByForkOf: s.ByForkOf, Coarse: s.Coarse, BackTo: s.backTo,
+		Asked: s.Asked, blamedJSON: blamed(s.Event), ByForkOf: s.ByForkOf, Coarse: s.Coarse, BackTo: s.backTo,
 		changeJSON: changeJSON{Kind: s.change.Kind.String(), Path: s.change.Path, Old: s.change.Old, New: s.change.New, OldSize: s.old, NewSize: s.new},
 	}
 	if s.Kind == statediff.Changed && s.change.OldPath != s.change.Path {
 		j.OldPath = s.change.OldPath
 	}
 	if s.Prior != nil {
-		prior := blamed(s.Prior, s.was)
+		prior := blamed(s.Prior)
 		j.Prior = &prior
 	}
 	for _, u := range s.Or {

@@ -51,7 +51,7 @@ func (b *blamer) one(s set) {
 	if s.Asked == "" {
 		path = "the state"
 	}
-	by := visitName(s.Event.NodeID, s.visit) + printable(", "+event(s.Event))
+	by := entry{s.Event}.visit() + printable(", "+event(s.Event))
 	if of := s.ByForkOf; of != nil {
 		by = printable(fmt.Sprintf("the fork %s, made from %s", s.Event.RunID, originName(of)))
 	}
@@ -61,9 +61,9 @@ func (b *blamer) one(s set) {
 	}
 	b.c.out.printf("\n")
 	if s.Prior != nil {
-		d.side(red, "---", entry{s.Prior, s.was})
+		d.side(red, "---", entry{s.Prior})
 	}
-	d.side(green, "+++", entry{s.Event, s.visit})
+	d.side(green, "+++", entry{s.Event})
 	b.c.out.printf("\n")
 	d.change(s.change)
 }
@@ -90,7 +90,7 @@ func (t *blameTable) add(b *blamer, s set, all bool) {
 		seq = printable(event(s.Event))
 	}
 	t.seq.add(seq)
-	t.visit.add(entry{s.Event, s.visit}.name())
+	t.visit.add(entry{s.Event}.name())
 	t.at.add(b.c.when(s.Event.CreatedAt, time.Now()))
 	t.sign.add(b.c.out.paint(kindColor(s.Kind), sign(s.Kind)))
 	path := s.Asked

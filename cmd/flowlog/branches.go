@@ -48,11 +48,17 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 type spotJSON struct {
 	Seq       uint64    `json:"seq"`
 	NodeID    string    `json:"node_id"`
-	Visit     int       `json:"visit"`
+	Visit     uint64    `json:"visit"`
 	CreatedAt time.Time `json:"created_at"`
+
+	role checkpoint.Role
 }
 
-func (s spotJSON) name() string { return visitName(s.NodeID, s.Visit) }
+func spotOf(e *checkpoint.Event) spotJSON {
+	return spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC(), e.Role}
+}
+
+func (s spotJSON) name() string { return visitName(s.NodeID, s.role, s.Visit) }
 
 // branchJSON is a branch as -o json gives it: an event's first child goes on with its
 // branch, any other begins one.
@@ -68,19 +74,24 @@ type branchJSON struct {
 	lead     string             // the lines before it
 }
 
-// branches returns the branches of a run, each before those that leave it.
+// branches returns the branches of a run, each before those that leave it. Failures, and
+// what else is beside the lines, are none.
 func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 	chart, err := l.chart(run)
 	if err != nil {
 		return nil, err
 	}
-	lines, of := branchesOf(chart.parents)
+	lines, of := branchesOf(chart.parents, chart.first)
 	list := make([]*branchJSON, len(lines))
 	begins := map[uint64][]int{} // branches that continue from an event
 	kids := make([][]int, len(lines))
 	var roots []int
+	shown := chart.onLines(lines, of)
 	for i, b := range lines {
 		list[i] = &branchJSON{}
+		if !shown[i] {
+			continue
+		}
 		if b.start == b.first {
 			roots = append(roots, i)
 			continue
@@ -92,7 +103,7 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 		if err != nil {
 			return nil, err
 		}
-		spot := spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
+		spot := spotOf(e.Event)
 		n := chart.number(e.Seq)
 		b := list[of[n-1]]
 		if b.Events++; b.Events == 1 {
@@ -106,10 +117,11 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 	var sorted []*branchJSON
 	var walk func(i, depth int, lead, below string)
 	walk = func(i, depth int, lead, below string) {
+		kids := kids[i]
 		list[i].Depth, list[i].lead = depth, lead
 		sorted = append(sorted, list[i])
-		for n, kid := range kids[i] {
-			if n == len(kids[i])-1 {
+		for n, kid := range kids {
+			if n == len(kids)-1 {
 				walk(kid, depth+1, below+"└─ ", below+"   ")
 			} else {
 				walk(kid, depth+1, below+"├─ ", below+"│  ")
@@ -120,6 +132,21 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 		walk(i, 0, "", "")
 	}
 	return sorted, nil
+}
+
+// onLines reports of each branch whether it, or one that leaves it, has an event that is
+// on a line.
+func (ch *chart) onLines(lines []branch, of []int) []bool {
+	on := make([]bool, len(lines))
+	for i, aside := range ch.aside {
+		on[of[i]] = on[of[i]] || !aside
+	}
+	for i := len(lines) - 1; i >= 0; i-- { // each comes after the one that it leaves
+		if b := lines[i]; on[i] && b.start != b.first {
+			on[of[b.start-1]] = true
+		}
+	}
+	return on
 }
 
 func (c *cli) writeBranches(run checkpoint.Run, list []*branchJSON, f format) error {

@@ -76,6 +76,12 @@ const maxBriefs = 6
 // inBrief says in a line what changed, what is largest first, and where a fork began.
 func (st step) inBrief(s *screen, changes []statediff.Change, r redactor) string {
 	what := st.changesInBrief(s, changes, r)
+	if st.Event != nil && st.Failure != nil {
+		failed := s.paint(red, printable(failureText(st.Failure)))
+		if what = failed + ", " + what; st.why == whyNoState {
+			what = failed
+		}
+	}
 	if of := st.ForkedFrom(); of != nil {
 		what = s.paint(faint, printable("forked from "+originName(of)+", ")) + what
 	}

@@ -114,9 +114,10 @@ type reporting struct {
 }
 
 // Append implements flowgraphstore.Events.
-func (r reporting) Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) error {
-	if err := r.Events.Append(ctx, c, opts...); err != nil {
-		return err
+func (r reporting) Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) (checkpoint.Saved, error) {
+	saved, err := r.Events.Append(ctx, c, opts...)
+	if err != nil {
+		return saved, err
 	}
-	return r.reports.Encode(agentReport{Seq: c.Seq, Parent: c.Parent, NodeID: c.NodeID, NextNode: c.NextNode, Size: len(c.State)})
+	return saved, r.reports.Encode(agentReport{Seq: c.Seq, Parent: c.Parent, NodeID: c.NodeID, NextNode: c.NextNode, Size: len(c.State)})
 }

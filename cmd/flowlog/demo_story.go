@@ -27,12 +27,12 @@ type story struct {
 	run  string
 	pace time.Duration
 
-	visits map[string]int // events so far, by node
-	acked  int            // events that were acknowledged
+	visits map[string]uint64 // events so far, by node
+	acked  int               // events that were acknowledged
 }
 
 func newStory(c *cli, at place, run string, pace time.Duration) *story {
-	return &story{screen: c.out, cli: c, at: at, run: run, pace: pace, visits: map[string]int{}}
+	return &story{screen: c.out, cli: c, at: at, run: run, pace: pace, visits: map[string]uint64{}}
 }
 
 // tell is the demo.
@@ -70,7 +70,7 @@ func (s *story) work(ctx context.Context) error {
 		for _, r := range late {
 			s.event(r)
 		}
-		s.line("       %s  %s", s.paint(bold, fmt.Sprintf("%-10s", visitName(essay.Write, s.visits[essay.Write]+1))), s.paint(red, "SIGKILL, in the middle of it"))
+		s.line("       %s  %s", s.paint(bold, fmt.Sprintf("%-10s", visitName(essay.Write, "", s.visits[essay.Write]+1))), s.paint(red, "SIGKILL, in the middle of it"))
 		return err
 	}
 	if err := c.wait(ctx); err != nil {
@@ -111,7 +111,7 @@ func (s *story) survive(ctx context.Context) error {
 	s.line("   All %d acknowledged checkpoints. Every state was read back and matches its hash,", s.acked)
 	s.line("   and the chain from the first to the last is %s.", s.paint(green, "intact"))
 	s.line("   The newest is %s, to go on with %s. Only unsaved work is gone.",
-		s.paint(bold, visitName(run.NodeID, s.visits[run.NodeID])), next(run.NextNode))
+		s.paint(bold, visitName(run.NodeID, "", s.visits[run.NodeID])), next(run.NextNode))
 	return nil
 }
 
@@ -156,7 +156,7 @@ func (s *story) event(r agentReport) {
 	}
 	s.acked++
 	s.visits[r.NodeID]++
-	s.line("%s  %s  %s%s", s.paint(faint, fmt.Sprintf("%5d", r.Seq)), s.paint(bold, fmt.Sprintf("%-10s", visitName(r.NodeID, s.visits[r.NodeID]))),
+	s.line("%s  %s  %s%s", s.paint(faint, fmt.Sprintf("%5d", r.Seq)), s.paint(bold, fmt.Sprintf("%-10s", visitName(r.NodeID, "", s.visits[r.NodeID]))),
 		fmt.Sprintf("%8s", size(int64(r.Size))), from)
 }
 

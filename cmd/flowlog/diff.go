@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -65,10 +66,7 @@ The exit code is 0 if nothing differs, and 1 if something does.`,
 			if err != nil {
 				return err
 			}
-			d, err := l.difference(before, after)
-			if err != nil {
-				return err
-			}
+			d := compareEvents(before, after)
 			d.c, d.diffFlags, d.redactor = c, f, r
 			return d.show(path)
 		})
@@ -117,7 +115,7 @@ func (l looker) prior(e *checkpoint.Event) (*checkpoint.Event, error) {
 		return nil, notFound("event %d of run %q is a beginning, there is nothing before it; `flowlog show %s` shows its state",
 			e.Seq, e.RunID, quote(event(e)))
 	}
-	return before, unpruned(before)
+	return before, hasState(before)
 }
 
 // difference is what differs between two events.
@@ -130,43 +128,37 @@ type difference struct {
 	shown  []statediff.Change
 }
 
-// difference compares two events with their states.
-func (l looker) difference(before, after *checkpoint.Event) (d *difference, err error) {
-	d = &difference{}
+// compareEvents compares two events with their states.
+func compareEvents(before, after *checkpoint.Event) *difference {
+	d := &difference{}
 	d.before.Event, d.step = before, compare(stateOf(before), stateOf(after))
 	d.step.Event = after
-	if d.before.Visit, err = l.visitOf(before, 0); err != nil {
+	return d
+}
+
+// withState returns an event with its state, or says why it has none.
+func (l looker) withState(r ref) (*checkpoint.Event, error) {
+	ev, err := l.read(r.run.ID, checkpoint.HistoryOptions{From: r.seq, To: r.seq})
+	if err == nil {
+		err = hasState(ev)
+	}
+	if err != nil {
 		return nil, err
 	}
-	var counted uint64 // up to there
-	if before.RunID == after.RunID && before.NodeID == after.NodeID && before.Seq <= after.Seq {
-		counted, d.step.Visit = before.Seq, d.before.Visit
-	}
-	more, err := l.visitOf(after, counted)
-	d.step.Visit += more
-	return d, err
+	return ev, nil
 }
 
-// withState returns an event with its state, or says who pruned that.
-func (l looker) withState(r ref) (*checkpoint.Event, error) {
-	for ev, err := range l.store.History(l.ctx, r.run.ID, checkpoint.HistoryOptions{From: r.seq, To: r.seq}) {
-		if err == nil {
-			err = unpruned(ev)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return ev, nil
+// hasState returns an error that says why an event has no state, nil if it has one.
+func hasState(e *checkpoint.Event) error {
+	switch {
+	case e.PrunedBy != nil:
+		return e.PrunedBy
+	case e.Kind == checkpoint.KindNone && e.Parent > 0:
+		return notFound("event %d of run %q is a %s and has no state; the event that it continues from is %s", e.Seq, e.RunID, e.Role, quote(fmt.Sprintf("%s@%d", e.RunID, e.Parent)))
+	case e.Kind == checkpoint.KindNone:
+		return notFound("event %d of run %q is a %s and has no state", e.Seq, e.RunID, e.Role)
 	}
-	return nil, notFound("run %q has no event %d any more", r.run.ID, r.seq)
-}
-
-// unpruned returns an error that says who pruned an event's state, nil if it is there.
-func unpruned(e *checkpoint.Event) error {
-	if e.PrunedBy == nil {
-		return nil
-	}
-	return e.PrunedBy
+	return nil
 }
 
 func (d *difference) show(path statediff.Path) error {

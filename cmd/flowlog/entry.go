@@ -9,12 +9,8 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// entry is an event with its visit: the number of its node's events up to it, by
-// seq, over all branches.
-type entry struct {
-	*checkpoint.Event
-	Visit int
-}
+// entry is an event of a listing.
+type entry struct{ *checkpoint.Event }
 
 // name says which event of its node an event is. A fork's first event is of no node: its
 // NodeID is a copy.
@@ -22,7 +18,26 @@ func (e entry) name() string {
 	if of := e.ForkedFrom(); of != nil {
 		return printable("fork of " + originName(of))
 	}
-	return visitName(e.NodeID, e.Visit)
+	return e.visit()
+}
+
+// visit names an event by its node: review#2, or what else it is of the node.
+func (e entry) visit() string { return visitName(e.NodeID, e.Role, e.Visit) }
+
+func visitName(node string, role checkpoint.Role, visit uint64) string {
+	switch {
+	case role == "":
+		return fmt.Sprintf("%s#%d", printable(node), visit)
+	case visit > 1:
+		return printable(fmt.Sprintf("%s (%s %d)", node, role, visit))
+	}
+	return printable(fmt.Sprintf("%s (%s)", node, role))
+}
+
+// isAside reports whether an event is beside the line of checkpoints: what comes next
+// continues from the checkpoint before it. A run's beginning and its end are on the line.
+func isAside(e *checkpoint.Event) bool {
+	return e.Role != "" && e.Role != checkpoint.RoleBegin && e.Role != checkpoint.RoleEnd
 }
 
 func originName(of *checkpoint.Origin) string { return fmt.Sprintf("%s@%d", of.RunID, of.Seq) }
@@ -31,62 +46,32 @@ func originName(of *checkpoint.Origin) string { return fmt.Sprintf("%s@%d", of.R
 type listing struct {
 	node     string
 	backward bool
-	limit    int             // 0 for all
-	line     map[uint64]bool // only these; nil for all
+	limit    int    // 0 for all
+	from     uint64 // the first seq
+	line     *line  // only these; nil for all
 }
 
 // isWhole reports whether a listing has all events, but for a limit.
 func (list listing) isWhole() bool { return list.node == "" && list.line == nil }
 
-// entries streams events without their states. Visits are counted from the run's
-// beginning, whatever the listing leaves out.
+// entries streams events without their states.
 func (l looker) entries(run checkpoint.Run, list listing) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		visits, err := l.dropped(run.ID)
-		if err != nil {
-			yield(entry{}, err)
-			return
-		}
-		step := 1
-		if list.backward {
-			step = -1
-			for ev, err := range l.headers(run, listing{node: list.node}) {
-				if err != nil {
-					yield(entry{}, err)
-					return
-				}
-				visits[ev.NodeID]++
-			}
-		}
-		given := 0
 		for ev, err := range l.headers(run, list) {
-			if err != nil {
-				yield(entry{}, err)
-				return
-			}
-			e := entry{ev, visits[ev.NodeID]}
-			visits[ev.NodeID] += step
-			if !list.backward {
-				e.Visit++
-			}
-			if list.line != nil && !list.line[ev.Seq] {
-				continue
-			}
-			if given++; !yield(e, nil) || given == list.limit {
+			if !yield(entry{ev}, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// dropped returns how many events of each node were dropped with the run's beginning:
-// visits go on counting from there.
-func (l looker) dropped(runID string) (map[string]int, error) {
-	a, err := l.store.Anchor(l.ctx, runID)
-	if a.Visits == nil {
-		a.Visits = map[string]int{}
+// headers is entries, as events.
+func (l looker) headers(run checkpoint.Run, list listing) iter.Seq2[*checkpoint.Event, error] {
+	opts := checkpoint.HistoryOptions{From: list.from, To: run.Last, Node: list.node, Backward: list.backward, Limit: list.limit, HeadersOnly: true}
+	if list.line != nil {
+		return l.headersOf(run, *list.line, opts)
 	}
-	return a.Visits, err
+	return l.store.History(l.ctx, run.ID, opts)
 }
 
 // How many events are read and shown at a time. Of a run that has more, the first
@@ -122,16 +107,6 @@ func (l looker) pages(run checkpoint.Run, list listing) iter.Seq2[[]entry, error
 	}
 }
 
-// headers streams the events of a listing, but for its line and its limit, without
-// their states.
-func (l looker) headers(run checkpoint.Run, list listing) iter.Seq2[*checkpoint.Event, error] {
-	opts := checkpoint.HistoryOptions{To: run.Last, Node: list.node, Backward: list.backward, HeadersOnly: true}
-	if list.line == nil {
-		opts.Limit = list.limit
-	}
-	return l.store.History(l.ctx, run.ID, opts)
-}
-
 // eventJSON is an event as -o json gives it: the names are those of a checkpoint's
 // JSON, sizes are in bytes.
 type eventJSON struct {
@@ -139,7 +114,8 @@ type eventJSON struct {
 	Seq        uint64              `json:"seq"`
 	Parent     uint64              `json:"parent"`
 	NodeID     string              `json:"node_id"`
-	Visit      int                 `json:"visit"`
+	Visit      uint64              `json:"visit"`
+	Role       checkpoint.Role     `json:"role,omitempty"`
 	PrevNodeID string              `json:"prev_node_id,omitempty"`
 	NextNode   string              `json:"next_node,omitempty"`
 	Attempt    int                 `json:"attempt,omitempty"`
@@ -147,6 +123,7 @@ type eventJSON struct {
 	ForkNodeID string              `json:"fork_node_id,omitempty"`
 	CreatedAt  time.Time           `json:"created_at"`
 	Metadata   checkpoint.Metadata `json:"metadata"`
+	Failure    *checkpoint.Failure `json:"error,omitempty"`
 	Origin     *checkpoint.Origin  `json:"origin,omitempty"`
 	Kind       checkpoint.Kind     `json:"kind"`
 	Size       int64               `json:"size"`
@@ -157,16 +134,17 @@ type eventJSON struct {
 	Labels      map[string]string `json:"labels,omitzero"` // in effect, with what was said later
 	SHA256      checkpoint.Digest `json:"sha256"`
 	Hash        checkpoint.Digest `json:"hash"`
+	Writer      string            `json:"writer,omitempty"` // names the open store that wrote it
 	State       json.RawMessage   `json:"state,omitempty"`
 	StateBase64 []byte            `json:"state_base64,omitempty"`
 }
 
 func (e entry) json() eventJSON {
 	j := eventJSON{
-		RunID: e.RunID, Seq: e.Seq, Parent: e.Parent, NodeID: e.NodeID, Visit: e.Visit, PrevNodeID: e.PrevNodeID,
+		RunID: e.RunID, Seq: e.Seq, Parent: e.Parent, NodeID: e.NodeID, Visit: e.Visit, Role: e.Role, PrevNodeID: e.PrevNodeID,
 		NextNode: e.NextNode, Attempt: e.Attempt, BranchID: e.BranchID, ForkNodeID: e.ForkNodeID,
-		CreatedAt: e.CreatedAt.UTC(), Metadata: e.Metadata, Origin: e.Origin, Kind: e.Kind, Size: e.Size,
-		Stored: e.Stored, Encoding: e.Encoding.String(), goneJSON: goneFacts(e.Event), SHA256: e.SHA256, Hash: e.Hash,
+		CreatedAt: e.CreatedAt.UTC(), Metadata: e.Metadata, Failure: e.Failure, Origin: e.Origin, Kind: e.Kind, Size: e.Size,
+		Stored: e.Stored, Encoding: e.Encoding.String(), goneJSON: goneFacts(e.Event), SHA256: e.SHA256, Hash: e.Hash, Writer: e.Writer,
 	}
 	if e.Kind == checkpoint.KindJSON && json.Valid(e.State) {
 		j.State = e.State

@@ -102,9 +102,6 @@ func (f *forker) fork(l looker, args []string) error {
 	if f.of.Event, err = l.withState(ref{run, seq}); err != nil {
 		return err
 	}
-	if f.of.Visit, err = l.visitOf(f.of.Event, 0); err != nil {
-		return err
-	}
 	if f.ran, err = l.after(run, seq); err != nil {
 		return err
 	}
@@ -215,19 +212,22 @@ type lineJSON struct {
 }
 
 // after returns what came after an event: the line that went on from it, and each that
-// left one of these later on, by their first events.
+// left one of these later on, by their first events. Failures are left out.
 func (l looker) after(run checkpoint.Run, seq uint64) ([]*lineJSON, error) {
 	lines, spots := []*lineJSON{}, map[uint64]spotJSON{} // of the events that grew from it
 	tips := map[uint64]*lineJSON{}
-	for e, err := range l.entries(run, listing{}) {
+	for e, err := range l.entries(run, listing{from: seq}) {
 		if err != nil {
 			return nil, err
+		}
+		if isAside(e.Event) {
+			continue
 		}
 		from, grew := spots[e.Parent]
 		if !grew && e.Seq != seq {
 			continue
 		}
-		spots[e.Seq] = spotJSON{e.Seq, e.NodeID, e.Visit, e.CreatedAt.UTC()}
+		spots[e.Seq] = spotOf(e.Event)
 		if !grew {
 			continue
 		}
@@ -248,7 +248,7 @@ type forkJSON struct {
 	Written  bool              `json:"written"` // false with -n
 	Origin   checkpoint.Origin `json:"origin"`
 	NodeID   string            `json:"node_id"`
-	Visit    int               `json:"visit"` // in the origin
+	Visit    uint64            `json:"visit"` // in the origin
 	NextNode string            `json:"next_node,omitempty"`
 	Size     int               `json:"size"` // of the state
 	Changes  []changeJSON      `json:"changes"`

@@ -12,7 +12,7 @@ func (f *forker) text() {
 	if f.dry {
 		begins, would = "would begin", "would be "
 	}
-	out.printf("%s %s where %s stood, after %s\n\n", out.paint(bold, printable(f.newID)), begins, printable(event(e.Event)), visitName(e.NodeID, e.Visit))
+	out.printf("%s %s where %s stood, after %s\n\n", out.paint(bold, printable(f.newID)), begins, printable(event(e.Event)), e.visit())
 	fact := func(name, words string) {
 		out.printf("%s %s\n", out.paint(faint, fmt.Sprintf("%-8s", name)), printable(words))
 	}

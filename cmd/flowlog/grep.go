@@ -118,14 +118,14 @@ func (g *grepper) prepare(pattern string) (err error) {
 func (g *grepper) search(args []string) error {
 	where, damaged := "no state", error(nil)
 	var run checkpoint.Run
-	var line map[uint64]bool
+	var on *line
 	if g.whole = len(args) > 0; g.whole {
 		var err error
-		if run, line, err = g.l.part(args[0]); err != nil {
+		if run, on, err = g.l.part(args[0]); err != nil {
 			return err
 		}
 		where = "no state of run \"" + run.ID + "\""
-		if err := g.run(run, line); err != nil {
+		if err := g.run(run, on); err != nil {
 			return err
 		}
 	} else {
@@ -152,7 +152,7 @@ func (g *grepper) search(args []string) error {
 	switch {
 	case damaged != nil:
 		return damaged
-	case line != nil && len(line) == 0:
+	case on != nil && on.isEmpty():
 		return g.l.emptyRange(args[0])
 	case g.found == 0:
 		return g.nothing(where, run)
@@ -193,8 +193,8 @@ func asTyped(text string) string {
 // full reports whether as much was found as was asked for.
 func (g *grepper) full() bool { return g.limit > 0 && g.found == g.limit }
 
-func (g *grepper) run(run checkpoint.Run, line map[uint64]bool) error {
-	for page, err := range g.l.pages(run, listing{node: g.node, line: line}) {
+func (g *grepper) run(run checkpoint.Run, on *line) error {
+	for page, err := range g.l.pages(run, listing{node: g.node, line: on}) {
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ type matchJSON struct {
 	RunID     string             `json:"run_id"`
 	Seq       uint64             `json:"seq"`
 	NodeID    string             `json:"node_id"`
-	Visit     int                `json:"visit"`
+	Visit     uint64             `json:"visit"`
 	CreatedAt time.Time          `json:"created_at"`
 	ByForkOf  *checkpoint.Origin `json:"by_fork_of,omitempty"` // it came with the fork, and of no node
 	Path      statediff.Pointer  `json:"path"`

@@ -43,7 +43,9 @@ step took is not told where a run begins or someone went back; a pause before a 
 counts as time of the step after it. What was changed in the state on the way back
 counts as a change of the step after it, too. A fork's first event shows what the fork
 changed in the state that it was made from. An event whose state was pruned or
-redacted is drawn hollow.
+redacted is drawn hollow. A failure shows its error, beside the line that it left.
+A » marks an event that another writer wrote than the one that it continues from:
+another program, or the same after a restart; -o json names the writers.
 
 ` + refHelp + `
 With RUN alone all its branches are shown; with an event the line that led to it;
@@ -85,28 +87,21 @@ with A..B the part of the line of B that A has not.`,
 }
 
 // part returns the events of a run that a text names: nil for all of them.
-func (l looker) part(text string) (run checkpoint.Run, line map[uint64]bool, err error) {
+func (l looker) part(text string) (checkpoint.Run, *line, error) {
 	old, now, ok, err := l.span(text)
 	if err != nil {
-		return run, nil, err
+		return now.run, nil, err
 	}
 	if !ok {
 		if run, ok, err := l.findRun(text); ok || err != nil && !isAnswer(err) {
 			return run, nil, err
 		}
-		if now.run, now.seq, err = l.event(text); err != nil {
-			return run, nil, err
-		}
+		run, seq, err := l.event(text)
+		return run, &line{to: seq}, err
 	}
-	if ok && old.run.ID != now.run.ID {
-		return run, nil, usage("%q and %q are two runs: a range is a part of one", old.run.ID, now.run.ID)
+	if old.run.ID != now.run.ID {
+		return now.run, nil, usage("%q and %q are two runs: a range is a part of one", old.run.ID, now.run.ID)
 	}
-	if line, err = l.line(now.run, now.seq); err != nil || !ok {
-		return now.run, line, err
-	}
-	before, err := l.line(old.run, old.seq)
-	for seq := range before {
-		delete(line, seq)
-	}
-	return now.run, line, err
+	li, err := l.rangeOf(now.run, old.seq, now.seq)
+	return now.run, li, err
 }

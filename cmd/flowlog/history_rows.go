@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -22,7 +21,7 @@ type historian struct {
 	path  statediff.Path // of --changed
 	drawn bool           // the branches, if there are some
 
-	chart *chart // up to the page at hand, at least
+	chart *chart // up to the page at hand, at least; nil if only what is shown is read
 	shown int
 
 	marks checkpoint.Marks
@@ -31,8 +30,7 @@ type historian struct {
 // row is a row of a history. It keeps no state.
 type row struct {
 	entry
-	took    time.Duration
-	timed   bool // took is known
+	prior
 	brief   string
 	changes []changeJSON
 	coarse  []coarseJSON
@@ -46,15 +44,18 @@ func (h *historian) show() error {
 	if h.changed != "" {
 		list.limit = 0 // it is of what changed
 	}
-	h.chart = &chart{}
 	grows := !h.backward && h.isWhole() && !h.graph
-	if !grows {
-		var err error
+	var err error
+	switch {
+	case grows:
+		h.chart = &chart{}
+	case h.graph || !h.isPart() || h.run.Events() <= pageRows:
 		if h.chart, err = h.l.chart(h.run); err != nil {
 			return err
 		}
+	default:
+		h.drawn = false
 	}
-	var err error
 	if h.marks, err = h.l.store.Marks(h.l.ctx, h.run.ID); err != nil {
 		return err
 	}
@@ -90,19 +91,22 @@ func (h *historian) show() error {
 	return h.howMany()
 }
 
+// isPart reports whether only some events are asked for, which may be few of many.
+func (h *historian) isPart() bool { return h.limit > 0 || h.line != nil && h.line.part }
+
 // howMany says on stderr what was left out.
 func (h *historian) howMany() error {
 	run := h.run
-	if h.shown == 0 && (h.line == nil || len(h.line) > 0) {
+	if h.shown == 0 && (h.line == nil || !h.line.isEmpty()) {
 		if err := h.l.noMatchOf(run, h.node); err != nil {
 			return err
 		}
 	}
 	switch {
-	case h.line != nil && len(h.line) == 0:
+	case h.line != nil && h.line.isEmpty():
 		return h.l.emptyRange(h.asked)
 	case h.shown == 0 && h.changed != "":
-		hint, err := h.l.nothingAt(ref{run, run.Last}, h.path)
+		hint, err := h.l.nothingAt(ref{run, head(run)}, h.path)
 		if err != nil {
 			return err
 		}
@@ -121,9 +125,13 @@ func (h *historian) rows(page []entry) (rows []row, err error) {
 		slices.Reverse(page)
 		defer func() { slices.Reverse(rows) }()
 	}
+	priors, err := h.priors(page)
+	if err != nil {
+		return nil, err
+	}
 	if h.stored && h.changed == "" {
 		for _, e := range page {
-			rows = append(rows, h.row(e))
+			rows = append(rows, h.row(e, priors[e.Seq]))
 		}
 		return rows, nil
 	}
@@ -138,18 +146,34 @@ func (h *historian) rows(page []entry) (rows []row, err error) {
 				continue
 			}
 		}
-		r := h.row(st.entry)
+		r := h.row(st.entry, priors[st.Seq])
 		h.tell(&r, st, changes)
 		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
-func (h *historian) row(e entry) row {
+// priors returns what is to be said of the events before those of a page, by seq.
+func (h *historian) priors(page []entry) (map[uint64]prior, error) {
+	priors, known := make(map[uint64]prior, len(page)), make(map[uint64]*checkpoint.Event, len(page))
+	for _, e := range page {
+		known[e.Seq] = e.Event
+		if h.chart != nil {
+			priors[e.Seq] = h.chart.prior(e.Seq)
+			continue
+		}
+		var err error
+		if priors[e.Seq], err = h.l.before(h.run, e.Event, known); err != nil {
+			return nil, err
+		}
+	}
+	return priors, nil
+}
+
+func (h *historian) row(e entry, before prior) row {
 	ev := *e.Event
 	ev.State = nil
-	r := row{entry: entry{&ev, e.Visit}}
-	r.took, r.timed = h.chart.took(e.Seq)
+	r := row{entry: entry{&ev}, prior: before}
 	r.mark(h.marks)
 	return r
 }

@@ -16,13 +16,13 @@ type historyTable struct {
 	rows     int
 	branches bool // an event does not continue from the one before
 
-	seq, branch, visit, from, next, at, took, size, stored, kept, marks, changes *column
+	seq, branch, visit, handed, from, next, at, took, size, stored, kept, marks, changes *column
 }
 
 func newHistoryTable(format func(time.Time) string, backward bool) *historyTable {
 	return &historyTable{
 		time: format, backward: backward,
-		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), from: right("from"),
+		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), handed: left("").in(blue), from: right("from"),
 		next: left("next"), at: left("time").in(faint), took: right("took"), size: right("state"), stored: right("stored"),
 		kept: left("as").in(faint), marks: left("marks"), changes: &column{name: "changes", long: true},
 	}
@@ -42,7 +42,7 @@ func (t *historyTable) add(e entry) {
 	if t.tree != nil {
 		t.branch.add(t.tree.row(e.Seq, e.Pruned, t.backward))
 	}
-	t.visit.add(visitName(e.NodeID, e.Visit))
+	t.visit.add(e.visit())
 	t.from.add(from)
 	t.next.add(next(e.NextNode))
 	t.at.add(t.time(e.CreatedAt))
@@ -62,6 +62,30 @@ func (t *historyTable) addChanges(s *screen, r row, marked *peaks) {
 	t.took.name, t.size.name = "took ", "state "
 	last := len(t.size.cells) - 1
 	t.size.cells[last] = mark(s, t.size.cells[last], marked != nil && marked.isLargest(r))
+}
+
+// handedSign marks an event that another writer wrote than the one before.
+const handedSign = "»"
+
+// addHanded marks changes of the writer. Where each event has a writer of its own, as of
+// programs that save one event each, that says nothing.
+func (t *historyTable) addHanded(rows []row) {
+	handed, all := 0, 0
+	for _, r := range rows {
+		if r.there {
+			all++
+		}
+		if r.handed {
+			handed++
+		}
+	}
+	for _, r := range rows {
+		cell := ""
+		if r.handed && handed < all {
+			cell = handedSign
+		}
+		t.handed.add(cell)
+	}
 }
 
 // mark puts a * behind what stands out, and the width of one behind all else.
@@ -89,6 +113,9 @@ func (t *historyTable) who() []*column {
 		columns = append(columns, t.branch)
 	}
 	columns = append(columns, t.visit)
+	if t.handed.hasCells() {
+		columns = append(columns, t.handed)
+	}
 	if t.branches {
 		columns = append(columns, t.from)
 	}
@@ -102,8 +129,6 @@ func (t *historyTable) said() []*column {
 	}
 	return []*column{t.marks}
 }
-
-func visitName(node string, visit int) string { return fmt.Sprintf("%s#%d", printable(node), visit) }
 
 // summary says what a run's states take, and what they cost to keep.
 func summary(s *screen, run checkpoint.Run) string {

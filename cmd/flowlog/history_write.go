@@ -47,6 +47,7 @@ func (h *historyText) page(rows []row) error {
 		t.addChanges(h.out, r, marked)
 		t.marks.add(marksText(r.pinned, r.labels))
 	}
+	t.addHanded(rows)
 	if h.historyFlags.stored {
 		t.writeStored(h.out, "")
 	} else {
@@ -68,10 +69,10 @@ func (h *historyText) end() error {
 		of = " of these"
 	}
 	if p := h.peaks; p.sizeVaries {
-		h.out.printf("largest state%s: %s, at %d (%s)\n", of, size(p.largest.Size), p.largest.Seq, visitName(p.largest.NodeID, p.largest.Visit))
+		h.out.printf("largest state%s: %s, at %d (%s)\n", of, size(p.largest.Size), p.largest.Seq, p.largest.visit())
 	}
 	if p := h.peaks; p.tookVary {
-		h.out.printf("longest wait%s: %s, for %d (%s); a pause before a resume counts\n", of, took(p.slowest.took), p.slowest.Seq, visitName(p.slowest.NodeID, p.slowest.Visit))
+		h.out.printf("longest wait%s: %s, for %d (%s); a pause before a resume counts\n", of, took(p.slowest.took), p.slowest.Seq, p.slowest.visit())
 	}
 	return nil
 }

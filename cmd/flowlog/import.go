@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowlog/checkpoint"
-	"github.com/flowlog/checkpoint/archive"
 	"github.com/flowlog/checkpoint/flowgraphstore"
+	"github.com/flowlog/checkpoint/internal/archive"
 )
 
 // importFiles returns the verb that makes runs of files.

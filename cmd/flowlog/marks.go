@@ -41,14 +41,11 @@ func (l looker) marked(at ref) (marked, error) {
 }
 
 func (l looker) markedEvent(at ref, mark checkpoint.Mark) (marked, error) {
-	for ev, err := range l.store.History(l.ctx, at.run.ID, checkpoint.HistoryOptions{From: at.seq, To: at.seq, HeadersOnly: true}) {
-		if err != nil {
-			return marked{}, err
-		}
-		visit, err := l.visitOf(ev, 0)
-		return marked{at, visitName(ev.NodeID, visit), ev, mark.Pinned, mark.On(ev.Metadata.Labels)}, err
+	ev, err := l.header(at.run.ID, at.seq)
+	if err != nil {
+		return marked{}, err
 	}
-	return marked{}, notFound("run %q has no event %d any more", at.run.ID, at.seq)
+	return marked{at, entry{ev}.visit(), ev, mark.Pinned, mark.On(ev.Metadata.Labels)}, nil
 }
 
 // markedEvents returns the events of a run that were pinned or labelled after they were
@@ -58,16 +55,12 @@ func (l looker) markedEvents(run checkpoint.Run) (list []marked, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(marks.Events) == 0 {
-		return nil, nil
-	}
-	for e, err := range l.entries(run, listing{}) {
+	for _, seq := range slices.Sorted(maps.Keys(marks.Events)) {
+		m, err := l.markedEvent(ref{run, seq}, marks.Events[seq])
 		if err != nil {
 			return nil, err
 		}
-		if mark, ok := marks.Events[e.Seq]; ok {
-			list = append(list, marked{ref{run, e.Seq}, visitName(e.NodeID, e.Visit), e.Event, mark.Pinned, mark.On(e.Metadata.Labels)})
-		}
+		list = append(list, m)
 	}
 	return list, nil
 }

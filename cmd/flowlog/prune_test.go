@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowlog/checkpoint"
 	"github.com/flowlog/checkpoint/bolt"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/sqlite"
 )
@@ -55,9 +56,9 @@ func TestInterruptEndsPrune(t *testing.T) {
 // is nothing to be dropped any more.
 func TestPruneFinishesWhatAStoppedOneLeft(t *testing.T) {
 	t.Parallel()
-	for kind, open := range map[string]func(path string) (log.Backend, error){
-		"sqlite": func(path string) (log.Backend, error) { return sqlite.Open(path, sqlite.Options{}) },
-		"bolt":   func(path string) (log.Backend, error) { return bolt.Open(path, bolt.Options{}) },
+	for kind, open := range map[string]func(path string) (driver.Backend, error){
+		"sqlite": func(path string) (driver.Backend, error) { return sqlite.Open(path, sqlite.Options{}) },
+		"bolt":   func(path string) (driver.Backend, error) { return bolt.Open(path, bolt.Options{}) },
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 type redactedJSON struct {
 	Seq       uint64            `json:"seq"`
 	NodeID    string            `json:"node_id"`
-	Visit     int               `json:"visit"`
+	Visit     uint64            `json:"visit"`
 	CreatedAt time.Time         `json:"created_at"`
 	Size      int64             `json:"size"` // of the state, in bytes
 	SHA256    checkpoint.Digest `json:"sha256"`
@@ -56,7 +56,7 @@ func (r *redaction) list() error {
 	var total int64
 	for _, e := range r.events {
 		seq.add(fmt.Sprint(e.Seq))
-		visit.add(visitName(e.NodeID, e.Visit))
+		visit.add(e.visit())
 		at.add(clock(e.CreatedAt))
 		states.add(size(e.Size))
 		kept.add(keptAs(e.Event))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -184,11 +185,20 @@ func splits(text string) func(yield func(run, event string) bool) {
 	}
 }
 
+// head returns the run's newest checkpoint, which recovery takes if its state is there; of
+// a run that has none its newest event.
+func head(run checkpoint.Run) uint64 {
+	if run.Tip == 0 {
+		return run.Last
+	}
+	return run.Tip
+}
+
 // seq returns the event of a run that a text names: a seq, head, a node for its
 // newest visit, or NODE#N.
 func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 	if text == headEvent {
-		return run.Last, nil
+		return head(run), nil
 	}
 	if text == "" {
 		return 0, usage("the event behind the @ is missing, as in %s@%d or %s@head", run.ID, run.Last, run.ID)
@@ -202,7 +212,7 @@ func (l looker) seq(run checkpoint.Run, text string) (uint64, error) {
 		}
 		return n, err
 	}
-	if seq, visits, err := l.visit(run, text, 0); err != nil || visits > 0 {
+	if seq, ok, err := l.visit(run, text, 0); err != nil || ok {
 		return seq, err
 	}
 	if i := strings.LastIndexByte(text, '#'); i > 0 {
@@ -220,36 +230,61 @@ func (l looker) nth(run checkpoint.Run, node, count string) (uint64, error) {
 	if err != nil || n == 0 {
 		return 0, usage("visit %q of node %q: visits count from 1, as in %s#1", count, node, node)
 	}
-	seq, visits, err := l.visit(run, node, int(n))
-	switch {
-	case err != nil || seq > 0:
+	seq, ok, err := l.visit(run, node, int(n))
+	if ok || err != nil {
 		return seq, err
+	}
+	visits, err := l.visits(run, node, int(n))
+	switch {
+	case err != nil:
+		return 0, err
 	case visits == 0:
 		return 0, l.noNode(run, node)
 	}
 	return 0, notFound("run %q has no %s#%d; the newest is %s#%d", run.ID, node, n, node, visits)
 }
 
-// visit returns the seq of a node's nth visit, of the newest for n 0, and how many
-// it has seen.
-func (l looker) visit(run checkpoint.Run, node string, n int) (seq uint64, visits int, err error) {
-	if n > 0 {
-		dropped, err := l.dropped(run.ID)
-		if visits = dropped[node]; err == nil && n <= visits {
-			_, err = l.store.LoadVisit(l.ctx, run.ID, node, n) // says when it was dropped
+// visit returns the seq of a node's nth visit, and whether there is such a visit. With n 0
+// it is the one that going back to the node takes: the newest whose state is there on the
+// line that the run stands on, or if there is none the newest.
+func (l looker) visit(run checkpoint.Run, node string, n int) (seq uint64, ok bool, err error) {
+	c, err := l.store.LoadVisit(l.ctx, run.ID, node, n)
+	gone, pruned := errors.AsType[*checkpoint.PrunedError](err)
+	switch {
+	case err == nil:
+		return c.Seq, true, nil
+	case pruned:
+		return gone.Seq, true, nil
+	case isNoID(err):
+		return 0, false, nil
+	case errors.Is(err, checkpoint.ErrDropped), !errors.Is(err, checkpoint.ErrNotFound):
+		return 0, false, err
+	case n > 0:
+		return 0, false, nil
+	}
+	if n, err = l.visits(run, node, math.MaxInt32); n == 0 || err != nil {
+		return 0, false, err
+	}
+	return l.visit(run, node, n) // on another line
+}
+
+// visits returns how many visits of a node there are, of which there is no nth.
+func (l looker) visits(run checkpoint.Run, node string, n int) (int, error) {
+	there, not := 0, n
+	for step := 1; there+1 < not; { // first in ever larger steps, then between two of them
+		at := there + (not-there)/2
+		if step > 0 {
+			at = min(there+step, at)
 		}
-		if err != nil {
-			return 0, visits, err
+		_, ok, err := l.visit(run, node, at)
+		if err != nil && !errors.Is(err, checkpoint.ErrDropped) {
+			return 0, err
+		}
+		if ok || err != nil {
+			there, step = at, 2*step
+		} else {
+			not, step = at, 0
 		}
 	}
-	opts := checkpoint.HistoryOptions{To: run.Last, Node: node, HeadersOnly: true, Backward: n == 0}
-	for ev, err := range l.store.History(l.ctx, run.ID, opts) {
-		if err != nil {
-			return 0, visits, err
-		}
-		if visits++; n == 0 || visits == n {
-			return ev.Seq, visits, nil
-		}
-	}
-	return 0, visits, nil
+	return there, nil
 }

@@ -55,9 +55,14 @@ func FuzzReference(f *testing.F) {
 			check(old.run, old.seq, err)
 			check(now.run, now.seq, err)
 		}
-		_, line, err := l.part(text)
+		run, on, err := l.part(text)
 		require.True(t, err == nil || isAnswer(err), "%q: %v", text, err)
-		require.False(t, line[0])
+		if err == nil && on != nil {
+			seqs, err := l.seqsOf(run, *on)
+			require.NoError(t, err)
+			require.Equal(t, on.isEmpty(), len(seqs) == 0)
+			require.NotContains(t, seqs, uint64(0))
+		}
 		if run, err := l.run(text); err == nil && run.ID == text {
 			for seq := range run.Last {
 				again, found, err := l.event(fmt.Sprintf("%s@%d", text, seq+1))

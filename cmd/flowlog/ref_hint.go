@@ -72,7 +72,7 @@ func (l looker) noNode(run checkpoint.Run, node string) error {
 func (l looker) nodes(run checkpoint.Run) (nodes []string) {
 	known := map[string]bool{}
 	for ev, err := range l.headers(run, listing{backward: true, limit: completionEvents}) {
-		if err == nil && !known[ev.NodeID] {
+		if err == nil && ev.Role == "" && !known[ev.NodeID] {
 			known[ev.NodeID] = true
 			nodes = append(nodes, ev.NodeID)
 		}
@@ -98,8 +98,11 @@ func (l looker) noMatchOf(run checkpoint.Run, node string) error {
 	if node == "" {
 		return nil
 	}
-	_, visits, err := l.visit(run, node, 0)
-	if err != nil || visits > 0 {
+	_, ok, err := l.visit(run, node, 1)
+	if ok || errors.Is(err, checkpoint.ErrDropped) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return noMatch("%v", l.noNode(run, node))

@@ -153,19 +153,3 @@ func (l looker) emptyRange(text string) error {
 	return noMatch("the range is empty: event %d of run %q came before event %d; the other way round it is %s",
 		now.seq, now.run.ID, old.seq, quote(fmt.Sprintf("%s@%d..%d", now.run.ID, now.seq, old.seq)))
 }
-
-// line returns the events that lead to one, itself included: its parents up to the
-// beginning.
-func (l looker) line(run checkpoint.Run, seq uint64) (map[uint64]bool, error) {
-	line, at := map[uint64]bool{}, seq
-	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{To: seq, Backward: true, HeadersOnly: true}) {
-		if err != nil {
-			return nil, err
-		}
-		if ev.Seq == at {
-			line[at] = true
-			at = ev.Parent
-		}
-	}
-	return line, nil
-}

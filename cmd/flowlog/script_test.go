@@ -135,7 +135,8 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
 // bytes, in Go's notation; or trusted, which is not checked to be JSON), parent, next,
-// graph, label and at: now, or a time. Without it times go up by a second an event.
+// graph, label, role, which has no state unless one is given, error, stack, final and at:
+// now, or a time. Without it times go up by a second an event.
 // Words in double quotes are in Go's notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
@@ -157,13 +158,14 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = time.Date(2026, 1, 15, 10, 30, int(run.Last), 0, time.UTC)
 	}
-	ts.Check(store.Append(ctx, c, opts...))
+	_, err = store.Append(ctx, c, opts...)
+	ts.Check(err)
 }
 
 func set(c *checkpoint.Checkpoint, name, value string) (err error) {
 	switch name {
 	case "state":
-		c.State = []byte(value)
+		c.State, c.Kind = []byte(value), checkpoint.KindJSON
 	case "bytes":
 		c.State, c.Kind = []byte(value), checkpoint.KindBytes
 	case "parent":
@@ -176,6 +178,15 @@ func set(c *checkpoint.Checkpoint, name, value string) (err error) {
 		if c.CreatedAt = time.Now(); value != "now" {
 			c.CreatedAt, err = time.Parse(time.RFC3339, value)
 		}
+	case "role":
+		c.Role, c.State, c.Kind = checkpoint.Role(value), nil, checkpoint.KindNone
+	case "error":
+		c.Failure = &checkpoint.Failure{}
+		c.Failure.Type, c.Failure.Text, _ = strings.Cut(value, ": ")
+	case "stack":
+		c.Failure.Stack = value
+	case "final":
+		c.Failure.Final, err = strconv.ParseBool(value)
 	case "label":
 		c.Metadata.Labels = map[string]string{value: "yes"}
 	default:

@@ -82,10 +82,11 @@ where there are values, of what type and how large. A path is a JSON Pointer, as
 }
 
 func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r redactor) error {
-	e, err := l.entry(run, seq)
+	ev, err := l.read(run.ID, checkpoint.HistoryOptions{From: seq, To: seq})
 	if err != nil {
 		return err
 	}
+	e := entry{ev}
 	e.State = r.in(e.State).value(e.State, "")
 	if f.meta {
 		e.State = nil
@@ -107,12 +108,20 @@ func (c *cli) showEvent(l looker, run checkpoint.Run, seq uint64, f showFlags, r
 	if f.meta {
 		return nil
 	}
+	if e.Kind == checkpoint.KindNone && (e.Failure == nil || e.Failure.Stack == "") {
+		return nil
+	}
 	c.out.printf("\n")
 	if e.Pruned {
 		c.out.printf("%s\n", printable(goneText(e.PrunedBy)))
 		return nil
 	}
-	c.showState(e)
+	if e.Failure != nil && e.Failure.Stack != "" {
+		c.out.printf("%s\n", c.readable(e.Failure.Stack))
+	}
+	if e.Kind != checkpoint.KindNone {
+		c.showState(e)
+	}
 	return nil
 }
 
@@ -133,39 +142,6 @@ func (c *cli) beginning(l looker, e entry, output *format, r redactor) (row, err
 	return row{}, notFound("run %q has no event %d any more", e.RunID, e.Seq)
 }
 
-// entry returns an event with its state.
-func (l looker) entry(run checkpoint.Run, seq uint64) (e entry, err error) {
-	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
-		if err != nil {
-			return e, err
-		}
-		e.Event = ev
-	}
-	e.Visit, err = l.visitOf(e.Event, 0)
-	return e, err
-}
-
-// visitOf returns which event of its node an event is, of those after a seq.
-func (l looker) visitOf(e *checkpoint.Event, after uint64) (visit int, err error) {
-	if after == e.Seq {
-		return 0, nil
-	}
-	if after == 0 {
-		dropped, err := l.dropped(e.RunID)
-		if err != nil {
-			return 0, err
-		}
-		visit = dropped[e.NodeID]
-	}
-	for _, err := range l.store.History(l.ctx, e.RunID, checkpoint.HistoryOptions{From: after + 1, To: e.Seq, Node: e.NodeID, HeadersOnly: true}) {
-		if err != nil {
-			return 0, err
-		}
-		visit++
-	}
-	return visit, nil
-}
-
 // facts writes what is known of an event besides its state. Where a fork begins it says
 // what that changed.
 func (c *cli) facts(e row, runPinned bool) {
@@ -184,7 +160,7 @@ func (c *cli) facts(e row, runPinned bool) {
 		from = ", the beginning of a fork"
 	}
 	fact("event", "%d%s", e.Seq, from)
-	fact("visit", "%s#%d", e.NodeID, e.Visit)
+	fact("visit", "%s", e.visit())
 	fact("next", "%s", next(e.NextNode))
 	at := e.CreatedAt.UTC().Format(time.RFC3339Nano)
 	if c.relative() {
@@ -203,11 +179,16 @@ func (c *cli) facts(e row, runPinned bool) {
 	for _, name := range slices.Sorted(maps.Keys(e.labels)) {
 		fact("label", "%s=%s", name, e.labels[name])
 	}
+	c.failure(e.Failure, fact)
 	kept := "stored as " + keptAs(e.Event) + " in %s with its header"
 	if e.Pruned {
 		kept = keptAs(e.Event) + "; its header is stored in %s"
 	}
-	fact("state", "%s of %s, "+kept, count(e.Size, "byte"), e.Kind, count(e.Stored, "byte"))
+	if e.Kind == checkpoint.KindNone {
+		fact("state", "none; the header is stored in %s", count(e.Stored, "byte"))
+	} else {
+		fact("state", "%s of %s, "+kept, count(e.Size, "byte"), e.Kind, count(e.Stored, "byte"))
+	}
 	fact("sha256", "%s", e.SHA256)
 	fact("hash", "%s", e.Hash)
 }
@@ -218,11 +199,15 @@ func (c *cli) showState(e entry) {
 		c.preview(e.State)
 		return
 	}
-	text := indented.String()
+	c.out.printf("%s\n", c.readable(indented.String()))
+}
+
+// readable returns a text of several lines as it is, for a terminal without what that obeys.
+func (c *cli) readable(text string) string {
 	if c.out.tty {
-		text = printableText(text)
+		return printableText(text)
 	}
-	c.out.printf("%s\n", text)
+	return text
 }
 
 // previewBytes is how much is shown of a state that is not JSON.

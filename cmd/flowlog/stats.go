@@ -64,7 +64,8 @@ type statsJSON struct {
 	// Largest is the largest state, if the newest is not.
 	Largest *largestJSON `json:"largest,omitempty"`
 
-	total time.Duration
+	total  time.Duration
+	newest int64 // size of the newest state
 }
 
 // largestJSON is the event with the largest state of a run.
@@ -109,10 +110,6 @@ type growthJSON struct {
 
 func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 	s := &statsJSON{Run: runFacts(run), Nodes: []*nodeTime{}, Growth: []growthJSON{}, Paths: []pathSize{}}
-	dropped, err := l.dropped(run.ID)
-	if err != nil {
-		return nil, err
-	}
 	chart, nodes := &chart{}, map[string]*nodeTime{}
 	width := (run.Events() + plotWidth - 1) / plotWidth // events in a column of the plot
 	for ev, err := range l.headers(run, listing{}) {
@@ -120,17 +117,21 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 			return nil, err
 		}
 		chart.see(ev)
-		n := nodes[ev.NodeID]
-		if n == nil {
-			n = &nodeTime{NodeID: ev.NodeID}
-			nodes[ev.NodeID], s.Nodes = n, append(s.Nodes, n)
+		if !isAside(ev) {
+			before, n := chart.prior(ev.Seq), nodes[ev.NodeID]
+			if n == nil {
+				n = &nodeTime{NodeID: ev.NodeID}
+				nodes[ev.NodeID], s.Nodes = n, append(s.Nodes, n)
+			}
+			n.see(ev.Seq, before.took, before.timed)
+			s.total += before.took
 		}
-		took, known := chart.took(ev.Seq)
-		n.see(ev.Seq, took, known)
+		if ev.Seq == head(run) {
+			s.newest = ev.Size
+		}
 		if s.Largest == nil || ev.Size > s.Largest.Size {
-			s.Largest = &largestJSON{spotJSON{ev.Seq, ev.NodeID, dropped[ev.NodeID] + n.Visits, ev.CreatedAt.UTC()}, ev.Size, goneFacts(ev), []pathSize{}, ev.PrunedBy}
+			s.Largest = &largestJSON{spotOf(ev), ev.Size, goneFacts(ev), []pathSize{}, ev.PrunedBy}
 		}
-		s.total += took
 		if (chart.number(ev.Seq)-1)%width == 0 {
 			s.Growth = append(s.Growth, growthJSON{})
 		}
@@ -141,10 +142,11 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 	slices.SortFunc(s.Nodes, func(a, b *nodeTime) int {
 		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.NodeID, b.NodeID))
 	})
-	if s.Paths, err = l.largestPaths(run, run.Last, paths); err != nil {
+	var err error
+	if s.Paths, err = l.largestPaths(run, head(run), paths); err != nil {
 		return nil, err
 	}
-	if s.Largest != nil && s.Largest.Size <= run.Size {
+	if s.Largest != nil && s.Largest.Size <= s.newest {
 		s.Largest = nil
 	}
 	if s.Largest != nil {

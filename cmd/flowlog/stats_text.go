@@ -34,7 +34,7 @@ func (c *cli) statsText(s *statsJSON) {
 			kind.add(p.Type)
 			items.add(itemCount(p))
 			bytes.add(size(int64(p.Size)))
-			share.add(percent(float64(p.Size), float64(r.Size)))
+			share.add(percent(float64(p.Size), float64(s.newest)))
 		}
 		writeTable(c.out, "  ", bytes, share, kind, items, path)
 	}
@@ -50,7 +50,7 @@ const maxLargest = 3
 
 // largest says what is large in the largest state, which is not the newest.
 func (c *cli) largest(run string, l *largestJSON) {
-	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, visitName(l.NodeID, l.Visit))
+	c.out.printf("\n  the largest was %s, at @%d (%s)", size(l.Size), l.Seq, l.name())
 	show := printable(c.withStore("flowlog show") + " " + quote(fmt.Sprintf("%s@%d", run, l.Seq)))
 	switch {
 	case l.gone != nil:

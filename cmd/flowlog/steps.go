@@ -22,6 +22,8 @@ type step struct {
 
 // Why there is nothing to compare.
 const (
+	whyNoState       = "no state"
+	whyOldNoState    = "the event before has no state"
 	whyBeginning     = "a beginning"
 	whyNotJSON       = "changed, and is not JSON"
 	whyOldNotJSON    = "the state before was not JSON"
@@ -35,12 +37,13 @@ type state struct {
 	sha    checkpoint.Digest
 	raw    []byte
 	gone   *checkpoint.PrunedError // nil if it is there
+	none   bool                    // the event never had one
 	isJSON bool
 	doc    *statediff.Document
 }
 
 func stateOf(e *checkpoint.Event) *state {
-	return &state{sha: e.SHA256, raw: e.State, gone: e.PrunedBy, isJSON: e.Kind == checkpoint.KindJSON}
+	return &state{sha: e.SHA256, raw: e.State, gone: e.PrunedBy, none: e.Kind == checkpoint.KindNone, isJSON: e.Kind == checkpoint.KindJSON}
 }
 
 // steps streams the events that are listed, each with its state and its changes.
@@ -58,22 +61,31 @@ func (l looker) steps(list []entry) iter.Seq2[step, error] {
 			s.uses[e.Parent]++
 		}
 		delete(s.uses, 0)
-		next, first, last := 0, list[0].Seq, list[len(list)-1].Seq
-		for ev, err := range l.store.History(l.ctx, s.run, checkpoint.HistoryOptions{From: first, To: last}) {
-			if err != nil {
-				yield(step{}, err)
+		for _, part := range stretches(list, func(e entry) uint64 { return e.Seq }) {
+			if !s.steps(part, yield) {
 				return
 			}
-			now := stateOf(ev)
-			if list[next].Seq == ev.Seq {
-				st, err := s.step(entry{ev, list[next].Visit}, now)
-				if next++; !yield(st, err) || err != nil {
-					return
-				}
-			}
-			s.keep(ev.Seq, now)
 		}
 	}
+}
+
+// steps gives those of events that are not far apart, and reports whether more are wanted.
+func (s *stepper) steps(list []entry, yield func(step, error) bool) bool {
+	for ev, err := range s.l.store.History(s.l.ctx, s.run, checkpoint.HistoryOptions{From: list[0].Seq, To: list[len(list)-1].Seq}) {
+		if err != nil {
+			yield(step{}, err)
+			return false
+		}
+		now := stateOf(ev)
+		if list[0].Seq == ev.Seq {
+			st, err := s.step(entry{ev}, now)
+			if list = list[1:]; !yield(st, err) || err != nil {
+				return false
+			}
+		}
+		s.keep(ev.Seq, now)
+	}
+	return true
 }
 
 // maxKept is how much of states is kept for events that continue from them later.
@@ -144,6 +156,10 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 func compare(old, now *state) step {
 	st := step{old: old.raw, new: now.raw}
 	switch {
+	case now.none:
+		st.why = whyNoState
+	case old.none:
+		st.why = whyOldNoState
 	case old.sha == now.sha:
 		st.diff = &statediff.Diff{}
 	case now.gone != nil:

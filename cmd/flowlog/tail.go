@@ -62,7 +62,7 @@ RUN is a run's id, the beginning of it if no other begins so, or @last.`,
 			if f.follow && at.kind == boltKind {
 				return usage("a bbolt store can't be followed: while it is open here, no program can write to it; leave -f out")
 			}
-			t := &tailer{tailFlags: f, l: l, visits: map[string]*visits{}}
+			t := &tailer{tailFlags: f, l: l}
 			t.h = &historian{cli: c, l: l, historyFlags: historyFlags{output: f.output}, redactor: r}
 			if len(args) == 1 {
 				run, err := l.wholeRun("tail", args[0])
@@ -82,18 +82,11 @@ type tailer struct {
 	tailFlags
 	l    looker
 	h    *historian
-	run  *checkpoint.Run   // nil for all
-	seen map[string]uint64 // the last events of all runs when it began
+	run  *checkpoint.Run                // nil for all
+	seen map[string]checkpoint.Position // the last events of all runs when it began
 
-	table  *tailTable // of text
-	list   *jsonList  // of JSON
-	visits map[string]*visits
-}
-
-// visits counts the events of a run's nodes, up to one.
-type visits struct {
-	seq uint64
-	of  map[string]int
+	table *tailTable // of text
+	list  *jsonList  // of JSON
 }
 
 func (t *tailer) show() error {
@@ -129,7 +122,7 @@ func (t *tailer) show() error {
 func (t *tailer) watch() error {
 	opts := checkpoint.WatchOptions{HeadersOnly: true, From: 1, Seen: t.seen}
 	if t.run != nil {
-		opts.Run, opts.Seen = t.run.ID, map[string]uint64{t.run.ID: t.run.Last}
+		opts.Run, opts.Seen = t.run.ID, map[string]checkpoint.Position{t.run.ID: t.run.Position()}
 	}
 	for ev, err := range t.l.store.Watch(t.l.ctx, opts) {
 		var damaged *checkpoint.Error
@@ -164,12 +157,12 @@ func (t *tailer) newest() ([]*checkpoint.Event, error) {
 	if t.run != nil {
 		runs = append(runs, *t.run)
 	} else {
-		t.seen = map[string]uint64{}
+		t.seen = map[string]checkpoint.Position{}
 		for run, err := range t.l.store.Runs(t.l.ctx, checkpoint.RunsOptions{}) {
 			if err != nil && run.ID == "" {
 				return nil, err
 			}
-			t.seen[run.ID] = run.Last
+			t.seen[run.ID] = run.Position()
 			if err == nil && len(runs) < t.events { // so many events are of that many runs at most
 				runs = append(runs, run)
 			} else if !t.follow && len(runs) == t.events {
@@ -197,17 +190,13 @@ func (t *tailer) newest() ([]*checkpoint.Event, error) {
 
 // add shows an event, of which only the header is known.
 func (t *tailer) add(ev *checkpoint.Event) error {
-	visit, err := t.visit(ev)
-	if err != nil {
-		return err
-	}
-	for st, err := range t.l.steps([]entry{{ev, visit}}) {
+	for st, err := range t.l.steps([]entry{{ev}}) {
 		if err != nil {
 			return err
 		}
 		header := *st.Event
 		header.State = nil
-		r := row{entry: entry{&header, visit}}
+		r := row{entry: entry{&header}}
 		if r.took, r.timed, err = t.took(ev); err != nil {
 			return err
 		}
@@ -219,31 +208,6 @@ func (t *tailer) add(ev *checkpoint.Event) error {
 		return t.list.add(r.facts())
 	}
 	return nil
-}
-
-// visit returns which event of its node an event is. Those of a run come in their
-// order, so they are counted once.
-func (t *tailer) visit(ev *checkpoint.Event) (int, error) {
-	v := t.visits[ev.RunID]
-	if v == nil || v.seq+1 != ev.Seq {
-		dropped, err := t.l.dropped(ev.RunID)
-		if err != nil {
-			return 0, err
-		}
-		v = &visits{of: dropped}
-		t.visits[ev.RunID] = v
-		for before, err := range t.l.store.History(t.l.ctx, ev.RunID, checkpoint.HistoryOptions{To: ev.Seq, HeadersOnly: true}) {
-			if err != nil {
-				return 0, err
-			}
-			if before.Seq < ev.Seq {
-				v.of[before.NodeID]++
-			}
-		}
-	}
-	v.seq = ev.Seq
-	v.of[ev.NodeID]++
-	return v.of[ev.NodeID], nil
 }
 
 // took returns how long after the event before it one came; not known where someone
@@ -290,7 +254,7 @@ func (t *tailTable) makeRoom(newest []*checkpoint.Event) {
 	t.seq.least, t.visit.least, t.from.least = len("99999"), len("summarize#100"), len("99999")
 	t.took.least, t.size.least = len("59m59s "), len("1000 KiB ")
 	for _, ev := range newest {
-		t.visit.least = max(t.visit.least, text.StringWidth(visitName(ev.NodeID, 100)))
+		t.visit.least = max(t.visit.least, text.StringWidth(visitName(ev.NodeID, ev.Role, 100)))
 	}
 	if t.run != nil {
 		t.run.least = len("a-run-with-its-id")

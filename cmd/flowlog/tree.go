@@ -15,7 +15,8 @@ import (
 //	  ●    write#3, which continues from review#1
 //
 // An event's first child goes on in its column, any other begins one of its own,
-// which is free again after the branch's last event.
+// which is free again after the branch's last event. A failure, which nothing continues
+// from, is beside the line that it left.
 type tree struct {
 	dropped uint64           // the seq before the first event's; seqs count from there
 	columns [][]branch       // by column, in the order of the rows
@@ -30,9 +31,10 @@ type branch struct{ start, first, last uint64 }
 // maxColumns is how many branches side by side are drawn; more would not fit.
 const maxColumns = 12
 
-// newTree returns the tree of a run, given the parents of its events 1, 2, 3 ….
-func newTree(parents []uint64) *tree {
-	branches, of := branchesOf(parents)
+// newTree returns the tree of a run, given the parents of its events 1, 2, 3 …, and which
+// of them are the first that go on from these.
+func newTree(parents []uint64, first []bool) *tree {
+	branches, of := branchesOf(parents, first)
 	t := &tree{of: make([]int, len(parents)), begins: map[uint64][]int{}}
 	column := make([]int, len(branches))
 	order := make([]int, len(branches))
@@ -59,13 +61,11 @@ func newTree(parents []uint64) *tree {
 }
 
 // branchesOf returns the branches, and by seq-1 which of them an event is on.
-func branchesOf(parents []uint64) (branches []branch, of []int) {
+func branchesOf(parents []uint64, first []bool) (branches []branch, of []int) {
 	of = make([]int, len(parents))
-	hasChild := make([]bool, len(parents)+1)
 	for i, parent := range parents {
 		seq := uint64(i) + 1
-		if parent > 0 && !hasChild[parent] {
-			hasChild[parent] = true
+		if first[i] {
 			of[i] = of[parent-1]
 			branches[of[i]].last = seq
 			continue
