@@ -52,3 +52,10 @@ func (b *Backend) Explain(ctx context.Context, text string, args ...any) (plan [
 
 // Writing reports whether a call writes, or waits for another process to do so.
 func (b *Backend) Writing() bool { return len(b.writing) > 0 }
+
+// FailToSyncAgain does what SetSlot does when it is done, and fails.
+func (b *Backend) FailToSyncAgain() error {
+	b.opts.Durability = "a syntax error"
+	b.syncAgain()
+	return b.failed
+}
