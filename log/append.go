@@ -84,6 +84,11 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	if !p.Header.StartedAt.IsZero() {
 		p.Header.StartedAt = p.Header.StartedAt.Round(0).UTC()
 	}
+	if f := p.Header.Failure; f != nil && !f.NotBefore.IsZero() {
+		utc := *f
+		utc.NotBefore = f.NotBefore.Round(0).UTC()
+		p.Header.Failure = &utc
+	}
 	p.Header.Size, p.Header.Writer = int64(len(a.State)), l.word
 	if err := l.digest(ctx, p); err != nil {
 		return Appended{}, err

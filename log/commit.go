@@ -261,7 +261,9 @@ func patience(batches []*batch) (context.Context, func()) {
 	release := []func(){cancel}
 	for _, b := range batches {
 		for _, p := range b.pending {
-			if p.ctx.Done() != nil {
+			if p.ctx.Err() != nil {
+				cancel() // AfterFunc would do it in a goroutine, and perhaps too late
+			} else if p.ctx.Done() != nil {
 				stop := context.AfterFunc(p.ctx, cancel)
 				release = append(release, func() { stop() })
 			}
@@ -568,14 +570,14 @@ func standOn(rec *driver.Record, run *Run, from parent, role Role) {
 
 // tooLargeHeader names what takes the most of a header.
 func tooLargeHeader(h *Header, size int) error {
-	what, most := "labels", 0
+	advice, most := "use shorter or fewer labels", 0
 	for k, v := range h.Metadata.Labels {
 		most += len(k) + len(v)
 	}
 	if e := h.Envelope; e != nil && len(e.Prefix)+len(e.Suffix) > most {
-		what = "an Envelope"
+		advice = "use a smaller Envelope"
 	}
-	return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; use shorter or fewer %s", size, MaxHeader, what), Err: ErrTooLarge}
+	return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; %s", size, MaxHeader, advice), Err: ErrTooLarge}
 }
 
 // repeated looks whether the event that p would make is there already, because an earlier
