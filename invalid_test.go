@@ -22,22 +22,32 @@ func TestSaveRefuses(t *testing.T) {
 		err    error
 		text   string
 	}{
-		"no run id":        {func(c *checkpoint.Checkpoint) { c.RunID = "" }, checkpoint.ErrInvalid, "invalid run id: it is empty; give it a name"},
-		"no node id":       {func(c *checkpoint.Checkpoint) { c.NodeID = "" }, checkpoint.ErrInvalid, "invalid node id: it is empty; give it a name"},
-		"long run id":      {func(c *checkpoint.Checkpoint) { c.RunID = long }, checkpoint.ErrTooLarge, `xxx..." is 1025 bytes long; at most 1024 are allowed`},
-		"long node id":     {func(c *checkpoint.Checkpoint) { c.NodeID = long }, checkpoint.ErrTooLarge, `is 1025 bytes long; at most 1024 are allowed`},
-		"NUL in run id":    {func(c *checkpoint.Checkpoint) { c.RunID = "a\x00b" }, checkpoint.ErrInvalid, `run id "a\x00b": it has a NUL byte at position 1`},
-		"notes of a run":   {func(c *checkpoint.Checkpoint) { c.RunID = "a\x00notes" }, checkpoint.ErrInvalid, `it has a NUL byte at position 1`},
-		"NUL in node id":   {func(c *checkpoint.Checkpoint) { c.NodeID = "\x00" }, checkpoint.ErrInvalid, `node id "\x00": it has a NUL byte at position 0`},
-		"run id not UTF-8": {func(c *checkpoint.Checkpoint) { c.RunID = "a\xff" }, checkpoint.ErrInvalid, `run id "a\xff": it is not valid UTF-8`},
-		"node not UTF-8":   {func(c *checkpoint.Checkpoint) { c.NodeID = "\xc3" }, checkpoint.ErrInvalid, `node id "\xc3": it is not valid UTF-8`},
-		"next not UTF-8":   {func(c *checkpoint.Checkpoint) { c.NextNode = "\xc3" }, checkpoint.ErrInvalid, `next node "\xc3": it is not valid UTF-8`},
-		"label name":       {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = map[string]string{"": "v"} }, checkpoint.ErrInvalid, "label name: it is empty"},
-		"label value":      {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = map[string]string{"k": long} }, checkpoint.ErrTooLarge, "label value"},
-		"many labels":      {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = manyLabels(100) }, checkpoint.ErrTooLarge, "is over the limit of 65536; use fewer or shorter labels"},
-		"envelope":         {func(c *checkpoint.Checkpoint) { c.Envelope = &checkpoint.Envelope{Prefix: "\xff"} }, checkpoint.ErrInvalid, "envelope: it is not valid UTF-8"},
-		"kind":             {func(c *checkpoint.Checkpoint) { c.Kind = "text" }, checkpoint.ErrInvalid, `kind "text" of the state: it is "json" or "bytes"`},
-		"year":             {func(c *checkpoint.Checkpoint) { c.CreatedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, checkpoint.ErrInvalid, "created_at: year 10000 can't be written as RFC 3339"},
+		"no run id":                {func(c *checkpoint.Checkpoint) { c.RunID = "" }, checkpoint.ErrInvalid, "invalid run id: it is empty; give it a name"},
+		"no node id":               {func(c *checkpoint.Checkpoint) { c.NodeID = "" }, checkpoint.ErrInvalid, "invalid node id: it is empty; give it a name"},
+		"long run id":              {func(c *checkpoint.Checkpoint) { c.RunID = long }, checkpoint.ErrTooLarge, `xxx..." is 1025 bytes long; at most 1024 are allowed`},
+		"long node id":             {func(c *checkpoint.Checkpoint) { c.NodeID = long }, checkpoint.ErrTooLarge, `is 1025 bytes long; at most 1024 are allowed`},
+		"NUL in run id":            {func(c *checkpoint.Checkpoint) { c.RunID = "a\x00b" }, checkpoint.ErrInvalid, `run id "a\x00b": it has a NUL byte at position 1`},
+		"notes of a run":           {func(c *checkpoint.Checkpoint) { c.RunID = "a\x00notes" }, checkpoint.ErrInvalid, `it has a NUL byte at position 1`},
+		"NUL in node id":           {func(c *checkpoint.Checkpoint) { c.NodeID = "\x00" }, checkpoint.ErrInvalid, `node id "\x00": it has a NUL byte at position 0`},
+		"run id not UTF-8":         {func(c *checkpoint.Checkpoint) { c.RunID = "a\xff" }, checkpoint.ErrInvalid, `run id "a\xff": it is not valid UTF-8`},
+		"node not UTF-8":           {func(c *checkpoint.Checkpoint) { c.NodeID = "\xc3" }, checkpoint.ErrInvalid, `node id "\xc3": it is not valid UTF-8`},
+		"next not UTF-8":           {func(c *checkpoint.Checkpoint) { c.NextNode = "\xc3" }, checkpoint.ErrInvalid, `next node "\xc3": it is not valid UTF-8`},
+		"label name":               {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = map[string]string{"": "v"} }, checkpoint.ErrInvalid, "label name: it is empty"},
+		"label value":              {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = map[string]string{"k": long} }, checkpoint.ErrTooLarge, "label value"},
+		"many labels":              {func(c *checkpoint.Checkpoint) { c.Metadata.Labels = manyLabels(100) }, checkpoint.ErrTooLarge, "is over the limit of 65536; use shorter or fewer labels"},
+		"large envelope":           {func(c *checkpoint.Checkpoint) { c.Envelope = &checkpoint.Envelope{Prefix: strings.Repeat("x", 70<<10)} }, checkpoint.ErrTooLarge, "is over the limit of 65536; use a smaller Envelope"},
+		"envelope":                 {func(c *checkpoint.Checkpoint) { c.Envelope = &checkpoint.Envelope{Prefix: "\xff"} }, checkpoint.ErrInvalid, "envelope: it is not valid UTF-8"},
+		"kind":                     {func(c *checkpoint.Checkpoint) { c.Kind = "text" }, checkpoint.ErrInvalid, `kind "text" of the state: it is "json" or "bytes"`},
+		"no state, no role":        {func(c *checkpoint.Checkpoint) { c.Kind, c.State = checkpoint.KindNone, nil }, checkpoint.ErrInvalid, `kind "none" of the state: it is "json" or "bytes", or "none" for an event with a role`},
+		"a state of none":          {func(c *checkpoint.Checkpoint) { c.Kind, c.Role = checkpoint.KindNone, checkpoint.RoleEnd }, checkpoint.ErrInvalid, `an event of kind "none" has none, and 2 bytes were given`},
+		"role":                     {func(c *checkpoint.Checkpoint) { c.Role = "boss" }, checkpoint.ErrInvalid, `role "boss": it is "begin", "end", "failure", "fork" or "branch", or empty for a checkpoint`},
+		"failure without its role": {func(c *checkpoint.Checkpoint) { c.Failure = &checkpoint.Failure{Text: "x"} }, checkpoint.ErrInvalid, `error of an event of role "": only an event of role "failure" has one`},
+		"long failure": {func(c *checkpoint.Checkpoint) {
+			c.Role, c.Failure = checkpoint.RoleFailure, &checkpoint.Failure{Stack: strings.Repeat("x", 32<<10+1)}
+		}, checkpoint.ErrTooLarge, "the stack of the error takes 32769 bytes as JSON; at most 32768 are allowed"},
+		"many merges": {func(c *checkpoint.Checkpoint) { c.Merges = make([]uint64, 1025) }, checkpoint.ErrTooLarge, "the event merges 1025 branches; at most 1024 are allowed"},
+		"started":     {func(c *checkpoint.Checkpoint) { c.StartedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, checkpoint.ErrInvalid, "started_at: year 10000 can't be written as RFC 3339"},
+		"year":        {func(c *checkpoint.Checkpoint) { c.CreatedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, checkpoint.ErrInvalid, "created_at: year 10000 can't be written as RFC 3339"},
 		"year in UTC": {func(c *checkpoint.Checkpoint) {
 			c.CreatedAt = time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -2*3600))
 		}, checkpoint.ErrInvalid, "created_at: year"},
@@ -203,10 +213,10 @@ func TestOptionsOfAnotherStore(t *testing.T) {
 	t.Parallel()
 	_, err := checkpoint.Open(memory.New(), checkpoint.WithDurability(checkpoint.DurabilityFull))
 	require.ErrorIs(t, err, checkpoint.ErrInvalid)
-	require.ErrorContains(t, err, "option WithDurability: it is for stores in a file")
+	require.ErrorContains(t, err, "option WithDurability: it applies only to file stores")
 	_, err = checkpoint.Open(memory.New(), checkpoint.WithBusyTimeout(time.Second))
-	require.ErrorContains(t, err, "option WithBusyTimeout: it is for stores in a file")
-	require.PanicsWithValue(t, "checkpoint: invalid option WithDurability: it is for stores in a file", func() {
+	require.ErrorContains(t, err, "option WithBusyTimeout: it applies only to file stores")
+	require.PanicsWithValue(t, "checkpoint: invalid option WithDurability: it applies only to file stores", func() {
 		checkpoint.NewMemoryStore(checkpoint.WithDurability(checkpoint.DurabilityOff))
 	})
 	_, err = checkpoint.NewSQLiteStore(":memory:", checkpoint.WithDurability("SOMETIMES"))
@@ -228,7 +238,7 @@ func TestReadOnlyStore(t *testing.T) {
 			"Save": s.Save(ctx, c), "Delete": s.Delete(ctx, "run"),
 		} {
 			require.ErrorIs(t, err, checkpoint.ErrReadOnly, what)
-			require.ErrorContains(t, err, "it was opened for looking only")
+			require.ErrorContains(t, err, "it was opened read-only")
 			say(s.Save(ctx, c))
 		}
 		_, err = s.Prune(ctx, "run", []uint64{1}, "")

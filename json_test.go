@@ -60,7 +60,7 @@ func TestCheckpointJSON(t *testing.T) {
 func TestCheckpointJSONRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"state":"AP8/","encoding":"base32"}`:                      `invalid encoding "base32" of the state: it is "base64" or absent`,
+		`{"state":"AP8/","encoding":"base32"}`:                      `invalid encoding "base32" of the state: it is "base64", "none" or absent`,
 		`{"state":"not base64!","encoding":"base64"}`:               `state with encoding "base64": illegal base64 data`,
 		`{"state":{},"encoding":"base64"}`:                          `state with encoding "base64": json: cannot unmarshal object`,
 		`{"created_at":"yesterday"}`:                                `checkpoint: parsing time`,

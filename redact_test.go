@@ -349,7 +349,7 @@ func TestRedactWaitsForReaders(t *testing.T) {
 	err = x.redact(t.Context(), x.l)
 	require.ErrorIs(t, err, log.ErrNotErased)
 	require.ErrorIs(t, err, log.ErrLocked)
-	require.ErrorContains(t, err, "for more than 200ms somebody has been reading what was there before")
+	require.ErrorContains(t, err, "has held what was there before for over 200ms; end it and retry")
 	require.NotEmpty(t, x.secret.find(t, dir))
 	x.check(t, x.l, "no reader finds them")
 

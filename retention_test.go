@@ -147,10 +147,10 @@ func TestRetentionThatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	st := inSQLite(t, t.TempDir())
 	for want, opts := range map[string][]checkpoint.Option{
-		"invalid retention every 0s: the time between two passes must be more than 0":             {checkpoint.WithRetention(0, compaction.KeepAll())},
-		"invalid retention without a policy: it would keep everything":                            {checkpoint.WithRetention(time.Hour)},
-		`retention: invalid policy "keep-last 0": the number of events must be at least 1`:        {checkpoint.WithRetention(time.Hour, compaction.KeepLast(0))},
-		"invalid option WithRetention: WithoutCompaction and WithReadOnly keep the store from it": {checkpoint.WithRetention(time.Hour, compaction.KeepLast(1)), checkpoint.WithoutCompaction()},
+		"invalid retention every 0s: the time between two passes must be more than 0":                {checkpoint.WithRetention(0, compaction.KeepAll())},
+		"invalid retention without a policy: it would keep everything":                               {checkpoint.WithRetention(time.Hour)},
+		`retention: invalid policy "keep-last 0": the number of events must be at least 1`:           {checkpoint.WithRetention(time.Hour, compaction.KeepLast(0))},
+		"invalid option WithRetention: it cannot be combined with WithoutCompaction or WithReadOnly": {checkpoint.WithRetention(time.Hour, compaction.KeepLast(1)), checkpoint.WithoutCompaction()},
 	} {
 		_, err := checkpoint.NewSQLiteStore(st.path, opts...)
 		require.ErrorIs(t, err, checkpoint.ErrInvalid)

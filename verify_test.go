@@ -60,6 +60,20 @@ func edited(t *testing.T, statements ...string) (*checkpoint.EventStore, []strin
 	return s.EventStore, states, head
 }
 
+// Where things stand in the meta of an event: see sqlite/record.go.
+const (
+	metaHash      = 4
+	metaStateHash = 36
+	metaFlags     = 68
+	metaRecency   = 69
+	metaNumbers   = 77 // of a byte each if they are small
+)
+
+// setMeta returns a statement that sets bytes of the meta of an event.
+func setMeta(seq uint64, at int, hex string) string {
+	return fmt.Sprintf(`UPDATE events SET meta = CAST(substr(meta, 1, %d) || x'%s' || substr(meta, %d) AS BLOB) WHERE SEQ = %d`, at, hex, at+len(hex)/2+1, seq)
+}
+
 func TestVerifyFindsWhatWasEdited(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -74,20 +88,27 @@ func TestVerifyFindsWhatWasEdited(t *testing.T) {
 		"delta":                  {[]string{`UPDATE events SET state = substr(state, 1, length(state) - 1) WHERE SEQ = 60`}, 60, "seq 60: corrupt"},
 		"delta of another event": {[]string{`UPDATE events SET state = (SELECT state FROM events WHERE SEQ = 59) WHERE SEQ = 60`}, 60, "seq 60: corrupt"},
 		"no state":               {[]string{`UPDATE events SET state = NULL WHERE SEQ = 61`}, 61, "seq 61: corrupt"},
-		"hash":                   {[]string{`UPDATE events SET hash = zeroblob(32) WHERE SEQ = 8`}, 8, "record does not match its checksum"},
-		"base":                   {[]string{`UPDATE events SET base = base - 1 WHERE SEQ = 60`}, 60, "record does not match its checksum"},
-		"links":                  {[]string{`UPDATE events SET links = links + 1 WHERE SEQ = 60`}, 60, "record does not match its checksum"},
-		"bytes":                  {[]string{`UPDATE events SET bytes = bytes + 1 WHERE SEQ = 65`}, 65, "record does not match its checksum"},
+		"hash":                   {[]string{setMeta(8, metaHash, "00")}, 8, "record does not match its checksum"},
+		"hash of the state":      {[]string{setMeta(8, metaStateHash, "00")}, 8, "record does not match its checksum"},
+		"flags":                  {[]string{setMeta(8, metaFlags, "01")}, 8, "record does not match its checksum"},
+		"recency":                {[]string{setMeta(8, metaRecency, "00")}, 8, "record does not match its checksum"},
+		"base":                   {[]string{setMeta(60, metaNumbers, "3a")}, 60, "record does not match its checksum"},
+		"links":                  {[]string{setMeta(60, metaNumbers+1, "7e")}, 60, "record does not match its checksum"},
+		"recoverable":            {[]string{setMeta(60, metaNumbers+2, "01")}, 60, "record does not match its checksum"},
+		"since":                  {[]string{setMeta(60, metaNumbers+3, "02")}, 60, "record does not match its checksum"},
+		"bytes":                  {[]string{setMeta(65, metaNumbers+4, "8180")}, 65, "record does not match its checksum"},
+		"meta cut off":           {[]string{`UPDATE events SET meta = substr(meta, 1, 40) WHERE SEQ = 60`}, 60, "record does not match its checksum"},
+		"tip":                    {[]string{`UPDATE events SET tip = 1 WHERE SEQ = 60`}, 60, "record does not match its checksum"},
 		"pruned without a note":  {[]string{`UPDATE events SET encoding = 5, state = NULL WHERE SEQ = 66`}, 66, "record does not match its checksum"},
-		"pruned, all zero":       {[]string{`UPDATE events SET encoding = 5, base = 0, links = 0, state = NULL WHERE SEQ = 9`}, 9, "record does not match its checksum"},
+		"pruned, all zero":       {[]string{`UPDATE events SET encoding = 5, state = NULL WHERE SEQ = 9`, setMeta(9, metaNumbers, "0000")}, 9, "record does not match its checksum"},
 		"swapped": {[]string{`UPDATE events SET id = -1 WHERE SEQ = 10`, `UPDATE events SET id = (1 << 32) + 10 WHERE SEQ = 11`,
 			`UPDATE events SET id = (1 << 32) + 11 WHERE id = -1`}, 10, "record does not match its checksum"},
 		"event of another run": {[]string{`DELETE FROM events WHERE SEQ = 12`, `UPDATE events SET id = (1 << 32) + 12 WHERE id = (2 << 32) + 12`}, 12, "record does not match its checksum"},
 		"first removed":        {[]string{`DELETE FROM events WHERE SEQ = 1`}, 1, "the event is missing"},
 		"middle removed":       {[]string{`DELETE FROM events WHERE SEQ = 13`}, 13, "the event is missing"},
 		"later one removed":    {[]string{`DELETE FROM events WHERE SEQ = 80`}, 80, "the event is missing"},
-		"two things":           {[]string{`DELETE FROM events WHERE SEQ = 13`, `UPDATE events SET hash = zeroblob(32) WHERE SEQ = 5`}, 5, "record does not match its checksum"},
-		"newest header":        {[]string{`UPDATE events SET header = replace(header, 'sha256', 'sha257') WHERE SEQ = 90`}, 90, "record does not match its checksum"},
+		"two things":           {[]string{`DELETE FROM events WHERE SEQ = 13`, setMeta(5, metaHash, "00")}, 5, "record does not match its checksum"},
+		"newest header":        {[]string{`UPDATE events SET header = replace(header, '"size"', '"sizf"') WHERE SEQ = 90`}, 90, "record does not match its checksum"},
 		"newest state":         {[]string{`UPDATE events SET state = NULL WHERE SEQ = 90`}, 90, "seq 90: corrupt"},
 	}
 	for name, test := range tests {
