@@ -150,6 +150,9 @@ func TestExchange(t *testing.T) {
 			if seq == specimenSize && name == "of another event" {
 				continue // a run cut off after a sound event is sound, but for Verify
 			}
+			if seq > 1 && name == "of another run" {
+				continue // of which run it is says the first event
+			}
 			t.Run(fmt.Sprintf("%s/%d", name, seq), func(t *testing.T) {
 				t.Parallel()
 				l := s.damaged(t, func(r *driver.Record) bool { return r.Seq != seq || change(r) })

@@ -175,7 +175,7 @@ func TestCancelledWhileQueued(t *testing.T) {
 	})
 }
 
-// TestCancelledWhileCommitted: an append that a commit has taken gets its outcome,
+// TestCancelledWhileCommitted: an append whose commit has begun gets its outcome,
 // whatever its context says.
 func TestCancelledWhileCommitted(t *testing.T) {
 	t.Parallel()
@@ -192,12 +192,12 @@ func TestCancelledWhileCommitted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gate := make(chan struct{})
 				ctx, cancel := context.WithCancel(t.Context())
-				l := newBusy(t, ctx, func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
+				l := newBusy(t, t.Context(), func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
 					<-gate
 					if c.answer != nil {
 						return nil, c.answer
 					}
-					return apply(ctx, changes)
+					return apply(context.WithoutCancel(ctx), changes)
 				})
 				var calls []*call
 				for _, run := range []string{"one", "two", "three"} {
@@ -205,13 +205,16 @@ func TestCancelledWhileCommitted(t *testing.T) {
 				}
 				l.release() // they are in the second Apply now, whoever makes it
 				require.True(t, l.leader.done)
-				cancel()
+				if c.answer == nil {
+					cancel()
+				}
 				synctest.Wait()
 				for _, c := range calls {
 					require.False(t, c.done)
 				}
 				close(gate)
 				synctest.Wait()
+				cancel()
 				for i, run := range []string{"one", "two", "three"} {
 					require.True(t, calls[i].done)
 					require.ErrorIs(t, calls[i].err, c.answer)
@@ -227,23 +230,164 @@ func TestCancelledWhileCommitted(t *testing.T) {
 	}
 }
 
-// TestCancelledLeader: whoever makes the commit is not stopped by its own context
-// either.
+// locked is an Apply that waits for a lock until release is closed, and leaves when ctx is
+// done, as a driver does that shares its file with other processes.
+func locked(release <-chan struct{}) func(context.Context, []driver.Change, applyFunc) ([]driver.Result, error) {
+	return func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
+		select {
+		case <-release:
+			return apply(ctx, changes)
+		case <-ctx.Done():
+			return nil, &driver.NotAppliedError{Err: ctx.Err()}
+		}
+	}
+}
+
+// TestCancelledBeforeTheCommit: an append leaves while its commit waits for another
+// process, writes nothing, and takes none of those along that share the commit.
+func TestCancelledBeforeTheCommit(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []int{0, 1, 2, 3, 4} {
+		t.Run(fmt.Sprint(gone), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				b := newTapped(t)
+				b.onApply = locked(release)
+				l := open(t, b, log.Options{})
+				ctx, cancel := context.WithCancel(t.Context())
+				runs := []string{"lead", "one", "two", "one", "two"}
+				calls := make([]*call, len(runs))
+				for i, run := range runs {
+					c := t.Context()
+					if i == gone {
+						c = ctx
+					}
+					// The first waits alone; the second, or after it left the others together.
+					calls[i] = start(c, l, event(run, fmt.Sprint(i)))
+				}
+				cancel()
+				synctest.Wait()
+				require.True(t, calls[gone].done)
+				require.ErrorIs(t, calls[gone].err, context.Canceled)
+				require.ErrorContains(t, calls[gone].err, "nothing was written")
+				for i, c := range calls {
+					require.Equal(t, i == gone, c.done)
+				}
+				close(release)
+				synctest.Wait()
+				for i, c := range calls {
+					require.True(t, c.done)
+					if i != gone {
+						require.NoError(t, c.err)
+					}
+				}
+				left := 0
+				for run := range map[string]bool{"lead": true, "one": true, "two": true} {
+					for ev, err := range l.History(t.Context(), run, log.HistoryOptions{HeadersOnly: true}) {
+						if errors.Is(err, log.ErrNotFound) {
+							break
+						}
+						require.NoError(t, err)
+						require.NotEqual(t, fmt.Sprint(gone), ev.NodeID)
+						left++
+					}
+				}
+				require.Equal(t, len(runs)-1, left)
+			})
+		})
+	}
+}
+
+// TestCancelledTogether: several appends that share a commit, of which some leave, also
+// the one that makes it for all.
+func TestCancelledTogether(t *testing.T) {
+	t.Parallel()
+	for mask := range 16 {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			l := newBusy(t, t.Context(), locked(release))
+			ctx, cancel := context.WithCancel(t.Context())
+			var calls []*call
+			for i := range 4 {
+				c := t.Context()
+				if mask&(1<<i) != 0 {
+					c = ctx
+				}
+				calls = append(calls, start(c, l.Log, event("run", fmt.Sprint(i))))
+			}
+			l.release() // now they are in one Apply
+			require.True(t, l.leader.done)
+			cancel()
+			synctest.Wait()
+			var want []string
+			for i, c := range calls {
+				left := mask&(1<<i) != 0
+				require.Equal(t, left, c.done, "%d of %04b", i, mask)
+				if left {
+					require.ErrorIs(t, c.err, context.Canceled)
+				} else {
+					want = append(want, fmt.Sprintf("%d<%d %d", len(want)+1, len(want), i))
+				}
+			}
+			close(release)
+			synctest.Wait()
+			for i, c := range calls {
+				if mask&(1<<i) == 0 {
+					require.True(t, c.done)
+					require.NoError(t, c.err)
+				}
+			}
+			if want == nil {
+				requireNoRun(t, l.Log, "run")
+				return
+			}
+			require.Equal(t, want, lineage(t, l.Log, "run"))
+		})
+	}
+}
+
+// TestDoneBeforeItsTurn: an append whose context ended before the commit began is not
+// written, also if nobody has to wait for anything any more.
+func TestDoneBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			b := newTapped(t)
+			gate := make(chan struct{})
+			b.onApply = func(ctx context.Context, changes []driver.Change, apply applyFunc) ([]driver.Result, error) {
+				b.onApply = nil
+				<-gate
+				cancel() // while the next are queued, and before their commit begins
+				return apply(ctx, changes)
+			}
+			l := open(t, b, log.Options{})
+			leader := start(t.Context(), l, event("leader", "leads"))
+			gone := start(ctx, l, event("gone", "a"))
+			stays := start(t.Context(), l, event("stays", "a"))
+			close(gate)
+			synctest.Wait()
+			require.NoError(t, leader.err)
+			require.NoError(t, stays.err)
+			require.True(t, gone.done)
+			require.ErrorIs(t, gone.err, context.Canceled)
+			requireNoRun(t, l, "gone")
+		})
+	}
+}
+
+// TestCancelledLeader: an append of which the context is done is not even begun.
 func TestCancelledLeader(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		l := newBusy(t, ctx, nil)
-		cancel()
-		synctest.Wait()
-		require.False(t, l.leader.done)
-		l.release()
-		require.NoError(t, l.leader.err)
-		require.Equal(t, []string{"1<0 leads"}, lineage(t, l.Log, "leader"))
-		_, err := l.Append(ctx, event("leader", "again"))
-		require.ErrorIs(t, err, context.Canceled)
-		require.Len(t, lineage(t, l.Log, "leader"), 1)
-	})
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	add(t, l, event("leader", "leads"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := l.Append(ctx, event("leader", "again"))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{"1<0 leads"}, lineage(t, l, "leader"))
 }
 
 // TestCloseWhileQueued: the commit under way ends well, those that wait are told.

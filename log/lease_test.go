@@ -10,22 +10,20 @@ import (
 	"github.com/flowlog/checkpoint/log"
 )
 
-// TestLeaseAndClocks: a lease ends after its time, also if the clock was set back
-// since it was taken.
-func TestLeaseAndClocks(t *testing.T) {
+// TestLease: a lease is held by one holder, and ends after its time.
+func TestLease(t *testing.T) {
 	t.Parallel()
-	b := newTapped(t)
 	lease := func(l *log.Log, holder string, d time.Duration) bool {
 		ok, err := l.Lease(t.Context(), holder, d)
 		require.NoError(t, err)
 		return ok
 	}
-	require.True(t, lease(open(t, b, log.Options{}), "before", time.Hour))
-	synctest.Test(t, func(t *testing.T) { // where the clock says 2000
-		l, err := log.Open(b, log.Options{})
-		require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newTapped(t)
+		l, other := open(t, b, log.Options{}), another(t, b)
 		require.True(t, lease(l, "a", time.Minute))
-		require.False(t, lease(l, "b", time.Minute))
+		require.False(t, lease(other, "b", time.Minute))
+		require.False(t, lease(other, "b", -time.Second), "it is not b's to give back")
 		time.Sleep(30 * time.Second)
 		require.True(t, lease(l, "a", time.Minute), "it can be extended")
 		time.Sleep(time.Minute - time.Nanosecond)
@@ -33,6 +31,10 @@ func TestLeaseAndClocks(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		require.True(t, lease(l, "b", time.Minute))
 		require.True(t, lease(l, "b", -time.Second), "it can be given back")
-		require.True(t, lease(l, "a", time.Minute))
+		require.True(t, lease(l, "b", -time.Second), "there is nothing to give back")
+		require.True(t, lease(other, "a", time.Minute))
+		for range l.Runs(t.Context(), log.RunsOptions{}) {
+			t.Fatal("a lease is no run")
+		}
 	})
 }
