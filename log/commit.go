@@ -107,6 +107,8 @@ func (l *Log) requeue(batches []*batch) {
 type batch struct {
 	run     Run // as it is after the change
 	block   openBlock
+	cached  bool // run is as it is remembered
+	fresh   bool // what is remembered won't do
 	tries   int
 	pending []*pending
 	// later are appends that can only be judged when what goes before them in the same
@@ -352,11 +354,20 @@ func (l *Log) prepare(b *batch) {
 			return true
 		}
 		done, err := l.place(b, p)
+		if err != nil && b.cached {
+			b.fresh = true // the run may have been deleted, and begun anew, by others
+			return false
+		}
 		if done || err != nil {
 			p.finish(err)
 		}
 		return done || err != nil
 	})
+	if b.cached && b.fresh {
+		b.pending, b.later = append(b.pending, b.later...), nil
+		l.prepare(b)
+		return
+	}
 	if len(b.pending) == 0 {
 		return
 	}
@@ -379,7 +390,8 @@ func (r *Run) at(p Position) bool {
 // position finds out where the run is, from memory if that may do.
 func (l *Log) position(b *batch, id string) error {
 	lr, ok := l.live.get(id)
-	if ok && !lr.stale && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run) {
+	b.cached = ok && !lr.stale && !b.fresh && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run)
+	if b.cached {
 		b.run, b.block = lr.run, lr.block
 		return nil
 	}
