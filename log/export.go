@@ -22,6 +22,15 @@ type Manifest struct {
 	Head   Digest `json:"head"`
 	// Anchor is where the run begins; nil if it is all there.
 	Anchor *ManifestAnchor `json:"anchor,omitempty"`
+	// Notes is where the run's notes had come to; nil if it had none. Those that came while
+	// it was exported follow.
+	Notes *ManifestNotes `json:"notes,omitempty"`
+}
+
+// ManifestNotes is how many notes a run had, and the end of their hash chain.
+type ManifestNotes struct {
+	Count uint64 `json:"count"`
+	Hash  Digest `json:"hash"`
 }
 
 // ManifestAnchor is what a run's events follow on whose beginning was dropped: see [Anchor].
@@ -62,6 +71,9 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 		return Manifest{}, nil, err
 	}
 	m := Manifest{Version: formatVersion, Suite: suiteSHA256, RunID: run.ID, Life: run.Life, Events: run.Last, Head: run.Hash}
+	if n := run.row.Notes; n.Count > 0 {
+		m.Notes = &ManifestNotes{n.Count, n.Hash}
+	}
 	if run.Anchor > 0 {
 		a, err := l.anchor(ctx, run)
 		if err != nil {

@@ -103,6 +103,8 @@ func (im *importer) all(ctx context.Context, parts iter.Seq2[Part, error]) error
 		return &Error{Run: m.RunID, Reason: "not all events are there", Want: fmt.Sprint(m.Events), Have: fmt.Sprint(im.run.Last), Err: ErrCorrupt}
 	case im.run.Hash != m.Head:
 		return &Error{Run: m.RunID, Seq: m.Events, Reason: "the newest event has another hash", Want: m.Head.String(), Have: im.run.Hash.String(), Err: ErrCorrupt}
+	case m.Notes != nil && im.run.Notes < m.Notes.Count:
+		return &Error{Run: m.RunID, Reason: "not all notes are there", Want: fmt.Sprint(m.Notes.Count), Have: fmt.Sprint(im.run.Notes), Err: ErrCorrupt}
 	}
 	if err := im.store(ctx, driver.Change{}, im.folded); err != nil {
 		return err
@@ -167,6 +169,9 @@ func (im *importer) takeNotes(values [][]byte, c *driver.Change) error {
 			im.anchor = n.anchor()
 		}
 		im.run.addNote(value)
+		if n := im.manifest.Notes; n != nil && number == n.Count && im.run.row.Notes.Hash != n.Hash {
+			return &Error{Run: im.run.ID, Reason: fmt.Sprintf("the hash chain of its %d notes does not lead to the manifest", number), Want: n.Hash.String(), Have: im.run.row.Notes.Hash.String(), Err: ErrCorrupt}
+		}
 		c.Put = append(c.Put, driver.Entry{Key: noteKey(number), Value: value})
 	}
 	return nil

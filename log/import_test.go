@@ -341,6 +341,7 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 	from := open(t, newTapped(t), log.Options{})
 	long(t, from, "run", 600)
 	long(t, from, "other", 300)
+	require.NoError(t, from.Label(t.Context(), "run", 7, "color", "red"))
 	good, foreign := pack(t, from, "run"), pack(t, from, "other")
 	require.NoError(t, from.Delete(t.Context(), "run"))
 	long(t, from, "run", 600)
@@ -348,13 +349,17 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 	b := newTapped(t)
 	l := open(t, b, log.Options{})
 	for name, change := range map[string]func(p *packed){
-		"no parts":            func(p *packed) { p.parts = nil },
-		"first left out":      func(p *packed) { p.parts = p.parts[1:] },
-		"one left out":        func(p *packed) { p.parts = slices.Delete(p.parts, 1, 2) },
-		"last left out":       func(p *packed) { p.parts = slices.Delete(p.parts, 2, 3) },
-		"notes left out":      func(p *packed) { p.parts = p.parts[:3] },
-		"notes first":         func(p *packed) { p.parts = []log.Part{p.parts[3], p.parts[0], p.parts[1], p.parts[2]} },
-		"notes twice":         func(p *packed) { p.parts = append(p.parts, p.parts[3]) },
+		"no parts":        func(p *packed) { p.parts = nil },
+		"first left out":  func(p *packed) { p.parts = p.parts[1:] },
+		"one left out":    func(p *packed) { p.parts = slices.Delete(p.parts, 1, 2) },
+		"last left out":   func(p *packed) { p.parts = slices.Delete(p.parts, 2, 3) },
+		"notes left out":  func(p *packed) { p.parts = p.parts[:3] },
+		"notes first":     func(p *packed) { p.parts = []log.Part{p.parts[3], p.parts[0], p.parts[1], p.parts[2]} },
+		"a note left out": func(p *packed) { p.parts[3].Notes = p.parts[3].Notes[:1] },
+		"notes swapped":   func(p *packed) { slices.Reverse(p.parts[3].Notes) },
+		"a label changed": func(p *packed) {
+			p.parts[3].Notes[1] = bytes.Replace(p.parts[3].Notes[1], []byte("red"), []byte("rad"), 1)
+		},
 		"twice":               func(p *packed) { p.parts = []log.Part{p.parts[0], p.parts[0], p.parts[1], p.parts[2], p.parts[3]} },
 		"swapped":             func(p *packed) { p.parts[0], p.parts[1] = p.parts[1], p.parts[0] },
 		"data swapped":        func(p *packed) { p.parts[0].Data, p.parts[1].Data = p.parts[1].Data, p.parts[0].Data },

@@ -132,11 +132,17 @@ func TestPrunedByDamagedNote(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for name, damage := range map[string]func(e *driver.Entry) bool{
-		"missing":         func(*driver.Entry) bool { return false },
-		"no JSON":         func(e *driver.Entry) bool { e.Value = e.Value[:len(e.Value)-1]; return true },
-		"empty":           func(e *driver.Entry) bool { e.Value = nil; return true },
-		"of another kind": func(e *driver.Entry) bool { e.Value = bytes.Replace(e.Value, []byte("prune"), []byte("label"), 1); return true },
-		"of other events": func(e *driver.Entry) bool { e.Value = bytes.Replace(e.Value, []byte(`"first":`), []byte(`"first":9`), 1); return true },
+		"missing": func(*driver.Entry) bool { return false },
+		"no JSON": func(e *driver.Entry) bool { e.Value = e.Value[:len(e.Value)-1]; return true },
+		"empty":   func(e *driver.Entry) bool { e.Value = nil; return true },
+		"of another kind": func(e *driver.Entry) bool {
+			e.Value = bytes.Replace(e.Value, []byte("prune"), []byte("label"), 1)
+			return true
+		},
+		"of other events": func(e *driver.Entry) bool {
+			e.Value = bytes.Replace(e.Value, []byte(`"first":`), []byte(`"first":9`), 1)
+			return true
+		},
 	} {
 		for _, damaged := range []uint64{1, 2, 3} {
 			b.onEntry = func(_ string, e *driver.Entry) bool {

@@ -23,7 +23,7 @@
 //
 // The kinds, in the order in which they come:
 //
-//	R  the run, once: first is the JSON of log.Manifest: version, suite, run_id, life, events, head, anchor
+//	R  the run, once: first is the JSON of log.Manifest: version, suite, run_id, life, events, head, anchor, notes
 //	S  a segment of events, in order of seq: first is its index, second its data
 //	N  notes, by number: first is the notes as they are stored, each behind its length as an unsigned
 //	   LEB128 varint; second is empty
