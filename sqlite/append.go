@@ -32,46 +32,8 @@ const (
 	placedSQL = `SELECT place, class FROM runs WHERE rk = ?`
 )
 
-// standing is how a run was left by the last change to it through this Backend.
-type standing struct {
-	revision, last uint64
-	place          uint64 // runs.place, at least
-	class          int    // runs.class if the last event is still last; -1 if it isn't known
-	version        int64  // Backend.seen then
-}
-
-// of returns what s says of the run that has a revision: nothing if that is another life
-// of the run.
-func (s standing) of(revision uint64) standing {
-	if s.revision>>32 != revision>>32 {
-		return standing{class: -1}
-	}
-	return s
-}
-
-// upTo reports whether nobody has written to the run since s, if the change is made.
-func (s standing) upTo(c *driver.Change) bool {
-	return s.revision == c.Revision && s.last != 0 && s.last+1 == c.Append[0].Seq
-}
-
-// placed reports whether the run's row says, after the change's append to the run, what
-// it must.
-func (s standing) placed(c *driver.Change) bool {
-	return c.Append[len(c.Append)-1].Recency < s.place+driver.Lag && (c.Class == nil || s.class == int(*c.Class))
-}
-
-// maxKnown bounds the runs of which it is known how they were left.
-const maxKnown = 1 << 16
-
-func (b *Backend) remember(run string, s standing) {
-	if _, ok := b.known[run]; !ok && len(b.known) >= maxKnown {
-		clear(b.known)
-	}
-	b.known[run] = s
-}
-
-// appends reports whether a change appends records and changes nothing else but class
-// and entries, which nothing can speak against.
+// appends reports whether a change appends records and changes nothing else but class and
+// entries, which can't conflict.
 func appends(c *driver.Change) bool {
 	return len(c.Append) > 0 && c.Head == nil && len(c.Rewrite)+len(c.Add)+len(c.Retire) == 0 && !c.Drop
 }
@@ -82,11 +44,11 @@ func (b *Backend) single(c *driver.Change) bool {
 	if len(c.Append) != 1 || !appends(c) || len(c.Put)+len(c.Remove) > 0 || c.Revision == 0 {
 		return false
 	}
-	s := b.known[c.Run].of(c.Revision)
-	if c.Class != nil && !s.upTo(c) {
+	s := b.known[c.Run].inLife(c.Revision)
+	if c.Class != nil && !s.followedBy(c) {
 		return false
 	}
-	return s.placed(c)
+	return s.rowFits(c)
 }
 
 // append makes a change that only appends records, but for what it does to the row and
@@ -141,7 +103,7 @@ func (b *Backend) appendAll(c *driver.Change, revision uint64) (bool, error) {
 	return true, nil
 }
 
-// appendOne adds a record if nothing speaks against it, and returns how many it added.
+// appendOne adds a record unless it conflicts, and returns how many it added.
 func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (int64, error) {
 	id := eventID(rk, r.Seq)
 	if !b.shared {
@@ -165,21 +127,11 @@ func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (in
 	return n, err
 }
 
-// learn notes that a change's records were appended, at a revision.
-func (b *Backend) learn(c *driver.Change, revision uint64) {
-	s := b.known[c.Run].of(revision)
-	if s.last != 0 && !s.upTo(c) {
-		s.class = -1
-	}
-	s.revision, s.last, s.version = revision, c.Append[len(c.Append)-1].Seq, b.seen
-	b.remember(c.Run, s)
-}
-
 // place keeps the run's place and class what they must be after an append that was just
 // learned.
 func (b *Backend) place(c *driver.Change) error {
 	s := b.known[c.Run]
-	if s.placed(c) {
+	if s.rowFits(c) {
 		return nil
 	}
 	rk, at := int64(c.Revision>>32), c.Append[len(c.Append)-1].Recency

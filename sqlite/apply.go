@@ -146,7 +146,7 @@ func (b *Backend) change(c *driver.Change, res *driver.Result) error {
 	return b.contents(rk, c, res)
 }
 
-// conflict says that a change is refused, and what speaks against it.
+// conflict refuses a change, and returns the head that it conflicts with.
 func (b *Backend) conflict(c *driver.Change, res *driver.Result) error {
 	*res = driver.Result{Err: driver.ErrConflict}
 	// Without the head the engine asks for it, and finds out why it can't be read.
@@ -156,7 +156,7 @@ func (b *Backend) conflict(c *driver.Change, res *driver.Result) error {
 	return nil
 }
 
-// conflictOr refuses a change that can never be made, unless it would be a conflict.
+// conflictOr refuses a change as one that can never be made, if it isn't a conflict.
 func (b *Backend) conflictOr(c *driver.Change, res *driver.Result, reason string) error {
 	if err := b.conflict(c, res); err != nil {
 		return err
@@ -213,7 +213,7 @@ func (b *Backend) create(c *driver.Change) (rk int64, made bool, err error) {
 	}
 	rk, err = res.LastInsertId()
 	if len(c.Append) > 0 {
-		b.remember(c.Run, standing{revision: revision(rk, 1), place: uint64(at), class: int(class)})
+		b.remember(c.Run, lastWrite{revision: revision(rk, 1), place: uint64(at), class: int(class)})
 	}
 	return rk, true, err
 }

@@ -77,7 +77,7 @@ func fill(t *testing.T, path, run string) map[uint64]string {
 		noise.Read(state)
 		r := driver.Record{
 			Seq: seq, Recency: seq * 1e8, Encoding: driver.Plain, Base: seq / 2, Links: 3, Recoverable: seq, Tip: seq - seq/10, Since: 1, Bytes: int64(seq) << 12, Stored: int64(seq) << 11,
-			Header: fmt.Appendf(nil, `{"node_id":"node-%d"}`, seq), State: state, StateHash: sha256.Sum256(state),
+			Header: fmt.Appendf(nil, `{"node":"node-%d"}`, seq), State: state, StateHash: sha256.Sum256(state),
 		}
 		noise.Read(r.Hash[:])
 		r.Sum = recordSum(r)

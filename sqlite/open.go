@@ -31,7 +31,7 @@ const memoryPath = ":memory:"
 func Open(path string, opts Options) (*Backend, error) {
 	b := &Backend{
 		path: path, opts: opts.withDefaults(),
-		writing: make(chan struct{}, 1), writes: map[string]*statement{}, known: map[string]standing{},
+		writing: make(chan struct{}, 1), writes: map[string]*statement{}, known: map[string]lastWrite{},
 	}
 	switch b.opts.Durability {
 	case driver.Full, driver.Normal, driver.Off:
@@ -141,6 +141,11 @@ func (b *Backend) openWriter(dsn string) error {
 	if err := b.conn.QueryRowContext(ctx, `SELECT count(*) FROM recent`).Scan(&b.recent); err != nil {
 		return b.explain(err)
 	}
+	// A schema that is not as it should be is found now.
+	if b.writes[appendEventSQL], err = prepare(b.conn, appendEventSQL); err != nil {
+		delete(b.writes, appendEventSQL)
+		return b.explain(err)
+	}
 	return b.explain(b.setBusyTimeout(0)) // see lock
 }
 
@@ -158,10 +163,13 @@ func (b *Backend) openReaders(dsn string) error {
 	}
 	b.readers.SetMaxOpenConns(maxReaders)
 	b.readers.SetMaxIdleConns(maxReaders)
-	if !b.opts.ReadOnly {
-		return nil
+	if b.opts.ReadOnly {
+		if err := b.checkReadable(dsn); err != nil {
+			return err
+		}
 	}
-	return b.checkReadable(dsn)
+	_, err = b.reads.get(context.Background(), b.readers, tipSQL) // a schema that is not as it should be is found now
+	return b.explain(err)
 }
 
 // checkReadable checks a file that is opened read-only.

@@ -122,9 +122,9 @@ CREATE TABLE dead (
 -- For people with a SQLite shell: the events that are not in segments.
 CREATE VIEW history AS
 SELECT run, id & 4294967295                 AS seq,
-       json_extract(header, '$.node_id')    AS node,
+       json_extract(header, '$.node')       AS node,
        json_extract(header, '$.role')       AS role,
-       json_extract(header, '$.created_at') AS time,
+       json_extract(header, '$.at')         AS time,
        CASE encoding WHEN 1 THEN 'plain' WHEN 2 THEN 'zstd' WHEN 3 THEN 'delta'
             WHEN 4 THEN 'delta+zstd' WHEN 5 THEN 'pruned' ELSE 'unknown' END AS encoding,
        json_extract(header, '$.size')       AS size,

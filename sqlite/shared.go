@@ -21,13 +21,13 @@ var (
 	bodyValues      = `(` + bodyParams + `)`
 	insertBodySQL   = `INSERT INTO bodies (` + bodyList + `) VALUES ` + bodyValues
 	insertBodiesSQL = insertBodySQL + strings.Repeat(`, `+bodyValues, manyRows-1)
-	placeManySQL    = placeSQL + strings.Repeat(`, `+placeValues, manyRows-1)
+	locateManySQL   = locateSQL + strings.Repeat(`, `+locateValues, manyRows-1)
 )
 
 const (
-	// To place an event that is sure to fit.
-	placeSQL    = `INSERT INTO recent (id, body) VALUES ` + placeValues
-	placeValues = `(?, ?)`
+	// An event that is sure to fit, and where its body is.
+	locateSQL    = `INSERT INTO recent (id, body) VALUES ` + locateValues
+	locateValues = `(?, ?)`
 
 	// All of recent, and what it has of one run.
 	settleSQL     = `INSERT INTO events (id, body) SELECT id, body FROM recent`
@@ -56,11 +56,11 @@ func (b *Backend) settleRun(rk int64) error {
 	return err
 }
 
-// sure reports whether a change is an append that nothing can speak against, since the
-// run is as this Backend left it. The transaction holds the lock, and seen is of now.
+// sure reports whether a change is an append that can't conflict, since the run is as this
+// Backend left it. The transaction holds the lock, and seen is of now.
 func (b *Backend) sure(c *driver.Change) bool {
 	s, ok := b.known[c.Run]
-	return ok && appends(c) && s.version == b.seen && s.upTo(c) && (c.Last == 0 || c.Last == s.last)
+	return ok && appends(c) && s.version == b.seen && s.followedBy(c) && (c.Last == 0 || c.Last == s.last)
 }
 
 // changes makes changes within a transaction. The appends of a shared commit that are
@@ -72,7 +72,7 @@ func (b *Backend) changes(changes []driver.Change, results []driver.Result) erro
 			return err
 		}
 	}
-	var sure []placed
+	var sure []sureEvent
 	for i := range changes {
 		c := &changes[i]
 		if !b.shared || !b.sure(c) {
@@ -83,7 +83,7 @@ func (b *Backend) changes(changes []driver.Change, results []driver.Result) erro
 		}
 		results[i].Revision = c.Revision
 		for k := range c.Append {
-			sure = append(sure, placed{eventID(int64(c.Revision>>32), c.Append[k].Seq), &c.Append[k]})
+			sure = append(sure, sureEvent{eventID(int64(c.Revision>>32), c.Append[k].Seq), &c.Append[k]})
 		}
 		b.learn(c, c.Revision)
 		if err := b.afterAppend(c); err != nil {
@@ -91,12 +91,12 @@ func (b *Backend) changes(changes []driver.Change, results []driver.Result) erro
 		}
 	}
 	for ; len(sure) >= manyRows; sure = sure[manyRows:] {
-		if err := b.placeEvents(insertBodiesSQL, placeManySQL, sure[:manyRows]); err != nil {
+		if err := b.writeMany(insertBodiesSQL, locateManySQL, sure[:manyRows]); err != nil {
 			return err
 		}
 	}
 	for i := range sure {
-		if err := b.placeEvents(insertBodySQL, placeSQL, sure[i:i+1]); err != nil {
+		if err := b.writeMany(insertBodySQL, locateSQL, sure[i:i+1]); err != nil {
 			return err
 		}
 	}
@@ -104,13 +104,13 @@ func (b *Backend) changes(changes []driver.Change, results []driver.Result) erro
 }
 
 // placed is an event and its id.
-type placed struct {
+type sureEvent struct {
 	id int64
 	*driver.Record
 }
 
-// placeEvents writes as many events as the two statements take.
-func (b *Backend) placeEvents(bodies, places string, events []placed) error {
+// writeMany writes as many events as the two statements take.
+func (b *Backend) writeMany(bodies, places string, events []sureEvent) error {
 	args := b.row[:0]
 	for _, e := range events {
 		args = appendBody(args, e.Record)

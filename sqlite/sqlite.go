@@ -85,7 +85,7 @@ type Backend struct {
 	timeout time.Duration         // conn's busy_timeout
 	failed  error                 // why nothing may be written any more
 	seen    int64                 // conn's data_version when it was last read
-	known   map[string]standing   // by run: a cache
+	known   map[string]lastWrite  // by run: a cache
 	shared  bool                  // the transaction's events go to bodies
 	recent  int64                 // rows of recent, at least if no other process settles them
 	erased  bool                  // the WAL may still hold what was erased

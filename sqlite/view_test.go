@@ -16,11 +16,11 @@ func TestHistoryView(t *testing.T) {
 		return driver.Record{Seq: seq, Recency: seq, Encoding: encoding, Flags: flags, Header: []byte(header), State: []byte(state)}
 	}
 	some := []driver.Record{
-		record(1, `{"node_id":"plan","created_at":"2025-01-15T10:30:00Z","size":7}`, `{"a":1}`, driver.Plain, 0),
-		record(2, `{"node_id":"act","created_at":"2025-01-15T10:31:00Z","size":70,"role":"failure"}`, "(\xb5/", driver.Zstd, driver.Passed),
-		record(3, `{"node_id":"secret","size":1}`, `secret`, driver.Plain, driver.Opaque),
-		record(4, `{"node_id":"cut`, `1`, driver.Plain, 0),
-		record(5, `{"node_id":"gone"}`, ``, driver.Pruned, 0),
+		record(1, `{"node":"plan","at":"2025-01-15T10:30:00Z","size":7}`, `{"a":1}`, driver.Plain, 0),
+		record(2, `{"node":"act","at":"2025-01-15T10:31:00Z","size":70,"role":"failure"}`, "(\xb5/", driver.Zstd, driver.Passed),
+		record(3, `{"node":"secret","size":1}`, `secret`, driver.Plain, driver.Opaque),
+		record(4, `{"node":"cut`, `1`, driver.Plain, 0),
+		record(5, `{"node":"gone"}`, ``, driver.Pruned, 0),
 	}
 	b.apply(driver.Change{Run: "alone", Head: row(1), Append: some})
 	b.together(1, abcd...)
