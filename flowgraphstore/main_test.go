@@ -2,6 +2,7 @@ package flowgraphstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,7 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/bolt"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/flowgraphstore"
+	"github.com/flowlog/checkpoint/memory"
+	"github.com/flowlog/checkpoint/sqlite"
 )
 
 func TestMain(m *testing.M) {
@@ -44,6 +49,38 @@ func eachStore(t *testing.T, test func(t *testing.T, s *checkpoint.EventStore)) 
 		t.Cleanup(func() { s.Close() })
 		test(t, s.EventStore)
 	})
+}
+
+// eachPair runs a test on two stores with one storage, as two processes have it, of each
+// kind.
+func eachPair(t *testing.T, test func(t *testing.T, s, other *checkpoint.EventStore)) {
+	t.Helper()
+	t.Parallel()
+	for name, open := range map[string]func() (driver.Backend, error){
+		"memory": func() (driver.Backend, error) { return memory.New(), nil },
+		"sqlite": func() (driver.Backend, error) {
+			return sqlite.Open(filepath.Join(t.TempDir(), "runs.db"), sqlite.Options{Durability: driver.Off})
+		},
+		"bolt": func() (driver.Backend, error) {
+			return bolt.Open(filepath.Join(t.TempDir(), "runs.bolt"), bolt.Options{Durability: driver.Off})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backend, err := open()
+			require.NoError(t, err)
+			test(t, storeOn(t, backend), storeOn(t, backend))
+		})
+	}
+}
+
+// storeOn returns a store that does nothing in the background.
+func storeOn(t *testing.T, backend driver.Backend) *checkpoint.EventStore {
+	t.Helper()
+	s, err := checkpoint.Open(backend, checkpoint.WithoutCompaction())
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func memoryStore(t *testing.T) *checkpoint.EventStore {
@@ -138,18 +175,24 @@ func run(g *flowgraph.CompiledGraph[state], fg *flowgraphstore.Store, runID stri
 
 func (s state) String() string { return strings.Join(s.Path, " ") }
 
-// tree returns a run's events as node<parent, a pruned one with an exclamation
-// mark, and holds it to be intact.
+// tree returns a run's events as node<parent, one with a role as node:role<parent, a pruned
+// one with an exclamation mark, and holds it to be intact. It is empty for no run.
 func tree(t *testing.T, s *checkpoint.EventStore, runID string) string {
 	t.Helper()
 	var events []string
 	for ev, err := range s.History(t.Context(), runID, checkpoint.HistoryOptions{}) {
+		if errors.Is(err, checkpoint.ErrNotFound) {
+			return ""
+		}
 		require.NoError(t, err)
-		mark := ""
+		name, mark := ev.NodeID, ""
+		if ev.Role != "" {
+			name += ":" + string(ev.Role)
+		}
 		if ev.Pruned {
 			mark = "!"
 		}
-		events = append(events, fmt.Sprintf("%s<%d%s", ev.NodeID, ev.Parent, mark))
+		events = append(events, fmt.Sprintf("%s<%d%s", name, ev.Parent, mark))
 	}
 	report, err := s.Verify(t.Context(), runID)
 	require.NoError(t, err)
