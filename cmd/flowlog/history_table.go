@@ -16,13 +16,13 @@ type historyTable struct {
 	rows     int
 	branches bool // an event does not continue from the one before
 
-	seq, branch, visit, handed, from, next, at, took, size, stored, kept, marks, changes *column
+	seq, branch, visit, from, next, at, took, size, stored, kept, marks, changes *column
 }
 
 func newHistoryTable(format func(time.Time) string, backward bool) *historyTable {
 	return &historyTable{
 		time: format, backward: backward,
-		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), handed: left("").in(blue), from: right("from"),
+		seq: right("seq").in(faint), branch: left("").in(blue), visit: left("visit").in(bold), from: right("from"),
 		next: left("next"), at: left("time").in(faint), took: right("took"), size: right("state"), stored: right("stored"),
 		kept: left("as").in(faint), marks: left("marks"), changes: &column{name: "changes", long: true},
 	}
@@ -67,24 +67,28 @@ func (t *historyTable) addChanges(s *screen, r row, marked *peaks) {
 // handedSign marks an event that another writer wrote than the one before.
 const handedSign = "»"
 
-// addHanded marks changes of the writer. Where each event has a writer of its own, as of
-// programs that save one event each, that says nothing.
-func (t *historyTable) addHanded(rows []row) {
-	handed, all := 0, 0
+// addHanded marks, behind their seqs, events at which the writer changes. Where each event
+// has a writer of its own, as of programs that save one event each, that says nothing.
+func (t *historyTable) addHanded(s *screen, rows []row) {
+	handed, there := 0, 0
 	for _, r := range rows {
 		if r.there {
-			all++
+			there++
 		}
 		if r.handed {
 			handed++
 		}
 	}
-	for _, r := range rows {
-		cell := ""
-		if r.handed && handed < all {
-			cell = handedSign
+	if handed == 0 || handed == there {
+		return
+	}
+	t.seq.name += " "
+	for i, r := range rows {
+		sign := " "
+		if r.handed {
+			sign = s.paint(blue, handedSign)
 		}
-		t.handed.add(cell)
+		t.seq.cells[i] += sign
 	}
 }
 
@@ -113,9 +117,6 @@ func (t *historyTable) who() []*column {
 		columns = append(columns, t.branch)
 	}
 	columns = append(columns, t.visit)
-	if t.handed.hasCells() {
-		columns = append(columns, t.handed)
-	}
 	if t.branches {
 		columns = append(columns, t.from)
 	}

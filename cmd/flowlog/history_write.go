@@ -47,7 +47,7 @@ func (h *historyText) page(rows []row) error {
 		t.addChanges(h.out, r, marked)
 		t.marks.add(marksText(r.pinned, r.labels))
 	}
-	t.addHanded(rows)
+	t.addHanded(h.out, rows)
 	if h.historyFlags.stored {
 		t.writeStored(h.out, "")
 	} else {

@@ -214,7 +214,7 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 	state := `"`
 	for i := range events {
 		state += fmt.Sprintf("The draft has %d sentences. ", i)
-		c := &checkpoint.Checkpoint{RunID: args[1], NodeID: []string{"plan", "write"}[i%2], State: []byte(state + `"`)}
+		c := &checkpoint.Checkpoint{RunID: word(ts, args[1]), NodeID: []string{"plan", "write"}[i%2], State: []byte(state + `"`)}
 		c.CreatedAt = time.Date(2026, 1, 15, 10, 30, i, 0, time.UTC)
 		ts.Check(store.Save(context.Background(), c))
 	}
@@ -272,7 +272,8 @@ func verify(ts *testscript.TestScript, _ bool, args []string) {
 func hold(ts *testscript.TestScript, _ bool, args []string) {
 	store := open(ts, args[0])
 	ts.Defer(func() { store.Close() })
-	ts.Check(store.Save(context.Background(), &checkpoint.Checkpoint{RunID: args[1], NodeID: "work", State: []byte(`{}`)}))
+	text := strings.Repeat("It is worth being sealed. ", 100)
+	ts.Check(store.Save(context.Background(), &checkpoint.Checkpoint{RunID: args[1], NodeID: "work", State: fmt.Appendf(nil, "%q", text)}))
 }
 
 // foreign FILE [none]: makes a bbolt file that is another program's, or one that has

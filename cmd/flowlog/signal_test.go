@@ -91,7 +91,7 @@ func TestInterruptEndsCompact(t *testing.T) {
 func TestProgressGoesAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	saveState(t, dir, `{}`)
+	saveState(t, dir, `"`+strings.Repeat("It is worth being sealed. ", 100)+`"`)
 	shown := onTerminal(t, dir, 45, nil, "compact", "--idle", "0s")
 	lines := strings.Split(shown, "\r")
 	require.Equal(t, "", lines[0])
@@ -121,7 +121,7 @@ func TestTerminal(t *testing.T) {
 	require.Regexp(t, `(just now|\ds ago)`, runs)
 
 	history := onTerminal(t, dir, 60, []string{"NO_COLOR=1"}, "history", "@last")
-	require.Regexp(t, `\n  1  ●    plan#1 +\d\d:\d\d:\d\d\.\d +901 B   a`, history)
+	require.Regexp(t, `\n  1   ●    plan#1 +\d\d:\d\d:\d\d\.\d +901 B   a`, history)
 	for line := range strings.SplitSeq(strings.TrimRight(history, "\n"), "\n") {
 		require.LessOrEqual(t, len([]rune(line)), 70, line) // the last line is no table's
 	}
