@@ -83,11 +83,9 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	p.Header.CreatedAt = p.Header.CreatedAt.Round(0).UTC()
 	if !p.Header.StartedAt.IsZero() {
 		p.Header.StartedAt = p.Header.StartedAt.Round(0).UTC()
-	}
-	if f := p.Header.Failure; f != nil && !f.NotBefore.IsZero() {
-		utc := *f
-		utc.NotBefore = f.NotBefore.Round(0).UTC()
-		p.Header.Failure = &utc
+		if took := p.Header.CreatedAt.Sub(p.Header.StartedAt); !p.Header.StartedAt.Add(took).Equal(p.Header.CreatedAt) {
+			return Appended{}, fmt.Errorf("%w started_at %s: it is more than 292 years from created_at %s", ErrInvalid, p.Header.StartedAt, p.Header.CreatedAt)
+		}
 	}
 	p.Header.Size, p.Header.Writer = int64(len(a.State)), l.word
 	if err := l.digest(ctx, p); err != nil {

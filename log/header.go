@@ -87,10 +87,8 @@ type FailureInfo struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
-// Header is an event but for its state: small, cheap to list, immutable. Its stored JSON
-// is hashed as it was written. It leaves out what the record has, run_id (but in event 1),
-// seq and sha256, and what goes without saying: a parent that is the event before, and
-// the kind json. Members that this flowlog does not know are kept.
+// Header is an event but for its state: small, cheap to list, immutable. How it is stored
+// says storedHeader.
 type Header struct {
 	RunID string `json:"run_id"`
 	// Seq is the event's position in its run: 1, 2, 3 …
@@ -169,21 +167,24 @@ func (h *Header) append(b []byte) ([]byte, error) {
 		w.num("parent", int64(h.Parent))
 	}
 	w.strIf("role", string(h.Role))
-	w.str("node_id", h.NodeID)
-	w.strIf("prev_node_id", h.PrevNodeID)
-	w.strIf("next_node", h.NextNode)
+	w.str("node", h.NodeID)
+	w.strIf("prev", h.PrevNodeID)
+	w.strIf("next", h.NextNode)
 	w.numIf("attempt", int64(h.Attempt))
-	w.strIf("branch_id", h.BranchID)
-	w.strIf("fork_node_id", h.ForkNodeID)
+	w.strIf("branch", h.BranchID)
+	w.strIf("fork", h.ForkNodeID)
 	if len(h.Merges) > 0 {
 		w.any("merges", h.Merges)
 	}
-	w.time("created_at", h.CreatedAt)
+	w.key("at")
+	w.b = append(h.CreatedAt.AppendFormat(append(w.b, '"'), time.RFC3339Nano), '"')
 	if !h.StartedAt.IsZero() {
-		w.time("started_at", h.StartedAt)
+		w.num("took", int64(h.CreatedAt.Sub(h.StartedAt)))
 	}
-	if m := h.Metadata; m.GraphID != "" || m.Version != 0 || len(m.Labels) > 0 {
-		w.any("metadata", m)
+	w.strIf("graph", h.Metadata.GraphID)
+	w.numIf("version", int64(h.Metadata.Version))
+	if len(h.Metadata.Labels) > 0 {
+		w.any("labels", h.Metadata.Labels)
 	}
 	if h.Origin != nil {
 		w.any("origin", h.Origin)
@@ -266,11 +267,6 @@ func (w *jsonWriter) numIf(name string, n int64) {
 	}
 }
 
-func (w *jsonWriter) time(name string, t time.Time) {
-	w.key(name)
-	w.b = append(t.AppendFormat(append(w.b, '"'), time.RFC3339Nano), '"')
-}
-
 // any writes what is rarely there.
 func (w *jsonWriter) any(name string, v any) {
 	w.key(name)
@@ -282,23 +278,61 @@ func (w *jsonWriter) any(name string, v any) {
 	w.b = append(w.b, b...)
 }
 
+// storedHeader is a header's stored JSON, which is hashed as it was written. It leaves out
+// what the record has beside it, the seq and the state's SHA-256, and what goes without
+// saying: the run's id and life but in event 1, a parent that is the event before, the kind
+// json. Members that this flowlog does not know are kept.
+type storedHeader struct {
+	RunID      string            `json:"run_id"`
+	Life       string            `json:"life"`
+	Parent     *uint64           `json:"parent"`
+	Role       Role              `json:"role"`
+	NodeID     string            `json:"node"`
+	PrevNodeID string            `json:"prev"`
+	NextNode   string            `json:"next"`
+	Attempt    int               `json:"attempt"`
+	BranchID   string            `json:"branch"`
+	ForkNodeID string            `json:"fork"`
+	Merges     []uint64          `json:"merges"`
+	CreatedAt  time.Time         `json:"at"`
+	Took       *time.Duration    `json:"took"` // nanoseconds from StartedAt to CreatedAt
+	GraphID    string            `json:"graph"`
+	Version    int               `json:"version"`
+	Labels     map[string]string `json:"labels"`
+	Origin     *Origin           `json:"origin"`
+	Envelope   *Envelope         `json:"envelope"`
+	Input      Digest            `json:"input"`
+	Reused     uint64            `json:"reused"`
+	Failure    *FailureInfo      `json:"error"`
+	Kind       Kind              `json:"kind"`
+	Size       int64             `json:"size"`
+	Visit      uint64            `json:"visit"`
+	Writer     string            `json:"writer"`
+	Epoch      uint64            `json:"epoch"`
+}
+
 // parseHeader reads the stored header of a record and checks what readers rely on.
 func parseHeader(run string, r *driver.Record) (Header, error) {
-	var stored struct {
-		Header
-		Parent *uint64 `json:"parent"`
-	}
+	var s storedHeader
 	seq := r.Seq
-	if err := json.Unmarshal(r.Header, &stored); err != nil {
+	if err := json.Unmarshal(r.Header, &s); err != nil {
 		return Header{}, corrupt(run, seq, fmt.Sprintf("header: %v", err))
 	}
-	h := stored.Header
-	if seq == 1 && h.RunID != run {
-		return Header{}, &Error{Run: run, Seq: seq, Reason: "header of another run", Want: run, Have: h.RunID, Err: ErrCorrupt}
+	if seq == 1 && s.RunID != run {
+		return Header{}, &Error{Run: run, Seq: seq, Reason: "header of another run", Want: run, Have: s.RunID, Err: ErrCorrupt}
 	}
-	h.RunID, h.Seq, h.Parent, h.SHA256 = run, seq, seq-1, r.StateHash
-	if stored.Parent != nil {
-		h.Parent = *stored.Parent
+	h := Header{
+		RunID: run, Seq: seq, Parent: seq - 1, Role: s.Role, NodeID: s.NodeID, PrevNodeID: s.PrevNodeID, NextNode: s.NextNode,
+		Attempt: s.Attempt, BranchID: s.BranchID, ForkNodeID: s.ForkNodeID, Merges: s.Merges, CreatedAt: s.CreatedAt,
+		Metadata: Metadata{GraphID: s.GraphID, Version: s.Version, Labels: s.Labels}, Origin: s.Origin, Envelope: s.Envelope,
+		Input: s.Input, Reused: s.Reused, Failure: s.Failure, Kind: s.Kind, Size: s.Size, SHA256: r.StateHash,
+		Visit: s.Visit, Writer: s.Writer, Epoch: s.Epoch, Life: s.Life,
+	}
+	if s.Parent != nil {
+		h.Parent = *s.Parent
+	}
+	if s.Took != nil {
+		h.StartedAt = s.CreatedAt.Add(-*s.Took)
 	}
 	if h.Kind == "" {
 		h.Kind = JSON

@@ -108,7 +108,7 @@ func nodeFilter(node string) []byte {
 	if node == "" {
 		return nil
 	}
-	b, err := jsontext.AppendQuote([]byte(`"node_id":`), node)
+	b, err := jsontext.AppendQuote([]byte(`"node":`), node)
 	if err != nil {
 		return nil // not valid UTF-8: no node has that name
 	}
