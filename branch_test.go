@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,40 +99,114 @@ func TestNewestIsByOrderNotByClock(t *testing.T) {
 	})
 }
 
-func TestTwoWritersMakeTwoBranches(t *testing.T) {
+// TestTwoWritersInterleave: who saves with Seq 0 continues from the run's newest event as
+// the store holds it, whatever was read or written by the same handle. Each event names
+// its writer.
+func TestTwoWritersInterleave(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 		a := st.open(t)
 		saved(t, a, "run", "start", filler(5000))
 		b := st.open(t)
-		first := saved(t, b, "run", "b", filler(5001))
-		require.EqualValues(t, 1, first.Parent, "b has never seen the run and continues from its newest")
-		for i := range uint64(5) { // each goes on from its own last
+		for i := range uint64(5) {
 			ours := saved(t, a, "run", "a", filler(5002+int(i)))
-			require.Equal(t, 2*i+3, ours.Seq)
-			require.Equal(t, max(1, 2*i+1), ours.Parent)
+			require.Equal(t, []uint64{2*i + 2, 2*i + 1}, []uint64{ours.Seq, ours.Parent})
 			theirs := saved(t, b, "run", "b", filler(5100+int(i)))
-			require.Equal(t, 2*i+4, theirs.Seq)
-			require.Equal(t, 2*i+2, theirs.Parent)
+			require.Equal(t, []uint64{2*i + 3, 2*i + 2}, []uint64{theirs.Seq, theirs.Parent})
 			say(ours, theirs)
 		}
+		writers := map[string][]string{} // words by node
+		for _, ev := range events(t, st.open(t), "run", checkpoint.HistoryOptions{}) {
+			require.NotEmpty(t, ev.Writer)
+			if !slices.Contains(writers[ev.NodeID], ev.Writer) {
+				writers[ev.NodeID] = append(writers[ev.NodeID], ev.Writer)
+			}
+		}
+		require.Len(t, writers["a"], 1)
+		require.Len(t, writers["b"], 1)
+		require.Equal(t, writers["start"], writers["a"])
+		require.NotEqual(t, writers["a"], writers["b"])
 		requireIntact(t, a, "run")
 		requireIntact(t, st.open(t), "run")
 	})
 }
 
-func TestWhoLoadsTheNewestContinuesFromIt(t *testing.T) {
-	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+// TestTwoWritersThatContinueFromTheirOwn make two branches, which everybody can see.
+func TestTwoWritersThatContinueFromTheirOwn(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 		ctx := context.Background()
 		a, b := st.open(t), st.open(t)
-		saved(t, a, "run", "start", `1`)
-		saved(t, b, "run", "b", `2`)
-		saved(t, b, "run", "b", `3`)
+		ours := saved(t, a, "run", "start", filler(5000))
+		theirs, err := b.Load(ctx, "run")
+		require.NoError(t, err)
+		for i := range uint64(5) {
+			ours.NodeID, ours.State, ours.CreatedAt = "a", json.RawMessage(filler(5002+int(i))), noon
+			require.NoError(t, a.Save(ctx, ours))
+			require.Equal(t, []uint64{2*i + 2, max(1, 2*i)}, []uint64{ours.Seq, ours.Parent})
+			theirs.NodeID, theirs.State, theirs.CreatedAt = "b", json.RawMessage(filler(5100+int(i))), noon
+			require.NoError(t, b.Save(ctx, theirs))
+			require.Equal(t, []uint64{2*i + 3, max(1, 2*i+1)}, []uint64{theirs.Seq, theirs.Parent})
+			say(ours, theirs)
+		}
+		requireIntact(t, st.open(t), "run")
 		newest, err := a.Load(ctx, "run")
 		require.NoError(t, err)
-		require.EqualValues(t, 3, newest.Seq)
-		c := saved(t, a, "run", "a", `4`)
-		require.EqualValues(t, 4, c.Seq)
-		require.EqualValues(t, 3, c.Parent)
+		require.Equal(t, "b", newest.NodeID, "the run stands on the line of its newest event")
+	})
+}
+
+// TestReadsChangeNothing: a save continues from the newest event, whatever was looked at
+// before, and by which handle.
+func TestReadsChangeNothing(t *testing.T) {
+	reads := map[string]func(*checkpoint.EventStore) error{
+		"nothing":  func(*checkpoint.EventStore) error { return nil },
+		"Load":     func(s *checkpoint.EventStore) error { _, err := s.Load(t.Context(), "run"); return err },
+		"LoadSeq":  func(s *checkpoint.EventStore) error { _, err := s.LoadSeq(t.Context(), "run", 1); return err },
+		"LoadNode": func(s *checkpoint.EventStore) error { _, err := s.LoadNode(t.Context(), "run", "start"); return err },
+		"visit":    func(s *checkpoint.EventStore) error { _, err := s.LoadNode(t.Context(), "run", "b#1"); return err },
+		"at": func(s *checkpoint.EventStore) error {
+			_, err := s.LoadNodeAt(t.Context(), "run", "b", checkpoint.Position{Seq: 2})
+			return err
+		},
+		"Nodes": func(s *checkpoint.EventStore) error {
+			_, err := s.Nodes(t.Context(), "run", checkpoint.Position{})
+			return err
+		},
+		"List": func(s *checkpoint.EventStore) error { _, err := s.List("run"); return err },
+		"Resume": func(s *checkpoint.EventStore) error {
+			_, err := checkpoint.ResumeFrom[int](t.Context(), s, "run", "start")
+			return err
+		},
+		"History": func(s *checkpoint.EventStore) error {
+			for _, err := range s.History(t.Context(), "run", checkpoint.HistoryOptions{To: 1}) {
+				return err
+			}
+			return nil
+		},
+		"Watch": func(s *checkpoint.EventStore) error {
+			for _, err := range s.Watch(t.Context(), checkpoint.WatchOptions{Run: "run", From: 1}) {
+				return err
+			}
+			return nil
+		},
+		"a conflict": func(s *checkpoint.EventStore) error {
+			require.ErrorIs(t, appendError(t, s, small("run", 1), checkpoint.AfterSeq(1)), checkpoint.ErrConflict)
+			return nil
+		},
+	}
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		for name, read := range reads {
+			a, b := st.open(t), st.open(t)
+			saved(t, a, "run", "start", `1`)
+			saved(t, b, "run", "b", `2`)
+			saved(t, b, "run", "b", `3`)
+			for _, s := range []*checkpoint.EventStore{a, b, st.open(t)} {
+				last := lastSeq(t, s, "run")
+				require.NoError(t, read(s), name)
+				c := saved(t, s, "run", "next", `4`)
+				require.Equal(t, []uint64{last + 1, last}, []uint64{c.Seq, c.Parent}, name)
+			}
+			require.NoError(t, a.Delete(t.Context(), "run"))
+		}
 	})
 }
 
@@ -150,18 +225,24 @@ func TestTwoWritersBeginTheSameRun(t *testing.T) {
 	})
 }
 
-// TestACacheThatIsFullForgetsNoBranch holds that what a store continues from does
-// not depend on what it has room to remember.
-func TestACacheThatIsFullForgetsNoBranch(t *testing.T) {
+// TestASmallCacheChangesNothing: what a save continues from does not depend on what a
+// store has room to remember.
+func TestASmallCacheChangesNothing(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
-		a, b := st.open(t, checkpoint.WithCacheBytes(1)), st.open(t)
-		saved(t, a, "run", "a", filler(5000))
-		saved(t, b, "run", "b", filler(5001))
-		for i := range 20 { // a works on other runs
-			saved(t, a, fmt.Sprint("other-", i), "a", filler(5000))
+		for _, cache := range []int64{1, 1 << 20} {
+			run := fmt.Sprint("run-", cache)
+			a, b := st.open(t, checkpoint.WithCacheBytes(cache)), st.open(t)
+			own := saved(t, a, run, "a", filler(5000))
+			saved(t, b, run, "b", filler(5001))
+			for i := range 20 { // a works on other runs
+				saved(t, a, fmt.Sprint("other-", i), "a", filler(5000))
+			}
+			c := saved(t, a, run, "a", filler(5002))
+			require.Equal(t, []uint64{3, 2}, []uint64{c.Seq, c.Parent})
+			own.State = json.RawMessage(filler(5003))
+			require.NoError(t, a.Save(context.Background(), own))
+			require.Equal(t, []uint64{4, 1}, []uint64{own.Seq, own.Parent}, "who continues from what he has goes aside")
+			requireIntact(t, a, run)
 		}
-		c := saved(t, a, "run", "a", filler(5002))
-		require.EqualValues(t, 3, c.Seq)
-		require.EqualValues(t, 1, c.Parent, "a has never seen b's event")
 	})
 }

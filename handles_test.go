@@ -2,7 +2,6 @@ package checkpoint_test
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -73,27 +72,6 @@ func TestPruneWhileAnotherAppends(t *testing.T) {
 		require.NoError(t, c.Decode(&state))
 		require.EqualValues(t, c.Seq-1, state.I)
 	}
-}
-
-// What was seen of a run is not forgotten when its state leaves the cache.
-func TestParentSurvivesASmallCache(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	a, b := twoHandles(t, checkpoint.WithCacheBytes(1))
-	save := func(s *checkpoint.SQLiteStore, run string) *checkpoint.Checkpoint {
-		c, err := checkpoint.New(run, "node", strings.Repeat("x", 5000))
-		require.NoError(t, err)
-		require.NoError(t, s.Save(ctx, c))
-		return c
-	}
-	save(a, "run")
-	save(b, "run") // continues from 1, which it saw as the run's last
-	for i := range 100 {
-		save(a, fmt.Sprint("other-", i))
-	}
-	c := save(a, "run")
-	require.EqualValues(t, 3, c.Seq)
-	require.EqualValues(t, 1, c.Parent, "seq 2 was never seen through this store")
 }
 
 func TestLargeOptions(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -69,7 +70,8 @@ func writerChild(args []string) int {
 	s, err := checkpoint.NewSQLiteStore(path)
 	require.NoError(t, err)
 	conflicts := 0
-	seen := map[string]uint64{}
+	seen := map[string]checkpoint.Position{}
+	const newest = math.MaxUint64
 	end := time.Now().Add(duration)
 	for i := 0; time.Now().Before(end); i++ {
 		run := own
@@ -82,29 +84,36 @@ func writerChild(args []string) int {
 		var opts []checkpoint.AppendOption
 		var meant uint64
 		switch how := number(5); {
-		case seen[run] == 0, how == 0: // only if nobody came between
+		case seen[run].Seq == 0, how == 0: // only if nobody came between
 			last, err := s.Load(ctx, run)
-			if !errors.Is(err, checkpoint.ErrNotFound) {
-				require.NoError(t, err)
-				meant = last.Seq
+			if errors.Is(err, checkpoint.ErrNotFound) {
+				opts = []checkpoint.AppendOption{checkpoint.BeginRun()}
+				break
 			}
-			seen[run] = meant
-			opts = []checkpoint.AppendOption{checkpoint.AfterSeq(meant)}
+			require.NoError(t, err)
+			seen[run], meant = last.Position(), last.Seq
+			opts = []checkpoint.AppendOption{checkpoint.After(last.Position())}
 		case how == 1: // aside
-			meant = 1 + uint64(number(int(seen[run])))
+			meant = 1 + uint64(number(int(seen[run].Seq)))
 			c.Seq = meant
 		case how == 2:
 			opts = []checkpoint.AppendOption{checkpoint.AsRoot()}
+		case how == 3: // from whatever is the newest
+			meant = newest
 		default: // from what this process has seen last
-			meant = seen[run]
+			meant = seen[run].Seq
+			c.Seq, c.Hash = meant, seen[run].Hash
 		}
-		_, err := s.Append(ctx, c, opts...)
+		at, err := s.Append(ctx, c, opts...)
 		if len(opts) == 1 && errors.Is(err, checkpoint.ErrConflict) {
 			conflicts++
 			continue
 		}
 		require.NoError(t, err)
-		seen[run] = c.Seq
+		require.False(t, at.Repeated)
+		if seen[run] = at.Position; meant == newest {
+			meant = at.Seq - 1
+		}
 		acknowledge(c, meant, token)
 	}
 	require.NoError(t, s.Close())
@@ -174,6 +183,7 @@ func TestProcesses(t *testing.T) {
 	}
 	require.Equal(t, len(byRun), runs)
 	total, branches := 0, 0
+	nodes := map[string]string{} // by writer: each of them has a node of its own
 	for run, told := range byRun {
 		all := events(t, s.EventStore, run, checkpoint.HistoryOptions{})
 		require.Len(t, all, len(told), "events of %s", run)
@@ -187,26 +197,14 @@ func TestProcesses(t *testing.T) {
 			if ev.Parent != ev.Seq-1 {
 				branches++
 			}
+			if node, ok := nodes[ev.Writer]; ok {
+				require.Equal(t, node, ev.NodeID)
+			}
+			nodes[ev.Writer] = ev.NodeID
 		}
 		requireIntact(t, s.EventStore, run)
 		total += len(all)
 	}
+	require.Len(t, nodes, writers)
 	t.Logf("%d writers in %v: %d events (%.0f per second), %d branches, %d conflicts", writers, duration, total, float64(total)/duration.Seconds(), branches, conflicts)
-}
-
-// TestConflictForgetsNothing holds that an append that met a conflict does not
-// make the next one continue from an event that this store has never shown.
-func TestConflictForgetsNothing(t *testing.T) {
-	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
-		s, other := st.open(t), st.open(t)
-		saved(t, s, "run", "node", `1`)
-		saved(t, other, "run", "node", `2`)
-		c := &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`3`), CreatedAt: noon}
-		err := appendError(t, s, c, checkpoint.AfterSeq(1))
-		require.ErrorIs(t, err, checkpoint.ErrConflict)
-		say(err)
-		c = saved(t, s, "run", "node", `4`)
-		require.EqualValues(t, 3, c.Seq)
-		require.EqualValues(t, 1, c.Parent)
-	})
 }

@@ -181,6 +181,11 @@ func answer(what ...any) string {
 // noon is when the checkpoints of tests are made.
 var noon = time.Date(2025, 1, 15, 12, 0, 0, 123456789, time.UTC)
 
+// small returns a checkpoint with a small state.
+func small(run string, n int) *checkpoint.Checkpoint {
+	return &checkpoint.Checkpoint{RunID: run, NodeID: "node", State: json.RawMessage(fmt.Sprint(n))}
+}
+
 // saved saves a checkpoint of node with a state and returns it.
 func saved(t tester, s *checkpoint.EventStore, run, node, state string) *checkpoint.Checkpoint {
 	t.Helper()
@@ -223,6 +228,14 @@ func events(t tester, s *checkpoint.EventStore, run string, opts checkpoint.Hist
 		all = append(all, ev)
 	}
 	return all
+}
+
+// lastSeq returns the seq of a run's newest event.
+func lastSeq(t tester, s *checkpoint.EventStore, run string) uint64 {
+	t.Helper()
+	r, err := s.Run(context.Background(), run)
+	require.NoError(t, err)
+	return r.Last
 }
 
 // seqs returns the seqs of events.

@@ -4,7 +4,6 @@ package checkpoint_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -67,10 +66,6 @@ func says(what string, err error) {
 		}
 	}
 	fmt.Printf("%s|%v\n", what, err)
-}
-
-func small(run string, n int) *checkpoint.Checkpoint {
-	return &checkpoint.Checkpoint{RunID: run, NodeID: "node", State: json.RawMessage(fmt.Sprint(n))}
 }
 
 // saveWithFailingSync saves, has the disk fail, and says what it is told.

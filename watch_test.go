@@ -212,19 +212,6 @@ func TestWatchGoesOnFromWhatWasSeen(t *testing.T) {
 	})
 }
 
-// TestWatchDoesNotCountAsSeen holds that who looks on while he writes makes the
-// branches that he would have made without.
-func TestWatchDoesNotCountAsSeen(t *testing.T) {
-	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
-		s, other := st.open(t), st.open(t)
-		saved(t, s, "run", "node", `1`)
-		saved(t, other, "run", "node", `2`)
-		w := watch(t, s, checkpoint.WatchOptions{Run: "run", From: 1})
-		w.want("run@1 1", "run@2 2")
-		require.EqualValues(t, 1, saved(t, s, "run", "node", `3`).Parent)
-	})
-}
-
 func TestWatchEnds(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
 		s := st.open(t, checkpoint.WithoutCompaction())
