@@ -144,7 +144,7 @@ func reclaimCompany(t *tester) {
 	var written, done, reclaimed atomic.Int64
 	write := func(i int) error {
 		defer done.Add(1)
-		for n := 0; n < each || reclaimed.Load() < 3 && n < 20*each; n++ {
+		for n := 0; n < each || reclaimed.Load() < 3 && n < 100*each; n++ {
 			if err := appendOnce(t, t.b, "zz", fmt.Sprintf("writer %d, number %d", i, n)); err != nil {
 				return err
 			}
