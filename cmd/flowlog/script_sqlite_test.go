@@ -14,7 +14,7 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer db.Close()
-	_, err = db.Exec(`UPDATE events SET header = replace(header, 'node_id', 'edon_id')
+	_, err = db.Exec(`UPDATE events SET header = upper(header)
 		WHERE id = (SELECT rk << 32 FROM runs WHERE run = ?) + ?`, args[1], args[2])
 	ts.Check(err)
 }

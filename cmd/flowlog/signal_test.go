@@ -121,7 +121,7 @@ func TestTerminal(t *testing.T) {
 	require.Regexp(t, `(just now|\ds ago)`, runs)
 
 	history := onTerminal(t, dir, 60, []string{"NO_COLOR=1"}, "history", "@last")
-	require.Regexp(t, `\n  1   ●    plan#1 +\d\d:\d\d:\d\d\.\d +901 B   a`, history)
+	require.Regexp(t, `\n  1   ●    plan#1 +\d\d:\d\d:\d\d\.\d +901 B +`, history)
 	for line := range strings.SplitSeq(strings.TrimRight(history, "\n"), "\n") {
 		require.LessOrEqual(t, len([]rune(line)), 70, line) // the last line is no table's
 	}
