@@ -65,7 +65,8 @@ type Backend interface {
 	Slot(ctx context.Context, req SlotRequest) (Slot, error)
 
 	// SetSlot sets or removes a slot if it has the expected version, and returns it as
-	// it is then. See [SlotChange].
+	// it is then: the zero Slot if it was removed. To remove a slot that is not there, with
+	// version 0, does nothing and is no error. See [SlotChange].
 	//
 	// Atomicity: the comparison and the change are one step. Durability: a slot may be
 	// lost with the loss of power, never half of it.

@@ -10,7 +10,7 @@ type Entry struct {
 }
 
 // EntryRange is the entries of a run whose keys are from From up to, but without, To. A
-// nil To has no bound.
+// nil To has no bound; where From is not below To there are none.
 type EntryRange struct{ From, To []byte }
 
 // EntriesRequest asks for a page of a run's entries.

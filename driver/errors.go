@@ -36,7 +36,8 @@ var (
 
 // NotAppliedError wraps the error of an Apply after which it is certain that none of the
 // changes was or will be made: the transaction was rolled back, and the rollback was
-// confirmed. A backend must return it only then.
+// confirmed. A backend must return it only then. An error that is also a [LostError] counts
+// as this one.
 type NotAppliedError struct{ Err error }
 
 // Error implements error.
