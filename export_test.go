@@ -33,7 +33,7 @@ func imported(t tester, s *checkpoint.EventStore, file []byte) checkpoint.Run {
 }
 
 // story saves a run with all that a run can have: branches, two beginnings, states of
-// all sizes and kinds, an envelope, labels, pruned states. It returns where it stands.
+// all sizes and kinds, an envelope, labels, events with a role, marks, pruned states.
 func story(t tester, s *checkpoint.EventStore, run string) {
 	t.Helper()
 	ctx := context.Background()
@@ -50,6 +50,20 @@ func story(t tester, s *checkpoint.EventStore, run string) {
 		BranchID: "b", ForkNodeID: "f", Metadata: checkpoint.Metadata{GraphID: "g", Version: 7, Labels: map[string]string{"a": "1", "b": "<&>"}},
 		Envelope: &checkpoint.Envelope{Prefix: `{"state":null,"x":"`, Suffix: "\u2028}"},
 	}))
+	require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{
+		RunID: run, NodeID: "write", Role: checkpoint.RoleFailure, State: json.RawMessage(`{"given": 1}`), CreatedAt: noon.Add(2 * time.Hour), StartedAt: noon, Attempt: 2,
+		Failure: &checkpoint.Failure{Type: "*net.OpError", Text: "no <route>", Stack: "goroutine 1 [running]:\n", NotBefore: noon.Add(3 * time.Hour)},
+	}))
+	require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{
+		RunID: run, NodeID: "write", State: json.RawMessage(`{"joined":true}`), CreatedAt: noon.Add(3 * time.Hour), StartedAt: noon.Add(2 * time.Hour),
+		Merges: []uint64{40, 42}, Input: checkpoint.Digest{1, 2, 255}, Reused: 12,
+	}))
+	require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{RunID: run, NodeID: "run", Role: checkpoint.RoleEnd, Kind: checkpoint.KindNone, CreatedAt: noon.Add(4 * time.Hour)}))
+	require.NoError(t, s.Label(ctx, run, 5, "gold", "yes"))
+	require.NoError(t, s.Pin(ctx, run, 7))
+	require.NoError(t, s.Pin(ctx, run, 8))
+	require.NoError(t, s.Unpin(ctx, run, 8))
+	require.NoError(t, s.Label(ctx, run, 0, "case", "4711"))
 	n, err := s.Prune(ctx, run, []uint64{3, 4, 20, 41}, "too old")
 	require.NoError(t, err)
 	require.Equal(t, 4, n)
@@ -91,10 +105,18 @@ func TestExportedRunIsTheSame(t *testing.T) {
 					require.Equal(t, was.Life, run.Life)
 					require.Equal(t, was.CreatedAt, run.CreatedAt)
 					require.Equal(t, was.UpdatedAt, run.UpdatedAt)
+					require.Equal(t, was.Class, run.Class)
+					require.Equal(t, was.Notes, run.Notes)
+					require.Equal(t, was.Tip, run.Tip)
+					marks, err := s.Marks(ctx, "run")
+					require.NoError(t, err)
+					have, err := d.Marks(ctx, "run")
+					require.NoError(t, err)
+					require.Equal(t, marks, have)
 					require.Equal(t, [3]string{was.NodeID, was.NextNode, was.GraphID}, [3]string{run.NodeID, run.NextNode, run.GraphID})
 					require.Equal(t, file, sealedFile(t, d, "run"), "and so does its copy")
 					var pruned *checkpoint.PrunedError
-					_, err := d.LoadSeq(ctx, "run", 4)
+					_, err = d.LoadSeq(ctx, "run", 4)
 					require.ErrorAs(t, err, &pruned)
 					require.Equal(t, "too old", pruned.Policy)
 					goesOn(t, d, "run")

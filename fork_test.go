@@ -37,10 +37,12 @@ func TestFork(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, state, string(got.State), "byte for byte")
 			require.Equal(t, fork.CreatedAt, got.CreatedAt)
+			require.Equal(t, fork.Position(), got.Position())
+			require.NotEqual(t, of.Hash, got.Hash)
 			text, err := json.Marshal(got)
 			require.NoError(t, err)
 			require.Contains(t, string(text), fmt.Sprintf(`"origin":{"run_id":"run","seq":1,"hash":"%s"}`, of.Hash))
-			got.RunID, got.Origin, got.CreatedAt = "run", nil, noon
+			got.RunID, got.Hash, got.Origin, got.CreatedAt = "run", of.Hash, nil, noon
 			a, err := json.Marshal(got)
 			require.NoError(t, err)
 			b, err := json.Marshal(of.Checkpoint)

@@ -288,7 +288,7 @@ var writeGolden = flag.Bool("update", false, "write the golden files anew")
 // is the same still, and makes the same file.
 func TestGoldenFile(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("testdata", "v1.flowlog")
+	path := filepath.Join("testdata", "v2.flowlog")
 	if *writeGolden {
 		s := checkpoint.NewMemoryStore(checkpoint.WithoutCompaction())
 		defer s.Close()
@@ -302,9 +302,15 @@ func TestGoldenFile(t *testing.T) {
 		s := st.open(t, checkpoint.WithoutCompaction())
 		run := imported(t, s, file)
 		requireIntact(t, s, "story")
-		require.Equal(t, uint64(44), run.Last)
+		require.Equal(t, uint64(47), run.Last)
 		require.Equal(t, file, sealedFile(t, s, "story"), st.name)
 	}
+	marks, err := onAll[0].open(t).Marks(t.Context(), "story")
+	require.NoError(t, err)
+	require.Equal(t, checkpoint.Marks{
+		Run:    checkpoint.Mark{Labels: map[string]string{"case": "4711"}},
+		Events: map[uint64]checkpoint.Mark{5: {Labels: map[string]string{"gold": "yes"}}, 7: {Pinned: true}},
+	}, marks)
 	// All but the times of the notes, the run's incarnation and the hashes is known.
 	want := checkpoint.NewMemoryStore(checkpoint.WithoutCompaction())
 	defer want.Close()
