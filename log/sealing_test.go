@@ -122,6 +122,10 @@ func (s *sealing) add(t *rapid.T, l *log.Log, r *rand.Rand, parent uint64) {
 	ev, err := l.Append(context.Background(), log.Append{
 		Header: log.Header{RunID: "run", NodeID: node, Kind: log.Bytes}, State: []byte(state), From: log.Position{Seq: parent},
 	})
+	if parent > 0 && parent <= s.anchor {
+		require.ErrorIs(t, err, log.ErrDropped)
+		return
+	}
 	require.NoError(t, err)
 	s.states, s.nodes = append(s.states, state), append(s.nodes, node)
 	require.EqualValues(t, len(s.states), ev.Seq)
