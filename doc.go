@@ -16,8 +16,8 @@
 // # Where things are
 //
 //   - [NewSQLiteStore], [NewBoltStore] and [NewMemoryStore] open a store, [Open]
-//     one on a driver of yours: package log says what a driver must do,
-//     log/logtest proves it.
+//     one on a driver of yours: package driver says what a driver must do,
+//     driver/drivertest proves it.
 //   - [Store] is the small interface that an engine needs; [EventStore] is the
 //     type behind it, with all else.
 //   - [Checkpoint] is what is saved and loaded, [Event] the same as it lies in a
@@ -39,10 +39,16 @@
 //
 // # A run is a tree
 //
-// Every event has a seq, its position in the run, and a parent, the event that it
-// continues from. Going back to an early event and on from there another way makes
-// a branch; both lines stay. An event's parent is what its writer meant: two
-// writers of one run make two visible branches, never a forged line.
+// Every event has a seq, its place in the run, and a parent, the event that it continues
+// from. Going back to an early event and continuing from there makes a branch; both are
+// kept. The line that a run stands on is that of its newest recoverable event, through
+// parents: [EventStore.Load], Resume and ResumeFrom follow it. Events with a role, such as
+// a failure, are in [EventStore.History] and are never recovered from.
+//
+// A save with Seq 0 continues from the run's newest recoverable event; one with a Seq
+// continues from that event. Writers that do the first interleave on one line, each event
+// with its writer's name; writers that do the second branch visibly. What was loaded carries
+// its hash, so it is refused once its run was deleted and begun anew.
 //
 // # Sealing
 //
