@@ -49,7 +49,7 @@ var disks = map[string]disk{
 
 // crashWork is what is crashed: runs that branch and are pruned, redacted,
 // truncated, deleted and made anew, sealed in pieces and whole, merged, purged and
-// reclaimed, with their companions. on says whether what follows is to be crashed, or
+// reclaimed, with their notes. on says whether what follows is to be crashed, or
 // prepares that.
 type crashWork struct {
 	s  *checkpoint.EventStore
@@ -113,7 +113,8 @@ func (c *crashWork) edit(run string, size int) error {
 	}
 	parent := last
 	if c.r.IntN(4) == 0 {
-		parent = 1 + c.r.Uint64N(last)
+		dropped := c.w.dropped(run)
+		parent = dropped + 1 + c.r.Uint64N(last-dropped)
 	}
 	return c.w.save(c.s, run, parent, editText(c.r, c.w.state(run, parent)))
 }
@@ -145,11 +146,11 @@ func (c *crashWork) round(round int) error {
 		func() error { return c.edit("large-2", 6000) },
 		func() error { return c.edit("large-2", 0) },
 		func() error { return c.edit("large-3", 0) },
-		func() error { return c.w.remove(c.s, "large-1") }, // with its companion
+		func() error { return c.w.remove(c.s, "large-1") }, // with its notes
 		func() error { return c.edit("large-1", 6000) },
 		func() error { return c.s.Label(ctx, "planned-0", c.w.last("planned-0")-4, "gold", "yes") },
 		func() error { return c.s.Pin(ctx, "planned-1", c.w.last("planned-1")) },
-		func() error { return c.s.Label(ctx, "dropped-0", 1, "gold", "yes") }, // a companion
+		func() error { return c.s.Label(ctx, "dropped-0", 1, "gold", "yes") },
 		func() error { return c.w.follow(c.s, crashPolicies...) },             // sealed states, and since the last round others
 		func() error { return c.w.redact(c.s, "planned-1", 1, c.w.last("planned-1")-1) },
 		func() error { return c.w.redact(c.s, "large-4", c.w.last("large-4")) },

@@ -82,11 +82,18 @@ func requireNoOrphansBolt(t *testing.T, path, when string) {
 		require.Zero(t, tx.Bucket([]byte("dead")).Stats().KeyN, "%s: things left to erase", when)
 		tails := map[string]uint64{} // by the keys of runs
 		require.NoError(t, tx.Bucket([]byte("heads")).ForEach(func(_, v []byte) error {
-			key := binary.BigEndian.AppendUint64(nil, binary.LittleEndian.Uint64(v[8:])>>32)
+			key := binary.BigEndian.AppendUint32(nil, uint32(binary.LittleEndian.Uint64(v[8:])>>32))
 			tails[string(key)] = binary.LittleEndian.Uint64(v[24:])
 			return nil
 		}))
-		require.Equal(t, len(tails), tx.Bucket([]byte("recent")).Stats().KeyN, "%s: runs in the index", when)
+		require.Equal(t, len(tails), tx.Bucket([]byte("places")).Stats().KeyN, "%s: runs in the index", when)
+		for _, of := range []string{"entries", "slots"} {
+			require.NoError(t, tx.Bucket([]byte(of)).ForEach(func(k, _ []byte) error {
+				_, known := tails[string(k[:4])]
+				require.True(t, known || of == "slots" && bytes.Equal(k[:4], make([]byte, 4)), "%s: %s of no run", when, of)
+				return nil
+			}))
+		}
 		runs, blocks := tx.Bucket([]byte("runs")), tx.Bucket([]byte("blocks"))
 		pieces := 0 // of small segments
 		err := runs.ForEachBucket(func(key []byte) error {
@@ -94,15 +101,16 @@ func requireNoOrphansBolt(t *testing.T, path, when string) {
 			require.True(t, known, "%s: a bucket of no run", when)
 			run := runs.Bucket(key)
 			return run.ForEach(func(k, v []byte) error {
+				const record, segment = 5, 13 // the lengths of their keys
 				switch {
 				case k[0] == 'r':
-					require.GreaterOrEqual(t, binary.BigEndian.Uint64(k[1:]), tail, "%s: an event that is sealed", when)
-					require.NotNil(t, run.Get(k[:9]), "%s: a state of no event", when)
+					require.GreaterOrEqual(t, uint64(binary.BigEndian.Uint32(k[1:])), tail, "%s: an event that is sealed", when)
+					require.NotNil(t, run.Get(k[:record]), "%s: a state of no event", when)
 				case k[0] == 'g' && v == nil:
-					require.NotNil(t, run.Get(k[:9]), "%s: contents of no segment", when)
+					require.NotNil(t, run.Get(k[:segment]), "%s: contents of no segment", when)
 				case k[0] == 'g' && run.Bucket(append(bytes.Clone(k), 'c')) == nil:
 					for _, part := range []string{"1", "2"} {
-						prefix, found := []byte(string(key)+string(k[1:])+part), pieces
+						prefix, found := []byte(string(key)+string(k[record:])+part), pieces
 						c := blocks.Cursor()
 						for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 							pieces++

@@ -124,7 +124,7 @@ func TestCrashDuringTruncateFront(t *testing.T) {
 		_, err := l.TruncateFront(t.Context(), redactedRun, truncatedTo, "too old")
 		return err
 	}
-	const steps = 3 // the note, the change, purging
+	const steps = 2 // the change with the note, purging
 	atEachCrash(t, steps, func(step string) bool { return step[0] != 'b' }, truncate,
 		func(t *testing.T, x *redaction, l *log.Log, _, when string) {
 			x.requireFrom(t, l, when)

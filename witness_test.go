@@ -168,6 +168,13 @@ func (w *witness) last(run string) uint64 {
 	return 0
 }
 
+// dropped returns the seq up to which events went with their headers.
+func (w *witness) dropped(run string) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs[run].dropped
+}
+
 // state returns the state of an event that is not pruned.
 func (w *witness) state(run string, seq uint64) string {
 	w.mu.Lock()
