@@ -48,16 +48,17 @@ type Backend interface {
 	// error, all results are void, and the error has one of three meanings:
 	//
 	//   - a [NotAppliedError] or ErrClosed: certainly none of the changes was or will be
-	//     made;
+	//     made by this call. That says nothing of an earlier call whose answer was lost;
 	//   - a [LostError]: the answer was lost, and the storage is sound. Each change was
 	//     made whole or not at all, or may still be made until an Apply of the same
-	//     changes returned. Applying the same changes again is safe;
+	//     changes returned a nil error. Applying the same changes again is safe;
 	//   - any other error: nobody knows, and the storage must not be written any more
 	//     until it is opened again. A failed sync is such an error.
 	//
 	// Apply obeys ctx until its commit begins, also while it waits for another
 	// process: then it returns a NotAppliedError that satisfies ctx.Err(). Once the
-	// commit began it returns the outcome, whatever ctx says.
+	// commit began it returns the outcome, whatever ctx says, or after a bound of the
+	// driver's own a LostError.
 	Apply(ctx context.Context, req ApplyRequest) ([]Result, error)
 
 	// Slot returns a slot; ErrNotFound if there is no such slot or run, or its time to
@@ -72,7 +73,9 @@ type Backend interface {
 	// lost with the loss of power, never half of it.
 	//
 	// Errors: ErrConflict if the slot has another version; ErrNotFound if there is no
-	// such run.
+	// such run. Any other error has the meaning that it has of Apply. After a LostError the
+	// same change may be made again: ErrConflict then says that the first try was made, or
+	// that another was faster, and Slot tells which if their values differ.
 	SetSlot(ctx context.Context, c SlotChange) (Slot, error)
 
 	// Purge erases a slice of what is dead: records below their head's Tail, all that

@@ -48,8 +48,8 @@ type Result struct {
 	// revision or another last event, or what kept this one change from being made.
 	Err error
 	// Head is, beside ErrConflict, the head that spoke against the change, with Last and
-	// without Tip; nil if there is no such run. A backend for which it would cost more
-	// than asking may leave it out.
+	// without Tip. It is nil if there is no such run, or if the backend left it out because
+	// it would cost more than asking.
 	Head *Head
 	// Revision is the run's revision after the change: a new one if the change had a
 	// Head.

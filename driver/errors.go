@@ -34,9 +34,9 @@ var (
 	ErrReadOnly = errors.New("store is read-only")
 )
 
-// NotAppliedError wraps the error of an Apply after which it is certain that none of the
-// changes was or will be made: the transaction was rolled back, and the rollback was
-// confirmed. A backend must return it only then. An error that is also a [LostError] counts
+// NotAppliedError wraps the error of an Apply or SetSlot after which it is certain that none
+// of the changes was or will be made by this call: the transaction was rolled back, and that
+// was confirmed, or what would commit it was never sent. A backend must return it only then. An error that is also a [LostError] counts
 // as this one.
 type NotAppliedError struct{ Err error }
 
@@ -46,10 +46,17 @@ func (e *NotAppliedError) Error() string { return fmt.Sprintf("nothing was writt
 // Unwrap returns the cause.
 func (e *NotAppliedError) Unwrap() error { return e.Err }
 
-// LostError wraps the error of an Apply whose answer was lost, as when a connection broke:
-// the storage is sound, each change was made whole or not at all, or may still be made
-// until an Apply of the same changes returned, and applying them again is safe. A backend
-// whose storage may not be sound, as after a failed sync, must not return it.
+// LostError wraps the error of an Apply or SetSlot whose answer was lost, as when a
+// connection broke: the storage is sound, each change was made whole or not at all, or may
+// still be made until the same changes were applied again with a nil error, and applying them
+// again is safe. A read settles nothing: what is not there yet may still come. Whether the
+// first try was made is told by what it would have left: an event's Hash at its seq, an
+// entry's value, a new run's Life. A backend whose storage may not be sound, as after a
+// failed sync, must not return it.
+//
+// Revision 0 of a run and version 0 of a slot are the only expectations that come back after
+// a drop. A backend that may return a LostError must know that such a change can be made
+// before it sends what commits it, so that no late commit makes again what was dropped.
 type LostError struct{ Err error }
 
 // Error implements error.

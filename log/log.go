@@ -173,7 +173,7 @@ func (l *Log) apply(ctx context.Context, changes []driver.Change) ([]driver.Resu
 	case errors.As(err, &notApplied), errors.Is(err, ErrClosed):
 		return nil, err
 	case errors.As(err, &lost): // the storage is sound
-		return nil, fmt.Errorf("%w: %w: load the run's newest event to see", ErrUnknownOutcome, err)
+		return nil, fmt.Errorf("%w: %w: the event may be there, or may still come; save it again with the position that was expected, which recognises it", ErrUnknownOutcome, err)
 	}
 	l.mu.Lock()
 	l.failed = err
