@@ -174,7 +174,9 @@ func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) e
 	if c.Class != nil {
 		class = *c.Class
 	}
-	is.place = was.place.next(class, recency)
+	if is.place = (place{class, recency}); !isNew {
+		is.place = was.place.next(class, recency)
+	}
 	if is != was.end || isNew {
 		if err := r.putEnd(is); err != nil {
 			return err

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +30,8 @@ func specimen(t *testing.T) ([]byte, map[string]string) {
 		id := fmt.Sprint("tiny-", i)
 		apply(t, b, driver.Change{Run: id, Head: row(1), Append: records(id, 1, 2, 30)})
 	}
-	apply(t, b, driver.Change{Run: "run-1", Revision: headOf(t, b, "run-1").Revision, Head: row(11)})
+	sealed := []driver.Segment{{First: 3, Last: 10, Index: state("index", 3, 50), Data: state("data", 3, 900)}}
+	apply(t, b, driver.Change{Run: "run-1", Revision: headOf(t, b, "run-1").Revision, Head: row(11), Add: sealed})
 	apply(t, b, driver.Change{Run: "run-2", Revision: headOf(t, b, "run-2").Revision, Drop: true})
 	all := map[string]string{}
 	require.NoError(t, readAll(b, path, func(key, value string) { all[key] = value }))
@@ -174,7 +177,8 @@ func TestDamagedPages(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "damaged.db")
 	whole := 0
-	for how, damage := range damages {
+	for _, how := range slices.Sorted(maps.Keys(damages)) {
+		damage := damages[how]
 		for try := range 60 {
 			n := r.IntN(len(file) / page)
 			if try < 30 {

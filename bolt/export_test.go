@@ -1,5 +1,7 @@
 package bolt
 
+import "github.com/flowlog/checkpoint/driver"
+
 // Formatted is the value that says that a file is ours, of any version.
 func Formatted(version uint32) []byte { return format(version) }
 
@@ -21,3 +23,24 @@ func (b *Backend) Pages() int64 {
 
 // CloseFile closes the file behind bbolt's back, so that writing to it fails.
 func (b *Backend) CloseFile() error { return b.current.Load().file.Close() }
+
+// EncodeRecord returns an event as it is stored.
+func EncodeRecord(rk uint64, r driver.Record) []byte { return encodeRecord(rk, &r) }
+
+// DecodeRecord returns an event without its state.
+func DecodeRecord(rk, seq uint64, v []byte) (driver.Record, error) {
+	s, err := decodeRecord("run", rk, seq, v)
+	if err != nil {
+		return driver.Record{}, err
+	}
+	return s.record(), nil
+}
+
+// ParseRecord returns an event, whatever its checksum, and its state if it is inline.
+func ParseRecord(seq uint64, v []byte) (r driver.Record, inline []byte, ok bool) {
+	s := parseRecord(seq, v)
+	if s == nil {
+		return driver.Record{}, nil, false
+	}
+	return s.record(), s.inline, true
+}

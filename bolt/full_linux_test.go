@@ -13,8 +13,8 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// TestFullDisk holds that a write for which there is no room has not happened,
-// says so, and stands in the way of nothing.
+// TestFullDisk expects that a write for which there is no room was not made, says so, and
+// does not keep later ones from being made.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -19,7 +19,7 @@ func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) (out []dri
 			return err
 		}
 		if req.Newest {
-			out, err = newest(tx, heads, req)
+			out, err = newest(ctx, tx, heads, req)
 		} else {
 			out, err = byID(tx, heads, req), nil
 		}
@@ -64,7 +64,7 @@ type walk struct {
 var errPlaces = corrupt("", 0, "the order of runs is damaged")
 
 // newest merges the classes, each of which is in order.
-func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]driver.Head, error) {
+func newest(ctx context.Context, tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]driver.Head, error) {
 	places, err := bucket(tx, placesBucket)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]drive
 		return nil, err
 	}
 	var out []driver.Head
-	for len(out) < req.Limit {
+	for passed := 0; len(out) < req.Limit; passed++ {
 		next := latest(walks)
 		if next == nil {
 			break
@@ -85,6 +85,8 @@ func newest(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]drive
 				return nil, err
 			}
 			out = append(out, h)
+		} else if passed%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		if err := next.to(next.c.Prev()); err != nil {
 			return nil, err
@@ -149,18 +151,20 @@ func latest(walks []*walk) *walk {
 	return best
 }
 
-// head returns the head of the run that the walk is at.
+// head returns the head of the run that the walk is at. A run whose row is lost has one
+// that the engine sees to be damaged.
 func (w *walk) head(tx *bbolt.Tx, heads *bbolt.Bucket) (driver.Head, error) {
-	row := heads.Get([]byte(w.id))
-	if row == nil {
+	h := driver.Head{Run: w.id, Sum: 1}
+	if row := heads.Get([]byte(w.id)); row != nil {
+		h = listed(tx, w.id, row)
+		if h.Place == w.at && h.Class == w.class {
+			return h, nil
+		}
+	}
+	// The run is damaged, or the order is.
+	if len(w.v) != 4 || binary.LittleEndian.Uint32(w.v) != checksum(kindPlace, 0, 0, w.k) {
 		return driver.Head{}, errPlaces
 	}
-	h := listed(tx, w.id, row)
-	if h.Place != w.at || h.Class != w.class { // the run is damaged, or the order
-		if len(w.v) != 4 || binary.LittleEndian.Uint32(w.v) != checksum(kindPlace, 0, 0, w.k) {
-			return driver.Head{}, errPlaces
-		}
-		h.Place, h.Class, h.Recency = w.at, w.class, max(h.Recency, w.at)
-	}
+	h.Place, h.Class, h.Recency = w.at, w.class, max(h.Recency, w.at)
 	return h, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"github.com/flowlog/checkpoint/bolt"
 	"github.com/flowlog/checkpoint/driver"
@@ -110,5 +111,25 @@ func wantCrowd(t *testing.T, page []driver.Head, runs int, class *uint8, number 
 		require.Equal(t, crowdID(n), h.Run, "head %d of page %d of %d runs", i, number, runs)
 		require.EqualValues(t, 1e18+uint64(n/2), h.Place)
 		require.EqualValues(t, n%3, h.Class)
+	}
+}
+
+// TestLostRow takes the row of a run away: the lists by place still have it, as damaged,
+// and all others.
+func TestLostRow(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, path, bolt.Options{Durability: driver.Off})
+	someRuns(t, b, 3)
+	require.NoError(t, b.Close())
+	edit(t, path, nil, func(tx *bbolt.Tx) error { return tx.Bucket([]byte("heads")).Delete([]byte("run-1")) })
+	b = open(t, path, bolt.Options{})
+	heads, err := b.Heads(t.Context(), driver.HeadsRequest{Newest: true, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, heads, 3)
+	for i, h := range heads {
+		require.Equal(t, fmt.Sprint("run-", 2-i), h.Run)
+		require.EqualValues(t, someEvents, h.Place)
+		require.Equal(t, h.Run == "run-1", h.Sum != row(1).Sum)
 	}
 }

@@ -181,7 +181,7 @@ func TestOpenAnEmptyFile(t *testing.T) {
 		require.ErrorIs(t, err, driver.ErrInvalid, name)
 		require.ErrorContains(t, err, "it is empty", name)
 		require.Equal(t, before, contents(t, filepath.Dir(path)), name)
-		require.NoError(t, open(t, path, bolt.Options{}).Close()) // whoever writes makes it a store
+		require.NoError(t, open(t, path, bolt.Options{}).Close()) // to write makes it a store
 		require.NoError(t, open(t, path, bolt.Options{ReadOnly: true}).Close())
 	}
 }

@@ -17,7 +17,8 @@ import (
 //	+-----+-----+-------+-------+
 //
 // the seq of the last event that was appended, 0 if there was none, and where the run is
-// in the order of runs; and, once it has some events, with an empty key after that.
+// in the order of runs; and, once it has some events, with an empty key after that. The
+// CRC covers the run's id, too, so that a run whose row is damaged is found again.
 //
 // bbolt leaves at least three keys on the second of two pages that it splits one into.
 // The two at the end make that one event: of five events where four have room on a page,
@@ -40,17 +41,21 @@ type place struct {
 	at    uint64
 }
 
-func encodeEnd(rk uint64, e end) []byte {
+func endSum(id string, rk uint64, v []byte) uint32 {
+	return checksum(kindEnd, rk, uint64(len(id)), []byte(id), v[4:])
+}
+
+func encodeEnd(id string, rk uint64, e end) []byte {
 	v := make([]byte, endSize)
 	binary.LittleEndian.PutUint64(v[4:], e.seq)
 	binary.LittleEndian.PutUint64(v[12:], e.at)
 	v[20] = e.class
-	binary.LittleEndian.PutUint32(v, checksum(kindEnd, rk, 0, v[4:]))
+	binary.LittleEndian.PutUint32(v, endSum(id, rk, v))
 	return v
 }
 
-func decodeEnd(rk uint64, v []byte) (end, bool) {
-	if len(v) != endSize || binary.LittleEndian.Uint32(v) != checksum(kindEnd, rk, 0, v[4:]) {
+func decodeEnd(id string, rk uint64, v []byte) (end, bool) {
+	if len(v) != endSize || binary.LittleEndian.Uint32(v) != endSum(id, rk, v) {
 		return end{}, false
 	}
 	return end{binary.LittleEndian.Uint64(v[4:]), place{v[20], binary.LittleEndian.Uint64(v[12:])}}, true
@@ -60,7 +65,7 @@ func decodeEnd(rk uint64, v []byte) (end, bool) {
 func (r *run) end() (end, *bbolt.Cursor, error) {
 	c := r.bucket.Cursor()
 	k, v := lastKey(c)
-	e, ok := decodeEnd(r.rk, v)
+	e, ok := decodeEnd(r.id, r.rk, v)
 	if !ok || !bytes.Equal(k, endKey) {
 		return end{}, nil, corrupt(r.id, 0, "the end of the run's events is missing")
 	}
@@ -83,7 +88,7 @@ func (r *run) putEnd(e end) error {
 			return err
 		}
 	}
-	return r.bucket.Put(endKey, encodeEnd(r.rk, e))
+	return r.bucket.Put(endKey, encodeEnd(r.id, r.rk, e))
 }
 
 // next returns the place of a run in that class whose last event has a recency. The run

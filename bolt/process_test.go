@@ -82,7 +82,7 @@ func appender(args []string) int {
 	}
 }
 
-// TestOneProcessAtATime holds who may have a file open beside whom.
+// TestOneProcessAtATime opens a file that is open, to write and to read.
 func TestOneProcessAtATime(t *testing.T) {
 	t.Parallel()
 	for _, theirs := range []bool{false, true} {
@@ -127,7 +127,7 @@ func TestOneProcessAtATime(t *testing.T) {
 func TestKill(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
-	told := uint64(0)
+	said := uint64(0)
 	for kill := range 8 {
 		cmd := child(t, "appender", path)
 		out, err := cmd.StdoutPipe()
@@ -135,7 +135,7 @@ func TestKill(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		lines := bufio.NewScanner(out)
 		for n := 0; lines.Scan(); n++ {
-			_, err := fmt.Sscan(lines.Text(), &told)
+			_, err := fmt.Sscan(lines.Text(), &said)
 			require.NoError(t, err, lines.Text())
 			if n == 2 {
 				time.AfterFunc(time.Duration(kill*7)*time.Millisecond, func() { cmd.Process.Kill() })
@@ -145,8 +145,8 @@ func TestKill(t *testing.T) {
 		b := open(t, path, bolt.Options{ReadOnly: kill%2 == 1})
 		h, err := b.Head(t.Context(), driver.HeadRequest{Run: "run"})
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, h.Last.Seq, told)
-		require.LessOrEqual(t, h.Last.Seq, told+1)
+		require.GreaterOrEqual(t, h.Last.Seq, said)
+		require.LessOrEqual(t, h.Last.Seq, said+1)
 		wantRun(t, b, "run", h.Last.Seq, 1500)
 		require.NoError(t, b.Close())
 		check(t, path)

@@ -22,7 +22,7 @@ func init() { children["nobody"] = openAsNobody }
 
 // openAsNobody opens a file as a user who may not write it.
 func openAsNobody(args []string) int {
-	if os.Geteuid() == 0 { // who may do everything
+	if os.Geteuid() == 0 { // root may do everything
 		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
 			fmt.Println(err)
 			return 1

@@ -16,9 +16,9 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// TestReclaimOfADamagedFile damages pages, and expects that what can be read before
-// a Reclaim can be read after it: it puts a copy in the place of the file, and a
-// damaged page may give to who asks for a key what no walk comes to.
+// TestReclaimOfADamagedFile damages pages, and expects that what can be read before a
+// Reclaim can be read after it: it puts a copy in the place of the file, and in a damaged
+// page a search may find keys that no walk reaches.
 func TestReclaimOfADamagedFile(t *testing.T) {
 	t.Parallel()
 	file, _ := specimen(t)
@@ -69,6 +69,10 @@ func TestReclaimOfADamagedFile(t *testing.T) {
 				more = res.More
 			}
 			require.NoError(t, b.Close())
+			if err != nil { // to erase from a damaged tree may take what can be read
+				require.ErrorIs(t, err, driver.ErrCorrupt)
+				continue
+			}
 			before := read()
 			b, err = bolt.Open(path, bolt.Options{Durability: driver.Off})
 			if err != nil {

@@ -125,17 +125,17 @@ func TestReclaim(t *testing.T) {
 			apply(t, b, driver.Change{Run: fmt.Sprint("run-", i), Revision: revisions[i], Drop: true})
 		}
 	}
-	var told []driver.Reclaimed
-	got, err = b.Reclaim(ctx, func(r driver.Reclaimed) { told = append(told, r) })
+	var steps []driver.Reclaimed
+	got, err = b.Reclaim(ctx, func(r driver.Reclaimed) { steps = append(steps, r) })
 	stop.Store(true)
 	wg.Wait()
 	require.NoError(t, err)
-	require.NotEmpty(t, told)
-	for i, r := range told {
+	require.NotEmpty(t, steps)
+	for i, r := range steps {
 		require.LessOrEqual(t, r.Done, r.Total)
 		require.Positive(t, r.Done)
 		if i > 0 {
-			require.Greater(t, r.Done, told[i-1].Done)
+			require.Greater(t, r.Done, steps[i-1].Done)
 		}
 	}
 	info, err := os.Stat(path)
@@ -315,7 +315,7 @@ func TestReclaimLeftovers(t *testing.T) {
 	}
 }
 
-// TestReclaimReadOnly holds who may not.
+// TestReclaimReadOnly expects that a file that is open read-only or closed is refused.
 func TestReclaimReadOnly(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -17,48 +17,63 @@ import (
 // salvageHead returns what is left of a damaged row. It changes the sum, so that the
 // engine sees the damage.
 func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (driver.Head, error) {
-	h := driver.Head{Run: id, Sum: 1}
+	h := driver.Head{Run: id}
 	if len(row) >= rowSize {
 		h = readRow(id, row)
-		h.Sum, h.Recency = ^h.Sum, 0 // the last event and the place have the recency, too
 	}
-	rk, err := unclaimed(tx, runs)
-	if err != nil {
+	rk := numberOf(h.Revision)
+	if ok, err := belongs(tx, runs, id, rk); err != nil {
 		return driver.Head{}, err
+	} else if !ok {
+		if rk, err = search(tx, runs, id); err != nil {
+			return driver.Head{}, err
+		}
 	}
 	h.Revision = rk<<32 | h.Revision&(1<<32-1)
+	h.Sum = ^h.Sum
+	h.Recency = 0 // the last event and the place have it, too
 	return h, nil
 }
 
-// unclaimed returns the number of the one run in runs that no sound row names and that is
-// not dead.
-func unclaimed(tx *bbolt.Tx, runs *bbolt.Bucket) (uint64, error) {
+// belongs reports whether a number is that of a run with that id that was not dropped.
+func belongs(tx *bbolt.Tx, runs *bbolt.Bucket, id string, rk uint64) (bool, error) {
+	dead, err := bucket(tx, deadBucket)
+	if err != nil {
+		return false, err
+	}
+	r := &run{id: id, rk: rk, bucket: runs.Bucket(runKey(rk))}
+	if rk > maxRuns || r.bucket == nil || dead.Get(deadRun(rk)) != nil {
+		return false, nil
+	}
+	_, _, err = r.end()
+	return err == nil, nil
+}
+
+// search returns the number of a run whose row does not say it: of those that no sound row
+// names, the one whose end says that it belongs to the id.
+func search(tx *bbolt.Tx, runs *bbolt.Bucket, id string) (uint64, error) {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return 0, err
 	}
-	dead, err := bucket(tx, deadBucket)
-	if err != nil {
-		return 0, err
-	}
-	claimed := map[uint64]bool{}
+	named := map[uint64]bool{}
 	c := heads.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if h, err := decodeRow(string(k), v); err == nil {
-			claimed[numberOf(h.Revision)] = true
+			named[numberOf(h.Revision)] = true
 		}
 	}
-	var found []uint64
 	c = runs.Cursor()
 	for k, _ := c.First(); len(k) == rkSize; k, _ = c.Next() {
-		if rk := uint64(binary.BigEndian.Uint32(k)); !claimed[rk] && dead.Get(deadRun(rk)) == nil {
-			found = append(found, rk)
+		rk := uint64(binary.BigEndian.Uint32(k))
+		if named[rk] {
+			continue
+		}
+		if ok, err := belongs(tx, runs, id, rk); ok || err != nil {
+			return rk, err
 		}
 	}
-	if len(found) != 1 {
-		return 0, corrupt("", 0, "the rows of several runs are damaged, so it is unknown whose events are whose")
-	}
-	return found[0], nil
+	return 0, corrupt(id, 0, "its events can't be found without it")
 }
 
 // unsealed returns the seq after the last segment.
@@ -80,7 +95,7 @@ func (r *run) unsealed() uint64 {
 func (r *run) salvageEnd() uint64 {
 	c := r.bucket.Cursor()
 	k, v := lastKey(c)
-	e, _ := decodeEnd(r.rk, v)
+	e, _ := decodeEnd(r.id, r.rk, v)
 	for ; k != nil; k, _ = c.Prev() {
 		if seq, ok := isRecord(k); ok {
 			return max(e.seq, seq)
