@@ -66,6 +66,13 @@ messages[-1].content. Without it the whole state is meant.
 			if b.asked.run, b.asked.seq, err = l.event(args[0]); err != nil {
 				return err
 			}
+			ev, err := l.header(b.asked.run.ID, b.asked.seq)
+			if err == nil && ev.Kind == checkpoint.KindNone {
+				err = hasState(ev)
+			}
+			if err != nil {
+				return err
+			}
 			return b.show(all, *output)
 		})
 	}

@@ -74,8 +74,8 @@ type branchJSON struct {
 	lead     string             // the lines before it
 }
 
-// branches returns the branches of a run, each before those that leave it. Failures, and
-// what else is beside the lines, are none.
+// branches returns the branches of a run, each before those that leave it. One of nothing
+// but failures, or what else has a role, is none.
 func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 	chart, err := l.chart(run)
 	if err != nil {
@@ -134,12 +134,11 @@ func (l looker) branches(run checkpoint.Run) ([]*branchJSON, error) {
 	return sorted, nil
 }
 
-// onLines reports of each branch whether it, or one that leaves it, has an event that is
-// on a line.
+// onLines reports of each branch whether it, or one that leaves it, has a checkpoint.
 func (ch *chart) onLines(lines []branch, of []int) []bool {
 	on := make([]bool, len(lines))
-	for i, aside := range ch.aside {
-		on[of[i]] = on[of[i]] || !aside
+	for i, role := range ch.role {
+		on[of[i]] = on[of[i]] || !role
 	}
 	for i := len(lines) - 1; i >= 0; i-- { // each comes after the one that it leaves
 		if b := lines[i]; on[i] && b.start != b.first {

@@ -15,6 +15,7 @@ type chart struct {
 	writers  []uint32    // who wrote them, by order of appearance
 	first    []bool      // whether it is the first that continues from its parent, on its line
 	aside    []bool      // whether it is beside the line
+	role     []bool      // whether it has a role
 	hasChild []bool
 
 	known map[string]uint32 // the writers
@@ -44,7 +45,8 @@ func (ch *chart) see(ev *checkpoint.Event) {
 	}
 	ch.parents, ch.times = append(ch.parents, parent), append(ch.times, ev.CreatedAt)
 	ch.first, ch.hasChild = append(ch.first, first), append(ch.hasChild, false)
-	ch.aside, ch.writers = append(ch.aside, aside), append(ch.writers, ch.writer(ev.Writer))
+	ch.aside, ch.role = append(ch.aside, aside), append(ch.role, ev.Role != "")
+	ch.writers = append(ch.writers, ch.writer(ev.Writer))
 }
 
 func (ch *chart) writer(name string) uint32 {

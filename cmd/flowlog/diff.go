@@ -154,9 +154,9 @@ func hasState(e *checkpoint.Event) error {
 	case e.PrunedBy != nil:
 		return e.PrunedBy
 	case e.Kind == checkpoint.KindNone && e.Parent > 0:
-		return notFound("event %d of run %q is a %s and has no state; the event that it continues from is %s", e.Seq, e.RunID, e.Role, quote(fmt.Sprintf("%s@%d", e.RunID, e.Parent)))
+		return notFound("event %d of run %q has no state, it is of role %q; the event that it continues from is %s", e.Seq, e.RunID, e.Role, quote(fmt.Sprintf("%s@%d", e.RunID, e.Parent)))
 	case e.Kind == checkpoint.KindNone:
-		return notFound("event %d of run %q is a %s and has no state", e.Seq, e.RunID, e.Role)
+		return notFound("event %d of run %q has no state, it is of role %q", e.Seq, e.RunID, e.Role)
 	}
 	return nil
 }

@@ -9,15 +9,19 @@ import (
 
 // failureText says in a line what went wrong.
 func failureText(f *checkpoint.Failure) string {
-	text, _, _ := strings.Cut(f.Text, "\n")
-	if f.Type != "" && text != "" {
-		text = ": " + text
-	}
-	verb := "failed: "
+	first, _, _ := strings.Cut(failureWords(f), "\n")
 	if f.Final {
-		verb = "failed for good: "
+		return "failed for good: " + first
 	}
-	return verb + f.Type + text
+	return "failed: " + first
+}
+
+// failureWords are the type of an error and what it says.
+func failureWords(f *checkpoint.Failure) string {
+	if f.Type == "" || f.Text == "" {
+		return f.Type + f.Text
+	}
+	return f.Type + ": " + f.Text
 }
 
 // failure writes the facts of what went wrong; of nil none.
@@ -26,7 +30,7 @@ func (c *cli) failure(f *checkpoint.Failure, fact func(name, format string, args
 		return
 	}
 	name := "error"
-	for line := range strings.Lines(strings.TrimPrefix(f.Type+": "+f.Text, ": ")) {
+	for line := range strings.Lines(failureWords(f)) {
 		fact(name, "%s", strings.TrimSuffix(line, "\n"))
 		name = ""
 	}

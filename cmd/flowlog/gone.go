@@ -16,6 +16,9 @@ func keptAs(e *checkpoint.Event) string {
 	if e.PrunedBy != nil && e.PrunedBy.Redacted {
 		return "redacted"
 	}
+	if e.Kind == checkpoint.KindNone {
+		return "-"
+	}
 	return e.Encoding.String()
 }
 

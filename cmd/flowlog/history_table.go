@@ -46,9 +46,17 @@ func (t *historyTable) add(e entry) {
 	t.from.add(from)
 	t.next.add(next(e.NextNode))
 	t.at.add(t.time(e.CreatedAt))
-	t.size.add(size(e.Size))
+	t.size.add(stateSize(e.Event))
 	t.stored.add(size(e.Stored))
 	t.kept.add(keptAs(e.Event))
+}
+
+// stateSize says how large an event's state is.
+func stateSize(e *checkpoint.Event) string {
+	if e.Kind == checkpoint.KindNone {
+		return "-"
+	}
+	return size(e.Size)
 }
 
 // addChanges adds what the event of the last row changed; nil marks none.

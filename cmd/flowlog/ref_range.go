@@ -11,9 +11,10 @@ import (
 
 // refHelp says in the help of a verb how events are named.
 const refHelp = `RUN is a run's id, the beginning of it if no other begins so, or @last.
-RUN@EVENT is one of its events: a seq, head for the newest (as without one), a node
-for its newest visit, or NODE#N for its Nth; ~ behind it is the event that it
-continues from, ~3 the third one up, also out of a fork. Quote what holds a # or a ~.`
+RUN@EVENT is one of its events: a seq, head for the newest checkpoint (as without
+one), a node for its newest visit on the run's line, or NODE#N for its Nth on any; ~
+behind it is the event that it continues from, ~3 the third one up, also out of a
+fork. Quote what holds a # or a ~.`
 
 // ref is an event of a run.
 type ref struct {

@@ -188,8 +188,8 @@ func (c *cli) facts(e row, runPinned bool) {
 		fact("state", "none; the header is stored in %s", count(e.Stored, "byte"))
 	} else {
 		fact("state", "%s of %s, "+kept, count(e.Size, "byte"), e.Kind, count(e.Stored, "byte"))
+		fact("sha256", "%s", e.SHA256)
 	}
-	fact("sha256", "%s", e.SHA256)
 	fact("hash", "%s", e.Hash)
 }
 

@@ -13,16 +13,16 @@ import (
 // showPart shows the state without the facts: as it is, one value of it, or where
 // there are values.
 func (c *cli) showPart(l looker, run checkpoint.Run, seq uint64, f showFlags, path statediff.Path, r redactor) error {
-	cp, err := l.store.LoadSeq(l.ctx, run.ID, seq)
+	e, err := l.withState(ref{run, seq})
 	if err != nil {
 		return err
 	}
-	state := r.in(cp.State).value(cp.State, "")
+	state := r.in(e.State).value(e.State, "")
 	if f.raw && f.at == "" {
 		_, err = c.out.Write(state)
 		return err
 	}
-	if cp.Kind == checkpoint.KindBytes {
+	if e.Kind == checkpoint.KindBytes {
 		return usage("the state of event %d of run %q is not JSON, so it has no paths; --raw gives all of it", seq, run.ID)
 	}
 	at, err := path.In(state)

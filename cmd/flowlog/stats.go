@@ -117,7 +117,7 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 			return nil, err
 		}
 		chart.see(ev)
-		if !isAside(ev) {
+		if ev.Role == "" {
 			before, n := chart.prior(ev.Seq), nodes[ev.NodeID]
 			if n == nil {
 				n = &nodeTime{NodeID: ev.NodeID}

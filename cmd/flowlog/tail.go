@@ -213,7 +213,7 @@ func (t *tailer) add(ev *checkpoint.Event) error {
 // took returns how long after the event before it one came; not known where someone
 // went back.
 func (t *tailer) took(ev *checkpoint.Event) (time.Duration, bool, error) {
-	if ev.Parent == 0 || ev.Parent != ev.Seq-1 {
+	if ev.Parent == 0 || ev.Parent != ev.Seq-1 || isAside(ev) {
 		return 0, false, nil
 	}
 	for before, err := range t.l.store.History(t.l.ctx, ev.RunID, checkpoint.HistoryOptions{From: ev.Parent, To: ev.Parent, HeadersOnly: true}) {
