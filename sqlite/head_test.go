@@ -102,14 +102,18 @@ func TestPrefixes(t *testing.T) {
 func TestManyRunsOfOneSecond(t *testing.T) {
 	t.Parallel()
 	b := open(t, filepath.Join(t.TempDir(), "checkpoints.db"), sqlite.Options{Durability: driver.Off})
-	const runs, page, second = 100_000, 50, uint64(1_700_000_000e9)
+	runs := 100_000
+	if raceDetector {
+		runs = 10_000
+	}
+	const page, pages = 50, 100
 	class := uint8(7)
 	for n := 0; n < runs; n += 1000 {
 		changes := make([]driver.Change, 1000)
 		for i := range changes {
 			id := fmt.Sprintf("run-%06d", (n+i)*7919%runs) // in no order
 			changes[i] = driver.Change{Run: id, Class: &class, Head: &driver.Head{Tail: 1, Data: []byte(`{}`)}, Append: events(1, 1)}
-			changes[i].Append[0].Recency = second + uint64(n+i)/2 // two at the same time
+			changes[i].Append[0].Recency = 1_700_000_000*second + uint64(n+i)/2 // two at the same time
 		}
 		_, err := b.Apply(t.Context(), driver.ApplyRequest{Changes: changes})
 		require.NoError(t, err)
@@ -117,13 +121,11 @@ func TestManyRunsOfOneSecond(t *testing.T) {
 	for _, req := range []driver.HeadsRequest{
 		{Limit: page}, {Limit: page, Newest: true}, {Limit: page, Newest: true, Class: &class}, {Limit: page, Prefix: "run-"}, {Limit: page, Prefix: "run-", Newest: true},
 	} {
-		var took []time.Duration
+		first := shortest(t, b, req, page)
 		seen := map[string]bool{}
 		last := driver.Head{Place: 1 << 62}
-		for n := range 100 {
-			start := time.Now()
+		for n := range pages {
 			heads, err := b.Heads(t.Context(), req)
-			took = append(took, time.Since(start))
 			require.NoError(t, err)
 			require.Len(t, heads, page)
 			for _, h := range heads {
@@ -134,21 +136,36 @@ func TestManyRunsOfOneSecond(t *testing.T) {
 				}
 				last = h
 			}
-			req.After = heads[page-1]
+			if n < pages-1 {
+				req.After = heads[page-1]
+			}
 		}
-		first, middle := took[0], slices.Sorted(slices.Values(took))[50]
-		t.Logf("newest %t class %t prefix %q: the first page takes %v, the 100th %v, most %v", req.Newest, req.Class != nil, req.Prefix, first, took[99], middle)
-		require.Less(t, middle, 20*time.Millisecond) // to sort the second takes a tenth of one
+		hundredth := shortest(t, b, req, page)
+		t.Logf("newest %t class %t prefix %q: the first page takes %v, the 100th %v", req.Newest, req.Class != nil, req.Prefix, first, hundredth)
+		if !raceDetector { // to sort the second takes more than 100 ms
+			require.Less(t, first, 20*time.Millisecond)
+			require.Less(t, hundredth, 20*time.Millisecond)
+		}
 	}
-	shortest := time.Hour
-	for range 5 {
+	one := shortest(t, b, driver.HeadsRequest{Prefix: fmt.Sprintf("run-%06d", runs/8), Limit: page}, 1)
+	if !raceDetector {
+		require.Less(t, one, 10*time.Millisecond)
+	}
+}
+
+// shortest returns the shortest of ten times that a page of some heads takes: the others
+// measure what else the machine does.
+func shortest(t *testing.T, b *sqlite.Backend, req driver.HeadsRequest, heads int) time.Duration {
+	t.Helper()
+	best := time.Hour
+	for range 10 {
 		start := time.Now()
-		heads, err := b.Heads(t.Context(), driver.HeadsRequest{Prefix: "run-012345", Limit: page})
-		shortest = min(shortest, time.Since(start))
+		page, err := b.Heads(t.Context(), req)
+		best = min(best, time.Since(start))
 		require.NoError(t, err)
-		require.Len(t, heads, 1)
+		require.Len(t, page, heads)
 	}
-	require.Less(t, shortest, 5*time.Millisecond)
+	return best
 }
 
 // TestTipInEveryPlace reads the tip where it and the newest event are each in events, in
