@@ -55,7 +55,7 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 	}
 	if err != nil {
 		b.exec(rollbackSQL)
-		return driver.PurgeResult{}, b.explain(err)
+		return driver.PurgeResult{}, b.unread(ctx, err)
 	}
 	if b.erased && !more {
 		b.erased = b.emptyWAL() != nil
