@@ -258,3 +258,32 @@ func damagedValue(t *testing.T, path string, all map[string]map[string]string, w
 	require.NoError(t, b.Close())
 	check(t, path)
 }
+
+// TestDamagedRows damages the rows of two runs: which events are whose is still known.
+func TestDamagedRows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	b, err := bolt.Open(path, bolt.Options{Durability: driver.Off})
+	require.NoError(t, err)
+	all := map[string]map[string]string{}
+	for _, id := range []string{"a", "b", "c"} {
+		segmented(t, b, id)
+		all[id] = readSegmented(t, b, id, "whole")
+	}
+	require.NoError(t, b.Close())
+	values(t, path, func(keys []string, v []byte) []byte {
+		if keys[0] != "heads" || keys[1] == "b" {
+			return nil
+		}
+		v = bytes.Clone(v)
+		copy(v[8:16], "\x00\x00\x00\x00\x02\x00\x00\x00") // the revision of b
+		return v
+	})
+	b = open(t, path, bolt.Options{})
+	for id, want := range all {
+		if id != "b" {
+			delete(want, "row")
+		}
+		require.Equal(t, want, readSegmented(t, b, id, id))
+	}
+}
