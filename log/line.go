@@ -86,12 +86,13 @@ func (r *reader) lineEnd(ctx context.Context, p Position) (uint64, error) {
 type nodeFinder struct {
 	r    *reader
 	walk *lineWalk
-	open []visit // behind the last full block
+	open []visit // behind the last full block, as far as the line may go
 }
 
+// findNodes reads nothing behind the line's end: what is damaged there does not matter.
 func (r *reader) findNodes(ctx context.Context, at uint64) (*nodeFinder, error) {
 	from, _ := blockOf(r.run.Last + 1)
-	open, err := r.visits(ctx, from, r.run.Last)
+	open, err := r.visits(ctx, from, at)
 	return &nodeFinder{r: r, walk: r.walk(at), open: open}, err
 }
 
@@ -127,7 +128,7 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 	}
 	if e.newest > s.tip { // the stretch ends in the middle of the block
 		_, to := blockOf(e.seqFirst)
-		visits, err := f.r.visits(ctx, e.seqFirst, to)
+		visits, err := f.r.visits(ctx, e.seqFirst, min(to, s.tip))
 		if err != nil {
 			return 0, err
 		}
