@@ -170,8 +170,8 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 	return infos, nil
 }
 
-// Delete implements flowgraph's Store: the states of all visits of the node are
-// dropped, and Load and List pass over them; their headers remain in the history,
+// Delete implements flowgraph's Store: the states of all events of the node, on whatever
+// line, are dropped, and Load and List pass over them; their headers remain in the history,
 // as pruned.
 func (s *Store) Delete(runID, nodeID string) error {
 	ctx := context.Background()
@@ -187,7 +187,7 @@ func (s *Store) Delete(runID, nodeID string) error {
 			return translate(err)
 		}
 		// An empty name selects all events in History, and must not here.
-		if ev.NodeID == nodeID && !ev.Pruned {
+		if ev.NodeID == nodeID && !ev.Pruned && ev.Kind != checkpoint.KindNone {
 			seqs = append(seqs, ev.Seq)
 		}
 	}
