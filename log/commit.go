@@ -499,7 +499,9 @@ func (l *Log) continued(b *batch, p *pending) (parent, error) {
 	case from.Seq == 0 && p.Expect != nil:
 		from = Position{Seq: p.Expect.Seq} // it was compared
 	case from.Seq == 0:
-		from = Position{Seq: run.Tip}
+		if from.Seq = run.Tip; from.Seq <= run.Anchor && run.line.Recoverable != from.Seq {
+			return parent{seq: from.Seq}, nil // it was dropped, and its line with it
+		}
 	}
 	switch {
 	case from.Seq == 0:
