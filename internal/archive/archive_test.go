@@ -108,7 +108,7 @@ func TestVersion1IsRefused(t *testing.T) {
 	require.Nil(t, parts)
 	require.ErrorIs(t, err, log.ErrUnsupportedVersion)
 	require.NotErrorIs(t, err, log.ErrCorrupt)
-	require.EqualError(t, err, "unsupported version: sealed file of another version; import it with the flowlog that wrote it (version 1: commit 65a31d3), or a newer one at byte 8 (want 2, have 1)")
+	require.EqualError(t, err, "unsupported version: sealed file of another version; update flowlog, or of version 1 export the run as JSON Lines with the flowlog that wrote it (commit 65a31d3) at byte 8 (want 2, have 1)")
 }
 
 // requirePlace wants an error that says where the file is damaged, in words too.

@@ -85,7 +85,7 @@ func (f *reader) begin() (log.Manifest, error) {
 		return log.Manifest{}, err
 	}
 	if v := head[len(Magic)]; v != Version {
-		return log.Manifest{}, &log.Error{Reason: "sealed file of another version; import it with the flowlog that wrote it (version 1: commit 65a31d3), or a newer one", Offset: int64(len(Magic)),
+		return log.Manifest{}, &log.Error{Reason: "sealed file of another version; update flowlog, or of version 1 export the run as JSON Lines with the flowlog that wrote it (commit 65a31d3)", Offset: int64(len(Magic)),
 			Want: fmt.Sprint(Version), Have: fmt.Sprint(v), Err: log.ErrUnsupportedVersion}
 	}
 	kind, text, _, err := f.frame()
