@@ -87,6 +87,11 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 			return Appended{}, fmt.Errorf("%w started_at %s: it is more than 292 years from created_at %s", ErrInvalid, p.Header.StartedAt, p.Header.CreatedAt)
 		}
 	}
+	if f := p.Header.Failure; f != nil && !f.NotBefore.IsZero() {
+		utc := *f
+		utc.NotBefore = f.NotBefore.Round(0).UTC()
+		p.Header.Failure = &utc
+	}
 	p.Header.Size, p.Header.Writer = int64(len(a.State)), l.word
 	if err := l.digest(ctx, p); err != nil {
 		return Appended{}, err
