@@ -104,7 +104,7 @@ func parseCursor(s string) (cursor, error) {
 // Runs streams the summaries of runs. No state and no event is read, and what a page costs
 // does not depend on how many runs there are.
 //
-// Newest first is exact within a page of up to 512 runs, and from page to page up to a
+// Newest first is exact within a page of 64 to 512 runs, and from page to page up to a
 // second: a run that is written often is placed anew once a second. A run that gets an
 // event while it is listed newest first moves to the front: it is then in what was listed
 // already or is missed, never listed twice by one iteration that began before. A run whose
@@ -198,11 +198,14 @@ func descending(x, y *driver.Head) int {
 	return cmp.Or(cmp.Compare(y.Recency, x.Recency), strings.Compare(y.Run, x.Run))
 }
 
+// leastPage is the smallest page, so that a listing of a few runs is exact among more.
+const leastPage = 64
+
 // byPlace goes through runs page by page, sorted within each.
 func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give func(*driver.Head, listed) bool) error {
 	req := driver.HeadsRequest{Prefix: opts.Prefix, Newest: true, After: after.from.head(), Limit: pageHeaders}
 	if opts.Limit > 0 {
-		req.Limit = min(opts.Limit, pageHeaders)
+		req.Limit = min(max(opts.Limit, leastPage), pageHeaders)
 	}
 	if opts.Class != nil {
 		class := uint8(*opts.Class)
