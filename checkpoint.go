@@ -270,13 +270,17 @@ func (c *Checkpoint) newTime() time.Time {
 
 // fromEvent returns an event as the user knows it.
 func fromEvent(ev *log.Event) Checkpoint {
-	return Checkpoint{
+	c := Checkpoint{
 		RunID: ev.RunID, NodeID: ev.NodeID, State: ev.State, CreatedAt: ev.CreatedAt, Metadata: ev.Metadata,
 		Seq: ev.Seq, Hash: ev.Hash, Parent: ev.Parent, PrevNodeID: ev.PrevNodeID, NextNode: ev.NextNode, Attempt: ev.Attempt,
 		BranchID: ev.BranchID, ForkNodeID: ev.ForkNodeID, Origin: ev.Origin, Kind: ev.Kind, Envelope: ev.Envelope,
 		Role: ev.Role, StartedAt: ev.StartedAt, Failure: ev.Failure, Merges: ev.Merges, Input: ev.Input, Reused: ev.Reused,
 		loaded: ev.CreatedAt,
 	}
+	if c.Kind == KindNone {
+		c.State = nil
+	}
+	return c
 }
 
 // checkState returns what is wrong with a state that must be JSON.
