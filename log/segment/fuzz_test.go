@@ -113,6 +113,7 @@ func FuzzRoundTrip(f *testing.F) {
 	for _, h := range headersOf(rng, "run", "life", 3, true) {
 		f.Add(uint64(3), h, []byte(`{"a":"2026-01-15T10:30:00.5Z","b":"2026-01-15T10:30:00.5Z","c":"2026-01-15T10:30:00.6Z"}`), []byte("a payload"))
 	}
+	f.Add(uint64(4), []byte(`{"a":"2026-01-15T10:30:00Z","n":90000000,"m":"080000000"}`), []byte(`{"a":"2026-01-15T10:30:00.05Z","n":49000000,"m":"049000000"}`), []byte("a payload"))
 	f.Add(uint64(2), []byte(`{"a":"1","b":2,"t":"2026-01-02T03:04:05.6Z"}`), []byte(`{"a":"2","b":12,"t":"2026-01-02T03:04:05Z"}`), []byte{})
 	c := newCodec(f, segment.Options{BlockSize: 256})
 	f.Fuzz(func(t *testing.T, seed uint64, h, other, payload []byte) {

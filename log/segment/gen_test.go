@@ -38,21 +38,19 @@ func digest(rng *rand.Rand) (d [32]byte) {
 
 // header is what package log stores of an event.
 type header struct {
-	RunID      string    `json:"run_id,omitempty"`
-	Life       string    `json:"life,omitempty"`
-	NodeID     string    `json:"node_id"`
-	PrevNodeID string    `json:"prev_node_id,omitempty"`
-	NextNode   string    `json:"next_node,omitempty"`
-	CreatedAt  time.Time `json:"created_at"`
-	StartedAt  time.Time `json:"started_at,omitzero"`
-	Metadata   struct {
-		GraphID string `json:"graph_id"`
-		Version int    `json:"version"`
-	} `json:"metadata"`
-	Envelope *envelope `json:"envelope,omitempty"`
-	Size     int64     `json:"size"`
-	Visit    int       `json:"visit"`
-	Writer   string    `json:"writer"`
+	RunID    string        `json:"run_id,omitempty"`
+	Life     string        `json:"life,omitempty"`
+	Node     string        `json:"node"`
+	Prev     string        `json:"prev,omitempty"`
+	Next     string        `json:"next,omitempty"`
+	At       time.Time     `json:"at"`
+	Took     time.Duration `json:"took,omitempty"` // in nanoseconds
+	Graph    string        `json:"graph"`
+	Version  int           `json:"version"`
+	Envelope *envelope     `json:"envelope,omitempty"`
+	Size     int64         `json:"size"`
+	Visit    int           `json:"visit"`
+	Writer   string        `json:"writer"`
 }
 
 type envelope struct {
@@ -61,7 +59,7 @@ type envelope struct {
 }
 
 // headers returns n headers as package log makes them, of a run that goes round a
-// graph of four nodes, each of which takes 0.1 to 60 seconds.
+// graph of four nodes.
 func headers(rng *rand.Rand, runID, life string, n int) [][]byte {
 	return headersOf(rng, runID, life, n, false)
 }
@@ -73,23 +71,22 @@ func headersOf(rng *rand.Rand, runID, life string, n int, enveloped bool) [][]by
 	writer := fmt.Sprintf("%08x", rng.Uint32())
 	hs := make([][]byte, n)
 	for k := range hs {
-		started := at.Add(time.Duration(50e3 + rng.Int64N(5e6)))
-		at = started.Add(time.Duration(1e8 * math.Pow(600, rng.Float64())))
+		took := tookAny(rng)
+		at = at.Add(between(rng) + took)
 		h := header{
-			NodeID: nodes[k%4], NextNode: nodes[(k+1)%4], CreatedAt: at,
-			Size: int64(30_000 + 2800*k + rng.IntN(500)), Visit: k/4 + 1, Writer: writer, StartedAt: started,
+			Node: nodes[k%4], Next: nodes[(k+1)%4], At: at, Took: took, Graph: "research-agent", Version: 3,
+			Size: int64(30_000 + 2800*k + rng.IntN(500)), Visit: k/4 + 1, Writer: writer,
 		}
-		h.Metadata.GraphID, h.Metadata.Version = "research-agent", 3
 		if k == 0 {
 			h.RunID, h.Life = runID, life
 		} else {
-			h.PrevNodeID = nodes[(k+3)%4]
+			h.Prev = nodes[(k+3)%4]
 		}
 		if enveloped {
-			h.StartedAt = time.Time{}
+			h.Took = 0
 			h.Envelope = &envelope{
-				fmt.Sprintf(`{"version":1,"run_id":%q,"node_id":%q,"sequence":%d,"timestamp":%q,"state":`, runID, h.NodeID, k+1, at.Format(time.RFC3339Nano)),
-				fmt.Sprintf(`,"next_node":%q,"attempt":1,"prev_node_id":%q}`, h.NextNode, h.PrevNodeID),
+				fmt.Sprintf(`{"version":1,"run_id":%q,"node_id":%q,"sequence":%d,"timestamp":%q,"state":`, runID, h.Node, k+1, at.Format(time.RFC3339Nano)),
+				fmt.Sprintf(`,"next_node":%q,"attempt":1,"prev_node_id":%q}`, h.Next, h.Prev),
 			}
 		}
 		b, err := json.Marshal(h)
@@ -100,6 +97,12 @@ func headersOf(rng *rand.Rand, runID, life string, n int, enveloped bool) [][]by
 	}
 	return hs
 }
+
+// tookAny returns how long a node took, 1 ms to 100 s.
+func tookAny(rng *rand.Rand) time.Duration { return time.Duration(1e6 * math.Pow(1e5, rng.Float64())) }
+
+// between returns how long a save took, after which the next node begins.
+func between(rng *rand.Rand) time.Duration { return time.Duration(50e3 + rng.Int64N(5e6)) }
 
 func infoOf(rng *rand.Rand, runID string, first uint64, n int) segment.Info {
 	info := segment.Info{Run: runID, Life: fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64()), First: first, Last: first + uint64(n) - 1,

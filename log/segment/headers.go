@@ -14,7 +14,7 @@ const (
 	opNumber = 2   // a number that differs by a zigzag varint
 	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 24, and those in the tail
 	opDigest = 4   // a digest: 32 bytes in the tail
-	opLater  = 5   // a time after the latest of the headers before, by nanoseconds: 3 bytes in the tail
+	opTook   = 5   // a number of nanoseconds, from the time of the header before to that of this one, less 3 bytes in the tail
 	opAgain  = 6   // the time that an operation made first in this header
 	opAdd    = 6   // up to 127: a number that is larger by the operation minus opAdd
 	opKnown  = 128 // up to 255: a known text, by its number from 0
@@ -46,17 +46,29 @@ type form struct {
 	ops    []byte  // by row
 }
 
-// times are the times that operations opTime and opLater made, for those that refer
-// to them.
+// times are what opTook refers to, in nanoseconds since 1970: the first time that an
+// opTime made in the header at hand, if one did, and in the last header before in which
+// one did.
 type times struct {
-	latest int64 // of the headers before, at least 1970, in nanoseconds
-	newest int64 // of all
+	first, before int64
+	has           bool // first
 }
 
 // begin says that a header begins.
-func (t *times) begin() { t.latest = t.newest }
+func (t *times) begin() {
+	if t.has {
+		t.before, t.has = t.first, false
+	}
+}
 
-func (t *times) made(nanos int64) { t.newest = max(t.newest, nanos) }
+func (t *times) made(nanos int64) {
+	if !t.has {
+		t.first, t.has = nanos, true
+	}
+}
+
+// since returns the time from the header before to the header at hand.
+func (t *times) since() int64 { return t.first - t.before }
 
 // headerWriter writes headers as forms and what their values are.
 type headerWriter struct {
@@ -69,7 +81,7 @@ type headerWriter struct {
 	rest   []byte // what the operations need
 	tail   []byte
 	times  times
-	first  []byte // the time made first in the header at hand
+	first  []byte // the text of times.first
 }
 
 // appendHeaders writes the headers of all entries: those behind the first of a form
@@ -122,7 +134,6 @@ func (w *headerWriter) form(h []byte, full bool) int {
 // next writes a header as what differs from the one before of its form.
 func (w *headerWriter) next(f *form, h []byte) {
 	w.spans = values(h, w.spans[:0])
-	w.first = nil
 	w.times.begin()
 	for v, p := range w.spans {
 		was := f.places[v]
@@ -170,12 +181,8 @@ func (w *headerWriter) op(was, is []byte) byte {
 	}
 	var b [64]byte
 	if a, ok := parseDigits(was); ok {
-		if n, ok := parseDigits(is); ok && bytes.Equal(appendDigits(b[:0], n, len(was)), is) {
-			if n > a && n-a < opKnown-opAdd-1 {
-				return byte(opAdd + n - a)
-			}
-			w.rest = binary.AppendVarint(w.rest, n-a)
-			return opNumber
+		if n, ok := parseDigits(is); ok && bytes.Equal(appendDigits(b[:0], n, width(was)), is) {
+			return w.number(a, n)
 		}
 	}
 	if a, ok := parseTime(was); ok {
@@ -192,24 +199,37 @@ func (w *headerWriter) op(was, is []byte) byte {
 	return opText
 }
 
+// number chooses an operation that makes the number n of a.
+func (w *headerWriter) number(a, n int64) byte {
+	const short = 1 << 21 // what a varint of 3 bytes is below
+	u, less := zigzag(n-a), uint64(w.times.since()-n)
+	switch {
+	case n > a && n-a < opKnown-opAdd:
+		return byte(opAdd + n - a)
+	case u >= short && w.times.has && less < 1<<24:
+		w.low(less)
+		return opTook
+	}
+	w.rest = binary.AppendUvarint(w.rest, u)
+	return opNumber
+}
+
 // time chooses an operation that makes the time n, whose text is given, of a.
 func (w *headerWriter) time(a, n int64, text []byte) byte {
-	if bytes.Equal(w.first, text) {
+	if !w.times.has {
+		w.first = text
+	} else if bytes.Equal(w.first, text) {
 		return opAgain
 	}
-	if w.first == nil {
-		w.first = text
-	}
-	op, u := byte(opTime), zigzag(n-a)
-	if later := uint64(n - w.times.latest); later < 1<<24 {
-		op, u = opLater, later
-	} else {
-		w.rest = binary.AppendUvarint(w.rest, u>>24)
-	}
-	w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16))
+	u := zigzag(n - a)
+	w.rest = binary.AppendUvarint(w.rest, u>>24)
+	w.low(u)
 	w.times.made(n)
-	return op
+	return opTime
 }
+
+// low writes the low 24 bits of u to the tail.
+func (w *headerWriter) low(u uint64) { w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16)) }
 
 func (w *headerWriter) known(text []byte) {
 	k := len(w.texts)

@@ -63,7 +63,7 @@ func randomHeader(rng *rand.Rand, words *workload.Words, h []byte) []byte {
 		return b
 	case 3:
 		at := time.Date(2026, 1, 15, 10, 30, 0, rng.IntN(5)*1e7, time.UTC).Format(time.RFC3339Nano)
-		return fmt.Appendf(nil, `{"a":%q,"b":%q,"c":"2026-01-15T10:30:00.%02dZ"}`, at, at, rng.IntN(100))
+		return fmt.Appendf(nil, `{"a":%q,"b":%q,"c":"2026-01-15T10:30:00.%02dZ","n":%d,"m":%09d}`, at, at, rng.IntN(100), rng.IntN(4e7), rng.IntN(1e9))
 	case 4:
 		return fmt.Appendf(nil, `{"t":"20%02d-02-%02dT00:00:%d.%dZ","n":%d,"m":%03d,"d":"%064x","e":%064d,"x":"%s"}`, rng.IntN(100), rng.IntN(40), rng.IntN(100),
 			rng.IntN(1000), rng.Int64()>>rng.IntN(63), rng.IntN(2000), rng.Uint64(), rng.Uint64(), strings.Repeat("x", rng.IntN(3)))

@@ -16,7 +16,7 @@ type headerReader struct {
 	forms   []readForm
 	texts   [][]byte
 	times   times
-	made    place // in out, of the time made first in the header at hand
+	made    place // in out, of times.first
 }
 
 // readForm is a form as far as it has been read. Its last header and the places of
@@ -182,7 +182,6 @@ func (r *headerReader) next(f *readForm) (place, error) {
 	off := int32(len(r.out))
 	from := f.off        // of what is still to be copied
 	shift := off - f.off // from there to here
-	r.made = place{}
 	r.times.begin()
 	for v := range f.places {
 		p := &f.places[v]
@@ -234,15 +233,12 @@ func (r *headerReader) value(op byte, was []byte) error {
 		return r.digest()
 	case op == opTime:
 		return r.time(was)
-	case op == opLater:
-		low, err := r.low()
-		if err != nil {
-			return err
-		}
-		return r.putTime(r.times.latest + low)
-	case op == opAgain:
-		if r.made.end == 0 {
+	case op == opTook, op == opAgain:
+		if !r.times.has {
 			return corrupt("table: times before it in the header", r.t.pos, 0, 1)
+		}
+		if op == opTook {
+			return r.took(was)
 		}
 		return r.put(r.out[r.made.off:r.made.end])
 	}
@@ -274,7 +270,26 @@ func (r *headerReader) digits(op byte, was []byte) error {
 		n += diff
 	}
 	var b [2 * maxDigits]byte
-	return r.put(appendDigits(b[:0], n, len(was)))
+	return r.put(appendDigits(b[:0], n, width(was)))
+}
+
+// took appends a number of nanoseconds that is nearly the time from the header before to
+// this one.
+func (r *headerReader) took(was []byte) error {
+	at := r.t.pos
+	if _, ok := parseDigits(was); !ok {
+		return unfit("table: number", at, was)
+	}
+	low, err := r.low()
+	if err != nil {
+		return err
+	}
+	n := r.times.since() - low
+	if n < 0 || n > 1e18 {
+		return corrupt("table: number of nanoseconds", at, n, 0)
+	}
+	var b [2 * maxDigits]byte
+	return r.put(appendDigits(b[:0], n, width(was)))
 }
 
 func (r *headerReader) time(was []byte) error {
@@ -291,30 +306,26 @@ func (r *headerReader) time(was []byte) error {
 	if err != nil {
 		return err
 	}
-	return r.putTime(n + unzigzag(high<<24|uint64(low)))
+	n += unzigzag(high<<24 | uint64(low))
+	var b [64]byte
+	off := len(r.out)
+	if err := r.put(appendTime(b[:0], n)); err != nil {
+		return err
+	}
+	if !r.times.has {
+		r.made = place{int32(off), int32(len(r.out))}
+	}
+	r.times.made(n)
+	return nil
 }
 
-// low reads the low bits of a time.
+// low reads 24 bits of the tail.
 func (r *headerReader) low() (int64, error) {
 	b, err := r.tail.bytes("time", 3)
 	if err != nil {
 		return 0, err
 	}
 	return int64(b[2])<<16 | int64(b[1])<<8 | int64(b[0]), nil
-}
-
-// putTime appends a time that an operation made.
-func (r *headerReader) putTime(nanos int64) error {
-	var b [64]byte
-	off := len(r.out)
-	if err := r.put(appendTime(b[:0], nanos)); err != nil {
-		return err
-	}
-	if r.made.end == 0 {
-		r.made = place{int32(off), int32(len(r.out))}
-	}
-	r.times.made(nanos)
-	return nil
 }
 
 func (r *headerReader) known(text []byte) {

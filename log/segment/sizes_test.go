@@ -2,8 +2,8 @@ package segment_test
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +18,7 @@ func TestSizes(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
 	for _, enveloped := range []bool{false, true} {
-		for _, n := range []int{1, 20, 256} {
+		for _, n := range []int{1, 2, 5, 20, 256} {
 			const runs = 10
 			index, plain := 0, 0
 			for k := range runs {
@@ -47,19 +47,20 @@ func TestSizes(t *testing.T) {
 	t.Logf("200 states of a transcript: payloads of %d bytes, %d of it deltas; index %d, data %d", logical, deltas, len(index), len(data))
 }
 
-// TestNextToNothing holds what an entry's meta and its further times cost.
+// TestNextToNothing holds what an entry's meta, a time again and the time since
+// the header before cost.
 func TestNextToNothing(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
 	const n = 256
-	length := func(meta func(int) []byte, times string) int {
+	length := func(meta func(int) []byte, header string) int {
 		rng := rand.New(rand.NewPCG(6, 4))
 		r := run{info: infoOf(rng, "run", 1, n)}
 		at := time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)
 		for k := range n {
-			started := at.Add(time.Duration(50e3 + rng.Int64N(5e6)))
-			at = started.Add(time.Duration(1e8 * math.Pow(600, rng.Float64())))
-			h := strings.NewReplacer("C", at.Format(time.RFC3339Nano), "S", started.Format(time.RFC3339Nano)).Replace(times)
+			took := tookAny(rng)
+			at = at.Add(between(rng) + took)
+			h := strings.NewReplacer("AT", at.Format(time.RFC3339Nano), "TOOK", strconv.FormatInt(int64(took), 10)).Replace(header)
 			r.items = append(r.items, item{Entry: segment.Entry{Seq: uint64(k + 1), Header: []byte(h), Digest: digest(rng), Meta: meta(k)}})
 		}
 		index, data := mustWrite(t, c, r)
@@ -69,10 +70,10 @@ func TestNextToNothing(t *testing.T) {
 	none := func(int) []byte { return nil }
 	same := func(int) []byte { return line(1 << 20) }
 	rare := func(k int) []byte { return line(k / 50 * 1000) }
-	bare := length(none, `{"c":"C"}`)
-	require.Less(t, length(same, `{"c":"C"}`), bare+32, "metas that are the same")
-	require.Less(t, length(line, `{"c":"C"}`), bare+40, "metas of which a number grows by 1")
-	require.Less(t, length(rare, `{"c":"C"}`), bare+70, "metas of which a number changes five times")
-	require.Less(t, length(none, `{"c":"C","d":"C"}`), bare+20, "a time again")
-	require.Less(t, length(none, `{"c":"C","s":"S"}`), bare+3*n+40, "a time after that of the header before")
+	bare := length(none, `{"a":"AT"}`)
+	require.Less(t, length(same, `{"a":"AT"}`), bare+32, "metas that are the same")
+	require.Less(t, length(line, `{"a":"AT"}`), bare+40, "metas of which a number grows by 1")
+	require.Less(t, length(rare, `{"a":"AT"}`), bare+70, "metas of which a number changes five times")
+	require.Less(t, length(none, `{"a":"AT","b":"AT"}`), bare+20, "a time again")
+	require.Less(t, length(none, `{"a":"AT","t":TOOK}`), bare+3*n+40, "nearly the time since the header before")
 }

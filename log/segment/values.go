@@ -86,6 +86,15 @@ func parseDigits(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
+// width is how wide a number is made of was: as wide as that if it has zeros in front,
+// and else as wide as it is.
+func width(was []byte) int {
+	if was[0] == '0' {
+		return len(was)
+	}
+	return 0
+}
+
 // appendDigits writes a number with zeros in front, up to width.
 func appendDigits(dst []byte, n int64, width int) []byte {
 	var b [20]byte
