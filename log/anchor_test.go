@@ -141,7 +141,7 @@ func TestForgedAnchor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) {
+			l := open(t, &heads{&tapped{Backend: s.b.Backend}, specimenRun, func(h *driver.Head) {
 				data := bytes.Replace(h.Data, []byte(is), []byte(c.to), 1)
 				if name == "another note" {
 					data = bytes.Replace(h.Data, []byte(`"note":2}`), []byte(`"note":1}`), 1)
@@ -190,7 +190,7 @@ func TestForgedAnchor(t *testing.T) {
 			}
 			return true
 		}}
-		l := open(t, &heads{tap, func(h *driver.Head) {
+		l := open(t, &heads{tap, specimenRun, func(h *driver.Head) {
 			require.Contains(t, string(h.Data), was.String())
 			h.Data = bytes.Replace(h.Data, []byte(is), []byte(anchor(20)), 1)
 			h.Data = bytes.Replace(h.Data, []byte(was.String()), []byte(is2.String()), 1)
@@ -214,7 +214,7 @@ func bytesReplace(s, old, new string) string {
 func TestAnchorOfADamagedHead(t *testing.T) {
 	t.Parallel()
 	s := truncated(t, 13, false)
-	l := open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) { h.Sum++ }}, small)
+	l := open(t, &heads{&tapped{Backend: s.b.Backend}, specimenRun, func(h *driver.Head) { h.Sum++ }}, small)
 	for seq := uint64(13); seq <= specimenSize; seq++ {
 		ev, err := l.At(t.Context(), specimenRun, seq)
 		if s.events[seq-1].Pruned {

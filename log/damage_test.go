@@ -210,7 +210,7 @@ func TestDamagedHead(t *testing.T) {
 		changes[fmt.Sprint("data ", i)] = func(h *driver.Head) { h.Data[i] ^= 0x11 }
 	}
 	for name, change := range changes {
-		l := open(t, &heads{&tapped{Backend: s.b.Backend}, change}, small)
+		l := open(t, &heads{&tapped{Backend: s.b.Backend}, specimenRun, change}, small)
 		_, err := l.Run(t.Context(), specimenRun)
 		require.True(t, typed(err), "%s: %v", name, err)
 		require.NotErrorIs(t, err, log.ErrNotFound)
@@ -245,12 +245,13 @@ func TestDamagedHead(t *testing.T) {
 // heads is a storage that hands out changed heads.
 type heads struct {
 	*tapped
+	run    string
 	change func(*driver.Head)
 }
 
 func (b *heads) Head(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
 	h, err := b.tapped.Head(ctx, req)
-	if err == nil && req.Run == specimenRun {
+	if err == nil && req.Run == b.run {
 		b.change(&h)
 	}
 	return h, err
@@ -259,7 +260,7 @@ func (b *heads) Head(ctx context.Context, req driver.HeadRequest) (driver.Head, 
 func (b *heads) Heads(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
 	hs, err := b.tapped.Heads(ctx, req)
 	for i := range hs {
-		if hs[i].Run == specimenRun {
+		if hs[i].Run == b.run {
 			b.change(&hs[i])
 		}
 	}

@@ -154,7 +154,7 @@ func TestForgedEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, rep.Intact(), "%s", rep)
 	forged := log.Digest(sha256.Sum256(nil)).String()
-	l = open(t, &heads{&tapped{Backend: s.b.Backend}, func(h *driver.Head) {
+	l = open(t, &heads{&tapped{Backend: s.b.Backend}, specimenRun, func(h *driver.Head) {
 		data := bytes.Replace(h.Data, []byte(rep.Head.String()), []byte(forged), 1)
 		require.NotEqual(t, data, h.Data)
 		h.Data = data

@@ -91,12 +91,12 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 		if err != nil || rep.Intact() {
 			return rep, err
 		}
-		// States that were pruned meanwhile look like damage: look again.
+		// States that were pruned meanwhile, and what was noted, look like damage: look again.
 		now, err := l.run(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if now.Life == run.Life && now.row.Rewrites == run.row.Rewrites {
+		if now.Life == run.Life && now.row.Rewrites == run.row.Rewrites && now.row.Notes == run.row.Notes {
 			return rep, nil
 		}
 	}

@@ -13,6 +13,9 @@ import (
 
 // verifyNotes follows the notes' hash chain and compares what they come to with the marks.
 func (v *verifier) verifyNotes(ctx context.Context, run Run) error {
+	if run.headErr != nil {
+		return nil // how many there are is not known
+	}
 	var marks Marks
 	for _, n := range v.l.notes(ctx, run) {
 		err := n.err
