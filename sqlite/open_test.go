@@ -147,7 +147,7 @@ func TestOpenAnEmptyFile(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrInvalid)
 	require.ErrorContains(t, err, "it is empty")
 	require.Equal(t, map[string]string{path: ""}, contents(t, filepath.Dir(path)))
-	fill(t, path, "run") // whoever writes makes it a store
+	fill(t, path, "run") // opened to write it becomes a store
 }
 
 func TestFileIsMadeAsItShould(t *testing.T) {

@@ -103,7 +103,7 @@ func TestRecentAndSettled(t *testing.T) {
 	require.False(t, rows.Next())
 }
 
-// TestSettle expects recent to be emptied when it has grown, also by one who
+// TestSettle expects recent to be emptied when it has grown, also by a handle that
 // opens the file late.
 func TestSettle(t *testing.T) {
 	t.Parallel()

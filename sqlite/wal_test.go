@@ -13,7 +13,7 @@ import (
 )
 
 // TestWALGrowsWithManyTransactions: it is written back at 1 MB at first, and at 4 MB
-// by who goes on writing.
+// by a handle that has made many transactions.
 func TestWALGrowsWithManyTransactions(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
