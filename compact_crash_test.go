@@ -151,7 +151,7 @@ func (c *crashWork) round(round int) error {
 		func() error { return c.s.Label(ctx, "planned-0", c.w.last("planned-0")-4, "gold", "yes") },
 		func() error { return c.s.Pin(ctx, "planned-1", c.w.last("planned-1")) },
 		func() error { return c.s.Label(ctx, "dropped-0", 1, "gold", "yes") },
-		func() error { return c.w.follow(c.s, crashPolicies...) },             // sealed states, and since the last round others
+		func() error { return c.w.follow(c.s, crashPolicies...) }, // sealed states, and since the last round others
 		func() error { return c.w.redact(c.s, "planned-1", 1, c.w.last("planned-1")-1) },
 		func() error { return c.w.redact(c.s, "large-4", c.w.last("large-4")) },
 		func() error { return c.w.truncate(c.s, "planned-0", c.w.last("planned-0")-7) },

@@ -1,6 +1,7 @@
 package checkpoint_test
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
@@ -59,9 +60,9 @@ func TestForgedPrune(t *testing.T) {
 				if sealed {
 					f.segment(t, exec, forged, how == "the state taken out")
 				} else {
-					exec(`UPDATE events SET encoding = 5, base = 0, links = 0, state = NULL WHERE id & 4294967295 = ? AND id >> 32 = (SELECT rk FROM runs WHERE run = 'run')`, forged)
+					exec(`UPDATE events SET encoding = 5, state = NULL WHERE `+forgedRow, forged)
 					if how != "the state taken out" {
-						exec(`UPDATE events SET sum = ? WHERE id & 4294967295 = ? AND id >> 32 = (SELECT rk FROM runs WHERE run = 'run')`, f.recordSum(t, forged), forged)
+						exec(`UPDATE events SET meta = ? WHERE `+forgedRow, f.prunedMeta(t, forged), forged)
 					}
 				}
 				if how == "the head as well" {
@@ -76,7 +77,7 @@ func TestForgedPrune(t *testing.T) {
 				require.EqualValues(t, forged, rep.BrokenAt)
 				if how != "the state taken out" {
 					require.EqualValues(t, 2, rep.Pruned)
-					require.ErrorContains(t, rep.Problems[0], "its state is marked as pruned, and no note says that it was")
+					require.ErrorContains(t, rep.Problems[0], "its state is marked as pruned, and note 1 does not say that it was")
 				}
 			})
 		}
@@ -100,35 +101,53 @@ type forger struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// recordSum returns the checksum that an event's row ought to have.
-func (f forger) recordSum(t *testing.T, seq uint64) uint32 {
-	var recency, bytes, stored, encoding, base, links int64
-	var hash, header []byte
-	require.NoError(t, f.db.QueryRow(`SELECT recency, bytes, stored, encoding, base, links, hash, header FROM events
-		WHERE id & 4294967295 = ? AND id >> 32 = (SELECT rk FROM runs WHERE run = 'run')`, seq).Scan(&recency, &bytes, &stored, &encoding, &base, &links, &hash, &header))
-	order := binary.BigEndian
-	b := order.AppendUint64(nil, seq)
-	for _, n := range []int64{recency, bytes, stored} {
-		b = order.AppendUint64(b, uint64(n))
+// forgedRow is the row of an event of the run.
+const forgedRow = `id & 4294967295 = ? AND id >> 32 = (SELECT rk FROM runs WHERE run = 'run')`
+
+// prunedMeta returns the meta that an event's row ought to have if its state had been
+// pruned by note 1: see sqlite/record.go.
+func (f forger) prunedMeta(t *testing.T, seq uint64) []byte {
+	var encoding, tip int64
+	var meta, header []byte
+	require.NoError(t, f.db.QueryRow(`SELECT encoding, tip, meta, header FROM events WHERE `+forgedRow, seq).Scan(&encoding, &tip, &meta, &header))
+	var n [6]uint64 // base, links, how far back the newest recoverable event is, since, bytes, stored
+	rest := meta[metaNumbers:]
+	for i := range n {
+		v, size := binary.Uvarint(rest)
+		require.Positive(t, size)
+		n[i], rest = v, rest[size:]
 	}
-	b = order.AppendUint64(append(b, byte(encoding)), uint64(base))
-	b = append(append(order.AppendUint32(b, uint32(links)), hash...), f.life...)
-	return crc32.Checksum(append(b, header...), castagnoli)
+	n[0], n[1] = 1, 0 // the note, and no links
+	order := binary.BigEndian
+	var b []byte
+	for _, v := range []uint64{seq, binary.LittleEndian.Uint64(meta[metaRecency:]), n[4], n[5], n[0], seq - n[2], seq - uint64(tip), n[3]} {
+		b = order.AppendUint64(b, v)
+	}
+	b = order.AppendUint32(append(b, byte(encoding), meta[metaFlags]), uint32(n[1]))
+	b = append(append(b, meta[metaHash:metaFlags]...), f.life...)
+	forged := binary.LittleEndian.AppendUint32(nil, crc32.Checksum(append(b, header...), castagnoli))
+	forged = append(forged, meta[metaHash:metaNumbers]...)
+	for _, v := range n {
+		forged = binary.AppendUvarint(forged, v)
+	}
+	return forged
 }
 
 // head has one pruned event more in the run's row.
 func (f forger) head(t *testing.T, exec func(string, ...any), size int64) {
 	var tail uint64
-	var head []byte
-	require.NoError(t, f.db.QueryRow(`SELECT tail, head FROM runs WHERE run = 'run'`).Scan(&tail, &head))
+	var suite byte
+	var life, head []byte
+	require.NoError(t, f.db.QueryRow(`SELECT tail, suite, life, head FROM runs WHERE run = 'run'`).Scan(&tail, &suite, &life, &head))
 	var row map[string]any
 	require.NoError(t, json.Unmarshal(head, &row))
 	row["pruned"] = row["pruned"].(float64) + 1
 	row["pruned_bytes"] = row["pruned_bytes"].(float64) + float64(size)
 	head, err := json.Marshal(row)
 	require.NoError(t, err)
-	sum := crc32.Checksum(append(binary.BigEndian.AppendUint64([]byte("run"), tail), head...), castagnoli)
-	exec(`UPDATE runs SET head = ?, sum = ? WHERE run = 'run'`, string(head), sum)
+	b := append(append([]byte("run"), life...), suite)
+	sum := crc32.Checksum(append(binary.BigEndian.AppendUint64(b, tail), head...), castagnoli)
+	exec(`UPDATE runs SET head = ?, sum = ? WHERE run = 'run'`, head, int64(int32(sum)))
 }
 
 // segment makes the run's segment anew, without the state of an event, or damages it.
@@ -149,8 +168,9 @@ func (f forger) segment(t *testing.T, exec func(string, ...any), seq uint64, dam
 		require.NoError(t, err)
 		if e.Seq == seq {
 			e.Kind, payload = uint8(driver.Pruned), nil
+			e.Meta = append(bytes.Clone(e.Meta[:len(e.Meta)-1]), 1) // by note 1
 		}
-		require.NoError(t, w.Add(segment.Entry{Seq: e.Seq, Header: e.Header, Kind: e.Kind, Base: e.Base}, payload))
+		require.NoError(t, w.Add(segment.Entry{Seq: e.Seq, Header: e.Header, Kind: e.Kind, Base: e.Base, Digest: e.Digest, Meta: e.Meta}, payload))
 	}
 	newIndex, newData, err := w.Finish(x.Info())
 	require.NoError(t, err)

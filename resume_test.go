@@ -19,12 +19,13 @@ func TestLoadNodeAndVisit(t *testing.T) {
 			saved(t, s, "run", "plan", fmt.Sprint(i))
 			saved(t, s, "run", "review", fmt.Sprint(10+i))
 		}
-		savedAfter(t, s, "run", "review", `99`, 2) // on a branch: visits count over all
+		savedAfter(t, s, "run", "review", `99`, 2) // back to 2: the run goes on from there, and visits count over all
 		saved(t, s, "run", "plan#2", `"literal"`)
 		saved(t, s, "run", "#1", `"hash first"`)
 		saved(t, s, "run", "x#y", `"no number"`)
 		for node, want := range map[string]uint64{
-			"plan": 7, "review": 9, "review#1": 2, "review#2": 4, "review#4": 8, "review#5": 9,
+			"plan": 1, "review": 9, // of the line that the run is on
+			"review#1": 2, "review#2": 4, "review#4": 8, "review#5": 9,
 			"plan#1": 1, "plan#2": 10, "plan#3": 5, "#1": 11, "x#y": 12, "plan#2#1": 10, "review#02": 4,
 		} {
 			c, err := s.LoadNode(ctx, "run", node)

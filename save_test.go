@@ -61,23 +61,39 @@ func TestEverythingInACheckpointComesBack(t *testing.T) {
 		CreatedAt:  time.Date(2025, 1, 15, 14, 0, 0, 987654321, time.FixedZone("", 2*3600)),
 		Metadata:   checkpoint.Metadata{GraphID: "graph", Version: 7, Labels: map[string]string{"a": "1", "b": "", "z<": "\u2028"}},
 		PrevNodeID: "before", NextNode: "after", Attempt: 3, BranchID: "left", ForkNodeID: "fork",
-		Origin:   &checkpoint.Origin{RunID: "elsewhere", Seq: 9, Hash: checkpoint.Digest{1, 2, 3}},
-		Envelope: &checkpoint.Envelope{Prefix: `{"x":"<`, Suffix: "\n}"},
-		Kind:     checkpoint.KindJSON,
+		Origin:    &checkpoint.Origin{RunID: "elsewhere", Seq: 9, Hash: checkpoint.Digest{1, 2, 3}},
+		Envelope:  &checkpoint.Envelope{Prefix: `{"x":"<`, Suffix: "\n}"},
+		Kind:      checkpoint.KindJSON,
+		StartedAt: time.Date(2025, 1, 15, 13, 59, 58, 1, time.FixedZone("", 2*3600)), Merges: []uint64{1, 7}, Input: checkpoint.Digest{4, 5, 6}, Reused: 3,
+	}
+	failure := checkpoint.Checkpoint{
+		RunID: full.RunID, NodeID: full.NodeID, Kind: checkpoint.KindNone, CreatedAt: noon, Role: checkpoint.RoleFailure, StartedAt: noon.Add(-time.Second), Attempt: 4,
+		Failure: &checkpoint.Failure{Type: "*fs.PathError", Text: "<no> \"file\"", Stack: "goroutine 1:\n\tmain", Final: true, NotBefore: time.Date(2025, 1, 16, 1, 0, 0, 5, time.FixedZone("", 2*3600))},
 	}
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 		ctx := context.Background()
 		s := st.open(t)
 		c := full
 		require.NoError(t, s.Save(ctx, &c))
+		f := failure
+		require.NoError(t, s.Save(ctx, &f))
+		require.NotEqual(t, time.UTC, f.Failure.NotBefore.Location(), "the caller's is left alone")
 		for _, s := range []*checkpoint.EventStore{s, st.open(t)} {
 			got, err := s.Load(ctx, full.RunID)
 			require.NoError(t, err)
 			say(got)
 			require.True(t, full.CreatedAt.Equal(got.CreatedAt))
 			require.Equal(t, time.UTC, got.CreatedAt.Location())
+			require.True(t, full.StartedAt.Equal(got.StartedAt))
 			want := full
-			want.Seq, want.CreatedAt = 1, full.CreatedAt.UTC()
+			want.Seq, want.Hash, want.CreatedAt, want.StartedAt = 1, c.Hash, full.CreatedAt.UTC(), full.StartedAt.UTC()
+			require.Equal(t, exported(want), exported(*got))
+			got, err = s.LoadSeq(ctx, full.RunID, 2)
+			require.NoError(t, err)
+			say(got)
+			want, told := failure, *failure.Failure
+			told.NotBefore = told.NotBefore.UTC()
+			want.Seq, want.Hash, want.Parent, want.Failure = 2, f.Hash, 1, &told
 			require.Equal(t, exported(want), exported(*got))
 		}
 	})

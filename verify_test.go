@@ -81,7 +81,7 @@ func TestVerifyFindsWhatWasEdited(t *testing.T) {
 		at     uint64
 		reason string
 	}{
-		"header":                 {[]string{`UPDATE events SET header = replace(header, '"node_id":"c"', '"node_id":"d"') WHERE SEQ = 3`}, 3, "record does not match its checksum"},
+		"header":                 {[]string{`UPDATE events SET header = replace(header, '"node":"c"', '"node":"d"') WHERE SEQ = 3`}, 3, "record does not match its checksum"},
 		"header no JSON":         {[]string{`UPDATE events SET header = 'x' WHERE SEQ = 70`}, 70, "record does not match its checksum"},
 		"plain state":            {[]string{`UPDATE events SET state = CAST(replace(CAST(state AS TEXT), '"i":6,', '"i":7,') AS BLOB) WHERE SEQ = 7`}, 7, "state does not match its SHA-256"},
 		"state cut off":          {[]string{`UPDATE events SET state = substr(state, 1, length(state) - 1) WHERE SEQ = 7`}, 7, "state does not match its SHA-256"},
