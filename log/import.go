@@ -2,7 +2,6 @@ package log
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -197,7 +196,7 @@ func (im *importer) folded(c *driver.Change) error {
 		c.Put = append(c.Put, e)
 	}
 	for key, n := range im.anchor.keys() {
-		c.Put = append(c.Put, driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)})
+		c.Put = append(c.Put, droppedEntry(key, n))
 	}
 	return nil
 }

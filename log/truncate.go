@@ -2,7 +2,6 @@ package log
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -201,7 +200,7 @@ func (r *reader) dropFront(ctx context.Context, f *front, c *driver.Change) erro
 		for _, space := range []byte{spaceTaken, spaceDropped} {
 			c.Remove = append(c.Remove, driver.EntryRange{From: visitEntryKey(space, key, 1), To: append(visitEntryKey(space, key, n), 0)})
 		}
-		c.Put = append(c.Put, driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)})
+		c.Put = append(c.Put, droppedEntry(key, n))
 	}
 	if openFrom, _ := blockOf(r.run.Last + 1); from < openFrom { // the block that the front ends in is full
 		for _, e := range indexVisits(left) {
@@ -323,10 +322,13 @@ func (v *verifier) anchor(ctx context.Context, run *Run) error {
 		return nil
 	}
 	v.prev, v.total = at.Hash, at.Bytes
-	if _, err := v.r.anchor(ctx); unreadable(err) {
+	if a, err := v.r.anchor(ctx); unreadable(err) {
 		v.rep.problem(run.first(), err)
+		v.index.unknown = true
 	} else if err != nil {
 		return err
+	} else {
+		v.index.begin(&a)
 	}
 	segs, err := v.r.segmentsFrom(ctx, 1, 1)
 	if err != nil {

@@ -108,6 +108,9 @@ func checkRole(h *Header) error {
 	if err := checkOptionalID("role", string(h.Role)); err != nil {
 		return err
 	}
+	if strings.Contains(string(h.Role), " ") {
+		return fmt.Errorf("%w role %q: it has a space", ErrInvalid, h.Role)
+	}
 	if len(h.Merges) > maxMerges {
 		return fmt.Errorf("%w: the event merges %d branches; at most %d are allowed", ErrTooLarge, len(h.Merges), maxMerges)
 	}

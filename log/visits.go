@@ -28,7 +28,8 @@ const (
 	visitBlock   = 64
 	spaceTaken   = 'v'
 	spaceDropped = 'd'
-	// spaceAnchor has, for each node, how many visits were dropped with their headers.
+	// spaceAnchor has, for each node, how many visits were dropped with their headers, as a
+	// varint.
 	spaceAnchor = 'a'
 )
 
@@ -241,6 +242,11 @@ func (r *reader) visitsBefore(ctx context.Context, key visitKey) (uint64, error)
 		return r.visitsDropped(ctx, key)
 	}
 	return n, nil
+}
+
+// droppedEntry says how many visits of a node were dropped with their headers.
+func droppedEntry(key visitKey, n uint64) driver.Entry {
+	return driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)}
 }
 
 // visitsDropped returns how many visits of a node were dropped with their headers.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +79,117 @@ func requireIndex(t require.TestingT, b driver.Backend, l *log.Log, run string) 
 		clear(block)
 	}
 	require.Equal(t, want, storedIndex(t, b, run))
+}
+
+// TestForgedIndex changes each entry of the index of visits: Verify finds it.
+func TestForgedIndex(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	for i := range 300 {
+		a := tiny("run", fmt.Sprint("node-", i%7))
+		if i%10 == 9 {
+			a = failed("run", fmt.Sprint("node-", i%3))
+		}
+		add(t, l, a)
+	}
+	_, err := l.Prune(t.Context(), "run", span(110, 140), "test")
+	require.NoError(t, err)
+	_, err = l.TruncateFront(t.Context(), "run", 70, "test")
+	require.NoError(t, err)
+	requireIntact(t, l, "run")
+	requireIndex(t, b, l, "run")
+	index := storedIndex(t, b, "run")
+	for _, space := range indexSpaces {
+		require.Contains(t, fmt.Sprint(index), string(space)+" ")
+	}
+	for name, change := range map[string]func(e *driver.Entry) bool{
+		"missing":        func(*driver.Entry) bool { return false },
+		"another value":  func(e *driver.Entry) bool { e.Value[0]++; return true },
+		"a byte more":    func(e *driver.Entry) bool { e.Value = append(e.Value, 0); return true },
+		"empty":          func(e *driver.Entry) bool { e.Value = nil; return true },
+		"another key":    func(e *driver.Entry) bool { e.Key[8]++; return true },
+		"a longer key":   func(e *driver.Entry) bool { e.Key = append(e.Key, 0); return true },
+		"another number": func(e *driver.Entry) bool { e.Key[len(e.Key)-1]++; return true },
+	} {
+		for at := range index {
+			struck := false
+			b.onEntry = func(_ string, e *driver.Entry) bool {
+				if fmt.Sprintf("%c %x", e.Key[0], e.Key[1:]) != at {
+					return true
+				}
+				struck = true
+				return change(e)
+			}
+			rep, err := l.Verify(t.Context(), "run")
+			require.NoError(t, err)
+			require.True(t, struck)
+			require.False(t, rep.Intact(), "%s of %s", name, at)
+			require.ErrorIs(t, rep.Problems[0], log.ErrCorrupt)
+		}
+	}
+	// One that nothing speaks of.
+	for _, space := range indexSpaces {
+		key := append([]byte{byte(space)}, 1, 2, 3, 4, 5, 6, 7, 8)
+		value := []byte{1}
+		if space != 'a' {
+			key, value = append(key, 0, 0, 0, 1), []byte{100, 0}
+		}
+		if space == 'v' {
+			value = append(value, 0)
+		}
+		b.onEntry = nil
+		extra := &extraEntry{b, driver.Entry{Key: key, Value: value}}
+		rep, err := open(t, extra, log.Options{}).Verify(t.Context(), "run")
+		require.NoError(t, err)
+		require.False(t, rep.Intact(), "%c", space)
+	}
+}
+
+// extraEntry is a storage with an entry more, at the end of the range of its space.
+type extraEntry struct {
+	*tapped
+	extra driver.Entry
+}
+
+func (b *extraEntry) Entries(ctx context.Context, req driver.EntriesRequest) ([]driver.Entry, error) {
+	es, err := b.tapped.Entries(ctx, req)
+	if string(req.From) <= string(b.extra.Key) && (req.To == nil || string(b.extra.Key) < string(req.To)) && len(es) < req.Limit {
+		es = append(es, b.extra)
+	}
+	return es, err
+}
+
+// TestVisitsBehindAnAnchor: visits go on being counted where all of a node's were dropped,
+// also in another process and after an import.
+func TestVisitsBehindAnAnchor(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	for i := range 100 {
+		add(t, l, tiny("run", fmt.Sprint("node-", min(i/20, 3))))
+	}
+	add(t, l, failed("run", "node-0"))
+	add(t, l, tiny("run", "last"))
+	_, err := l.TruncateFront(t.Context(), "run", 102, "test")
+	require.NoError(t, err)
+	p := pack(t, l, "run")
+	far := open(t, newTapped(t), log.Options{})
+	_, err = unpack(t.Context(), far, p, nil)
+	require.NoError(t, err)
+	for _, l := range []*log.Log{l, another(t, b), far} {
+		run, err := l.Run(t.Context(), "run")
+		require.NoError(t, err)
+		n := run.Last - 102
+		for node, want := range map[string]uint64{"node-0": 20, "node-1": 20, "node-3": 40, "never": 0} {
+			require.Equal(t, want+n/5+1, add(t, l, tiny("run", node)).Visit, node)
+		}
+		require.Equal(t, 1+n/5+1, add(t, l, failed("run", "node-0")).Visit)
+		requireIntact(t, l, "run")
+		_, err = l.Visit(t.Context(), "run", "node-0", 20, log.Position{})
+		require.ErrorIs(t, err, log.ErrDropped)
+		ev, err := l.Visit(t.Context(), "run", "node-0", 21, log.Position{})
+		require.NoError(t, err)
+		require.Greater(t, ev.Seq, uint64(102))
+	}
 }
