@@ -92,6 +92,7 @@ func emptySize(d driver) (int64, error) {
 // or its processors to itself. Each returns what the parent is to know.
 var children = map[string]func(args []string) (any, error){
 	"blame": blameChild,
+	"flat":  flatChild,
 	"long":  longChild,
 	"look":  lookChild,
 	"seal":  sealChild,

@@ -13,6 +13,7 @@
 //	go run ./bench -list         # the names
 //	go run ./bench -only save    # those whose name contains save
 //	go run ./bench -rounds 0.2   # fewer rounds
+//	go run ./bench -only flat -events 50000
 package main
 
 import (
@@ -64,11 +65,14 @@ var measures = []measure{
 	{"shrink", shrink},
 	{"plan", plan},
 	{"prune", prune},
+	{"flat", flat},
 }
 
 func main() {
 	only := flag.String("only", "", "run the comparisons whose name contains this")
 	rounds := flag.Float64("rounds", 1, "multiply the number of rounds")
+	flag.IntVar(&sizes.events, "events", 1_000_000, "events of the long run of flat")
+	flag.IntVar(&sizes.runs, "runs", 1_000_000, "runs of many runs")
 	list := flag.Bool("list", false, "list the names and measure nothing")
 	child := flag.String("child", "", "used by this command itself, for what needs a process of its own")
 	flag.Parse()

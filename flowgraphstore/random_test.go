@@ -23,7 +23,7 @@ import (
 // so an event continues from the one with the longest beginning of its path.
 func TestRandomStories(t *testing.T) {
 	t.Parallel()
-	events := 0
+	events, refusals := 0, 0
 	for seed := range uint64(300) {
 		w := newWanderer(t, seed)
 		for range 12 {
@@ -31,8 +31,10 @@ func TestRandomStories(t *testing.T) {
 			w.check()
 		}
 		events += len(w.paths)
+		refusals += w.refusals
 	}
 	require.Greater(t, events, 2000)
+	require.Greater(t, refusals, 10)
 }
 
 type wanderer struct {
@@ -43,12 +45,15 @@ type wanderer struct {
 	graph *flowgraph.CompiledGraph[state]
 	fg    *flowgraphstore.Store
 	view  bool
+	life  int // how often the run was deleted, and of the view when that was made
+	lifeV int
 	marks atomic.Int64
 	// entered counts the nodes since an engine was started; it fails in the
 	// node number stop. In a nested engine nothing happens beside.
 	entered, stop int
 	nested        bool
-	losing        bool
+	losing, lost  bool
+	refusals      int                 // saves of an earlier life
 	paths         map[uint64][]string // by seq, also of pruned events
 }
 
@@ -78,6 +83,7 @@ func (w *wanderer) plain() {
 // Append loses some saves: w is the store that the engine saves to.
 func (w *wanderer) Append(ctx context.Context, c *checkpoint.Checkpoint, opts ...checkpoint.AppendOption) (checkpoint.Saved, error) {
 	if w.losing && w.rng.IntN(4) == 0 {
+		w.lost = true
 		return checkpoint.Saved{}, errLost
 	}
 	return w.EventStore.Append(ctx, c, opts...)
@@ -98,7 +104,7 @@ func (w *wanderer) step() {
 	case n < 14:
 		w.start(func() error { return w.resumeFrom(w.fg) })
 	case n < 16 && len(w.paths) > 0:
-		w.fg, w.view = w.fg.At(1+w.rng.Uint64N(uint64(len(w.paths)))), true
+		w.fg, w.view, w.lifeV = w.fg.At(1+w.rng.Uint64N(uint64(len(w.paths)))), true, w.life
 	case n < 19:
 		w.plain()
 	default:
@@ -109,7 +115,14 @@ func (w *wanderer) step() {
 // start runs an engine until it fails or comes to the end.
 func (w *wanderer) start(engine func() error) {
 	w.entered, w.stop = 0, 1+w.rng.IntN(10)
+	life := w.life
 	err := engine()
+	if life != w.life || w.view && w.lifeV != w.life {
+		if errors.Is(err, checkpoint.ErrConflict) {
+			w.refusals++
+			return
+		}
+	}
 	for _, other := range []error{nil, errStop, flowgraph.ErrNoCheckpoints, fgcheckpoint.ErrNotFound} {
 		if errors.Is(err, other) {
 			return
@@ -156,8 +169,11 @@ func (w *wanderer) inside(name string) error {
 		w.nest(func() error { return w.resumeFrom(flowgraphstore.New(w)) })
 	case n == 4:
 		w.nest(func() error { _, err := run(w.graph, w.fg, "other"); return err })
-	case n == 5 && w.rng.IntN(4) == 0 && !w.view:
+	case n == 5 && w.rng.IntN(4) == 0:
 		w.remove()
+	case n == 6 && w.rng.IntN(6) == 0:
+		w.deleteRun()
+		w.nest(func() error { _, err := run(w.graph, flowgraphstore.New(w), "run"); return err })
 	}
 	return nil
 }
@@ -185,11 +201,21 @@ func (w *wanderer) nest(engine func() error) {
 func (w *wanderer) remove() {
 	w.check()
 	if w.rng.IntN(2) == 0 {
-		require.NoError(w.t, w.fg.Delete("run", w.node()))
+		err := w.fg.Delete("run", w.node())
+		if w.view && w.lifeV != w.life && errors.Is(err, checkpoint.ErrConflict) {
+			return
+		}
+		require.NoError(w.t, err, "seed %d", w.seed)
 		return
 	}
+	w.deleteRun()
+}
+
+func (w *wanderer) deleteRun() {
 	require.NoError(w.t, w.EventStore.Delete(context.Background(), "run"))
 	clear(w.paths)
+	w.life++
+	w.lost = w.losing // what the engine lost before is still missing
 }
 
 // check reads what is new and compares its parents.
@@ -202,6 +228,9 @@ func (w *wanderer) check() {
 		var s state
 		require.NoError(w.t, ev.Decode(&s))
 		require.Equal(w.t, w.parent(s.Path), ev.Parent, "seed %d seq %d %v", w.seed, ev.Seq, s.Path)
+		if ev.Parent == 0 && !w.lost { // nothing is left over from an earlier life
+			require.Len(w.t, s.Path, 1, "seed %d seq %d", w.seed, ev.Seq)
+		}
 		w.paths[ev.Seq] = s.Path
 	}
 }
