@@ -68,7 +68,7 @@ func (m *model) repeat() {
 		do     func(run string)
 	}{
 		{"save", 9, m.save}, {"many", 1, m.saveMany}, {"after", 2, m.appendAfter}, {"load", 1, m.load}, {"load seq", 2, m.loadSeq},
-		{"history", 2, m.history}, {"list", 1, m.list}, {"visit", 1, m.visit}, {"summary", 1, m.summary}, {"prune", 1, m.prune},
+		{"history", 2, m.history}, {"list", 1, m.list}, {"visit", 2, m.visit}, {"nodes", 2, m.nodes}, {"summary", 1, m.summary}, {"prune", 1, m.prune},
 		{"delete", 1, m.remove}, {"verify", 1, m.verify}, {"runs", 1, m.listRuns}, {"reopen", 1, m.reopen}, {"seal", 3, m.seal},
 	} {
 		for i := range op.weight {
