@@ -126,8 +126,14 @@ func (m *model) appendAfter(run string) {
 	ev := &modelEvent{node: "after", state: fmt.Sprint(m.n("state", 0, 1000)), parent: after}
 	c := &checkpoint.Checkpoint{RunID: run, NodeID: ev.node, State: json.RawMessage(ev.state)}
 	at, err := m.s.Append(m.ctx(), c, checkpoint.AfterSeq(after))
-	switch again := after > 0 && after < n; {
-	case again && *m.runs[run][after] == *ev: // it repeats what is there
+	same := false
+	if after > 0 && after < n {
+		there := *m.runs[run][after]
+		there.pruned = false
+		same = there == *ev
+	}
+	switch {
+	case same: // it repeats what is there
 		require.NoError(m.t, err)
 		require.True(m.t, at.Repeated)
 		require.Equal(m.t, []uint64{after + 1, after}, []uint64{c.Seq, c.Parent})
