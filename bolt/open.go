@@ -251,7 +251,7 @@ func (b *Backend) readable(version uint32) error {
 	case version == formatVersion:
 		return nil
 	case version < formatVersion:
-		advice = "export its runs with the flowlog that wrote it (commit 65a31d3) and import them"
+		advice = "export its runs as JSON Lines with the flowlog that wrote it (commit 65a31d3) and import those"
 	}
 	return fmt.Errorf("%s: %w: the file has format %d, this flowlog reads %d; %s", b.path, driver.ErrUnsupportedVersion, version, formatVersion, advice)
 }

@@ -94,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 		}), driver.ErrUnsupportedVersion, []string{"the file has format 99, this flowlog reads 2; update flowlog"}},
 		"format 1": {func(t *testing.T, path string) {
 			require.NoError(t, os.WriteFile(path, gunzip(t, "testdata/format1.db.gz"), 0o600))
-		}, driver.ErrUnsupportedVersion, []string{"the file has format 1, this flowlog reads 2; export its runs with the flowlog that wrote it (commit 65a31d3) and import them"}},
+		}, driver.ErrUnsupportedVersion, []string{"the file has format 1, this flowlog reads 2; export its runs as JSON Lines with the flowlog that wrote it (commit 65a31d3) and import those"}},
 		"a damaged format": {format(func(ours *bbolt.Bucket) error {
 			v := bytes.Clone(ours.Get([]byte("format")))
 			v[len(v)-5] ^= 1

@@ -57,7 +57,7 @@ func (b *Backend) identify(ctx context.Context, conn *sql.Conn) (bool, error) {
 	case app == applicationID && version > formatVersion:
 		return false, b.unsupported(version, "update flowlog")
 	case app == applicationID && version < formatVersion:
-		return false, b.unsupported(version, "export its runs with the flowlog that wrote it (commit 65a31d3) and import them")
+		return false, b.unsupported(version, "export its runs as JSON Lines with the flowlog that wrote it (commit 65a31d3) and import those")
 	case app == applicationID:
 		return true, nil
 	case app == 0 && theirs > 0:

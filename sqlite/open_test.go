@@ -52,7 +52,7 @@ func TestOpenRefuses(t *testing.T) {
 			exec(t, path, `PRAGMA user_version = 99`)
 		}, driver.ErrUnsupportedVersion, []string{"the file has format 99, this flowlog reads 2; update flowlog"}},
 		"format 1": {edit(format1...), driver.ErrUnsupportedVersion,
-			[]string{"the file has format 1, this flowlog reads 2; export its runs with the flowlog that wrote it (commit 65a31d3) and import them"}},
+			[]string{"the file has format 1, this flowlog reads 2; export its runs as JSON Lines with the flowlog that wrote it (commit 65a31d3) and import those"}},
 		"format 1, crashed": {func(t *testing.T, path string) { leave(t, path, format1...) }, driver.ErrUnsupportedVersion, []string{"the file has format 1"}},
 	}
 	for name, test := range tests {
