@@ -48,16 +48,11 @@ func noteHash(number uint64, prev Digest, life string, note []byte) Digest {
 }
 
 func hashFrames(parts ...[]byte) Digest {
-	h := sha256.New()
-	var n [8]byte
-	for _, b := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
-		h.Write(n[:])
-		h.Write(b)
+	b := make([]byte, 0, 512) // enough for most headers
+	for _, p := range parts {
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(p))), p...)
 	}
-	var d Digest
-	h.Sum(d[:0])
-	return d
+	return sha256.Sum256(b)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -158,11 +158,21 @@ func (l *Log) At(ctx context.Context, id string, seq uint64) (*Event, error) {
 }
 
 func (l *Log) at(ctx context.Context, run Run, seq uint64) (*Event, error) {
-	s, err := l.snapshot(ctx, run, seq)
+	r := l.reader(run)
+	defer r.close()
+	return r.at(ctx, seq)
+}
+
+func (r *reader) at(ctx context.Context, seq uint64) (*Event, error) {
+	rec, err := r.record(ctx, seq, false)
 	if err != nil {
 		return nil, err
 	}
-	return l.giveAt(ctx, run, s)
+	s, err := r.event(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	return r.l.giveAt(ctx, r.run, s)
 }
 
 // giveAt gives an event that was read, and remembers it if it is the run's tip.
@@ -257,6 +267,7 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 	}
 	r := l.reader(run)
 	defer r.close()
+	r.whole = true
 	key := keyOf(Recoverable, node)
 	seq, err := r.nthVisit(ctx, key, uint64(n))
 	if err != nil {
@@ -278,15 +289,7 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 			return nil, notFound(id, 0, fmt.Sprintf("visit %d of node %q, seq %d, is not on the line to seq %d", n, node, seq, end))
 		}
 	}
-	rec, err := r.record(ctx, seq, false)
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.event(ctx, rec)
-	if err != nil {
-		return nil, err
-	}
-	return l.giveAt(ctx, run, s)
+	return r.at(ctx, seq)
 }
 
 // noVisit says why there is no nth visit of a node.
@@ -344,6 +347,7 @@ func (l *Log) NodeAt(ctx context.Context, id, node string, at Position) (*Event,
 func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*Event, error) {
 	r := l.reader(run)
 	defer r.close()
+	r.whole = true
 	end, err := r.lineEnd(ctx, at)
 	if err != nil {
 		return nil, err
@@ -360,7 +364,7 @@ func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*E
 	if seq == 0 {
 		return nil, r.noneOnLine(ctx, key, node, end)
 	}
-	ev, err := l.at(ctx, run, seq)
+	ev, err := r.at(ctx, seq)
 	if errors.Is(err, ErrPruned) {
 		return nil, errPrunedMeanwhile
 	}

@@ -20,7 +20,9 @@ type reader struct {
 	open   *sealed          // the segment that was read last
 	recent [3]*snapshot     // newest use first
 	pace   func()           // of SealOptions, or nil
+	whole  bool             // a state will be read: segments are opened with their data at once
 	notes  map[uint64]*Note // that were read, nil for one that can't be
+	seen   seenVisits       // those that were read last
 }
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }

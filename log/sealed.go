@@ -80,6 +80,7 @@ func (r *reader) sealedPage(ctx context.Context, seq uint64, req driver.RecordsR
 // segment opens the segment that holds an event, or returns nil if there is none. The last
 // one opened is kept.
 func (r *reader) segment(ctx context.Context, seq uint64, indexOnly bool) (*sealed, error) {
+	indexOnly = indexOnly && !r.whole
 	if s := r.open; s != nil && s.First <= seq && seq <= s.Last && (indexOnly || s.payloads != nil) {
 		return s, nil
 	}
