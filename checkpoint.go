@@ -182,10 +182,15 @@ func (c *Checkpoint) wire() (wire, error) {
 		RunID: c.RunID, NodeID: c.NodeID, State: c.State, CreatedAt: c.CreatedAt.UTC(), Metadata: c.Metadata,
 		Seq: c.Seq, Hash: c.Hash, PrevNodeID: c.PrevNodeID, NextNode: c.NextNode, Attempt: c.Attempt,
 		BranchID: c.BranchID, ForkNodeID: c.ForkNodeID, Origin: c.Origin, Envelope: c.Envelope,
-		Role: c.Role, StartedAt: c.StartedAt.UTC(), Failure: c.Failure, Merges: c.Merges, Input: c.Input, Reused: c.Reused,
+		Role: c.Role, StartedAt: c.StartedAt.UTC(), Merges: c.Merges, Input: c.Input, Reused: c.Reused,
 	}
 	if c.Parent != 0 {
 		w.Parent = &c.Parent
+	}
+	if c.Failure != nil {
+		utc := *c.Failure
+		utc.NotBefore = utc.NotBefore.UTC()
+		w.Failure = &utc
 	}
 	switch c.Kind {
 	case KindNone:
@@ -230,18 +235,36 @@ func (c *Checkpoint) fill(w *wire) error {
 	default:
 		return fmt.Errorf("checkpoint: %w encoding %q of the state: it is %q, %q or absent", ErrInvalid, w.Encoding, encodingBase64, encodingNone)
 	}
-	at := w.CreatedAt.UTC()
-	if y := at.Year(); y < 0 || y > 9999 { // only in UTC
-		return fmt.Errorf("checkpoint: %w created_at: year %d can't be written as RFC 3339", ErrInvalid, y)
+	if err := w.timesInUTC(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	*c = Checkpoint{
-		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: at, Metadata: w.Metadata,
+		RunID: w.RunID, NodeID: w.NodeID, State: state, CreatedAt: w.CreatedAt, Metadata: w.Metadata,
 		Seq: w.Seq, Hash: w.Hash, PrevNodeID: w.PrevNodeID, NextNode: w.NextNode, Attempt: w.Attempt,
 		BranchID: w.BranchID, ForkNodeID: w.ForkNodeID, Origin: w.Origin, Kind: kind, Envelope: w.Envelope,
-		Role: w.Role, StartedAt: w.StartedAt.UTC(), Failure: w.Failure, Merges: w.Merges, Input: w.Input, Reused: w.Reused,
+		Role: w.Role, StartedAt: w.StartedAt, Failure: w.Failure, Merges: w.Merges, Input: w.Input, Reused: w.Reused,
 	}
 	if w.Parent != nil {
 		c.Parent = *w.Parent
+	}
+	return nil
+}
+
+// timesInUTC makes all times UTC, in which each must have a year that RFC 3339 can write.
+func (w *wire) timesInUTC() error {
+	type named struct {
+		name string
+		at   *time.Time
+	}
+	times := []named{{"created_at", &w.CreatedAt}, {"started_at", &w.StartedAt}}
+	if w.Failure != nil {
+		times = append(times, named{"not_before", &w.Failure.NotBefore})
+	}
+	for _, t := range times {
+		*t.at = t.at.UTC()
+		if y := t.at.Year(); y < 0 || y > 9999 {
+			return fmt.Errorf("%w %s: year %d can't be written as RFC 3339", ErrInvalid, t.name, y)
+		}
 	}
 	return nil
 }

@@ -17,6 +17,9 @@ func FuzzCheckpointJSON(f *testing.F) {
 		`{"run_id":"r","node_id":"n","state":{"a": [1, 2.50, "<&>` + "\u2028" + `"]},"created_at":"2026-01-02T03:04:05.678Z","metadata":{"graph_id":"g","version":2,"labels":{"a":"1"}},` +
 			`"seq":7,"parent":5,"prev_node_id":"p","next_node":"x","attempt":3,"branch_id":"b","fork_node_id":"f",` +
 			`"origin":{"run_id":"o","seq":3,"hash":"0000000000000000000000000000000000000000000000000000000000000000"},"envelope":{"prefix":"{","suffix":"}"}}`,
+		`{"hash":"ab00000000000000000000000000000000000000000000000000000000000000","seq":3}`, `{"hash":""}`, `{"hash":null}`,
+		`{"role":"failure","state":null,"encoding":"none","started_at":"2026-01-02T03:04:05+02:00","error":{"text":"no","not_before":"0000-01-01T00:00:00+23:59"}}`,
+		`{"role":"x","state":1,"encoding":"none"}`, `{"merges":[1,2],"input":"cd00000000000000000000000000000000000000000000000000000000000000","reused":7}`, `{"started_at":"0000-01-01T00:00:00+23:59"}`,
 		`{"state":"AAEC/w==","encoding":"base64"}`, `{"state":"","encoding":"base64"}`, `{"state":null,"encoding":"base64"}`,
 		`{"encoding":"base64"}`, `{"state":7,"encoding":"base64"}`, `{"state":"A","encoding":"base64"}`, `{"state":"AA==\n","encoding":"base64"}`,
 		`{"state":{},"encoding":"hex"}`, `{"created_at":"2026-01-02T03:04:05+02:00"}`, `{"created_at":null}`,
@@ -38,8 +41,8 @@ func FuzzCheckpointJSON(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, string(once), string(twice))
 
-		require.True(t, c.CreatedAt.Equal(again.CreatedAt))
-		again.CreatedAt = c.CreatedAt
+		require.True(t, c.CreatedAt.Equal(again.CreatedAt) && c.StartedAt.Equal(again.StartedAt))
+		again.CreatedAt, again.StartedAt = c.CreatedAt, c.StartedAt
 		if c.Kind != checkpoint.KindBytes {
 			// json.Marshal writes the state without spaces, and one that is absent
 			// as null.
@@ -50,6 +53,9 @@ func FuzzCheckpointJSON(f *testing.F) {
 		}
 		if len(c.Metadata.Labels) == 0 {
 			c.Metadata.Labels = nil
+		}
+		if len(c.Merges) == 0 {
+			c.Merges = nil
 		}
 		require.Equal(t, c, again)
 	})
