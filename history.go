@@ -45,6 +45,15 @@ type (
 	RunsOptions = log.RunsOptions
 	// Run is the summary of a run.
 	Run = log.Run
+	// Class says whether a run is open, finished or failed.
+	Class = log.Class
+)
+
+// The classes of runs.
+const (
+	ClassOpen     = log.ClassOpen
+	ClassFinished = log.ClassFinished
+	ClassFailed   = log.ClassFailed
 )
 
 // History streams the events of a run as it stands when the iteration begins, by
