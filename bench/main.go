@@ -66,6 +66,7 @@ var measures = []measure{
 	{"plan", plan},
 	{"prune", prune},
 	{"flat", flat},
+	{"many runs", manyRuns},
 }
 
 func main() {
