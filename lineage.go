@@ -29,22 +29,30 @@ type LineageOptions struct {
 // ErrCorrupt.
 func (s *EventStore) Lineage(ctx context.Context, runID string, seq uint64, opts LineageOptions) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
+		var of *Origin // that led to from
 		from, err := s.header(ctx, runID, seq)
 		for err == nil {
-			oldest := from
+			oldest, came := from, false
 			for ev, err := range s.History(ctx, from.RunID, HistoryOptions{To: from.Seq, Lineage: true, HeadersOnly: opts.HeadersOnly}) {
 				if err == nil && oldest == from && ev.Hash != from.Hash {
 					err = &Error{Run: from.RunID, Reason: "the run was deleted while it was being read, and its id used again", Err: ErrNotFound}
 				}
+				came = true
 				if oldest = ev; !yield(ev, err) || err != nil {
 					return
 				}
 			}
-			of := oldest.ForkedFrom()
-			if opts.WithinRun || of == nil {
-				return
+			switch {
+			case came:
+				if of = oldest.ForkedFrom(); opts.WithinRun || of == nil {
+					return
+				}
+				from, err = s.FindOrigin(ctx, *of)
+			case of == nil: // it was dropped just now: this says so
+				_, err = s.header(ctx, from.RunID, from.Seq)
+			default:
+				_, err = s.FindOrigin(ctx, *of)
 			}
-			from, err = s.FindOrigin(ctx, *of)
 		}
 		yield(nil, err)
 	}
