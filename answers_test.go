@@ -64,6 +64,19 @@ func answers(t *testing.T, s *checkpoint.EventStore) []string {
 				say(fmt.Sprint("load ", run, " ", node, "#", n), c, err)
 			}
 		}
+		for _, at := range []uint64{0, 1, r.Last / 2, r.Last, r.Last + 1} {
+			c, err := s.LoadNodeAt(ctx, run, "node-3", checkpoint.Position{Seq: at})
+			say(fmt.Sprint("load ", run, " node-3 at ", at), c, err)
+			nodes, err := s.Nodes(ctx, run, checkpoint.Position{Seq: at})
+			if err != nil {
+				say(fmt.Sprint("nodes of ", run, " at ", at), nil, err)
+			}
+			for _, ev := range nodes {
+				say(fmt.Sprint("nodes of ", run, " at ", at), &ev.Checkpoint, nil)
+			}
+		}
+		marks, err := s.Marks(ctx, run)
+		all = append(all, fmt.Sprintf("marks of %s: %+v %v", run, marks, err))
 		list, err := s.List(run)
 		require.NoError(t, err)
 		for i, c := range list {
@@ -78,7 +91,7 @@ func answers(t *testing.T, s *checkpoint.EventStore) []string {
 					say(fmt.Sprintf("history %s %+v", run, opts), nil, err)
 					continue
 				}
-				say(fmt.Sprintf("history %s %+v %v %d %s %s", run, opts, ev.Pruned, ev.Size, ev.SHA256, ev.Hash), &ev.Checkpoint, nil)
+				say(fmt.Sprintf("history %s %+v %v %d %s %d writer %s", run, opts, ev.Pruned, ev.Size, ev.SHA256, ev.Visit, ev.Writer), &ev.Checkpoint, nil)
 			}
 		}
 		rep, err := s.Verify(ctx, run)
@@ -132,7 +145,11 @@ func TestSealingChangesNoAnswer(t *testing.T) {
 					}
 				}
 				states[run] = append(all, state)
-				savedAfter(t, s, run, fmt.Sprint("node-", len(all)%5), state, uint64(parent))
+				c := &checkpoint.Checkpoint{RunID: run, NodeID: fmt.Sprint("node-", len(all)%5), State: json.RawMessage(state), CreatedAt: noon, Seq: uint64(parent)}
+				if parent%23 == 22 {
+					c.Role, c.StartedAt, c.Failure = checkpoint.RoleFailure, noon.Add(-time.Second), &checkpoint.Failure{Text: "no"}
+				}
+				require.NoError(t, s.Save(ctx, c))
 			}
 		}
 		compact := func(idle time.Duration) func() {
@@ -167,6 +184,8 @@ func TestSealingChangesNoAnswer(t *testing.T) {
 		grow("middle", 40, filler(9000))
 		_, err := s.Prune(ctx, "middle", []uint64{2, 3, 39}, "test")
 		require.NoError(t, err)
+		require.NoError(t, s.Pin(ctx, "long", 7))
+		require.NoError(t, s.Label(ctx, "long", 280, "gold", "yes"))
 		same(steps, "seal in part", "reopen", "seal whole", "reopen with a tiny cache")
 		grow("long", 40, "")
 		grow("middle", 30, "") // to be merged with the segment before

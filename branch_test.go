@@ -130,6 +130,37 @@ func TestTwoWritersInterleave(t *testing.T) {
 	})
 }
 
+// TestManyWritersAtOnce: however many save with Seq 0, together or not, all that they save
+// is on one line.
+func TestManyWritersAtOnce(t *testing.T) {
+	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
+		stores := []*checkpoint.EventStore{st.open(t), st.open(t)}
+		const writers, each = 6, 25
+		done := make(chan error, writers)
+		for w := range writers {
+			go func() {
+				var err error
+				for i := 0; i < each && err == nil; i++ {
+					c := small("run", i)
+					if err = stores[w%len(stores)].Save(context.Background(), c); err == nil && c.Parent != c.Seq-1 {
+						err = fmt.Errorf("seq %d continues from %d", c.Seq, c.Parent)
+					}
+				}
+				done <- err
+			}()
+		}
+		for range writers {
+			require.NoError(t, <-done)
+		}
+		all := events(t, st.open(t), "run", checkpoint.HistoryOptions{})
+		require.Len(t, all, writers*each)
+		for _, ev := range all {
+			require.Equal(t, ev.Seq-1, ev.Parent)
+		}
+		requireIntact(t, stores[0], "run")
+	})
+}
+
 // TestTwoWritersThatContinueFromTheirOwn make two branches, which everybody can see.
 func TestTwoWritersThatContinueFromTheirOwn(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/compaction"
 )
 
 func TestUnknownRun(t *testing.T) {
@@ -177,18 +179,36 @@ func TestClose(t *testing.T) {
 		require.NoError(t, s.Close(), "again")
 		c := &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: json.RawMessage(`1`)}
 		calls := map[string]func() error{
-			"Save":      func() error { return s.Save(ctx, c) },
-			"Append":    func() error { _, err := s.Append(ctx, c, checkpoint.AfterSeq(1)); return err },
-			"Load":      func() error { _, err := s.Load(ctx, "run"); return err },
-			"LoadSeq":   func() error { _, err := s.LoadSeq(ctx, "run", 1); return err },
-			"LoadNode":  func() error { _, err := s.LoadNode(ctx, "run", "node"); return err },
-			"LoadVisit": func() error { _, err := s.LoadVisit(ctx, "run", "node", 1); return err },
-			"List":      func() error { _, err := s.List("run"); return err },
-			"Run":       func() error { _, err := s.Run(ctx, "run"); return err },
-			"Delete":    func() error { return s.Delete(ctx, "run") },
-			"Prune":     func() error { _, err := s.Prune(ctx, "run", []uint64{1}, ""); return err },
-			"Verify":    func() error { _, err := s.Verify(ctx, "run"); return err },
-			"Resume":    func() error { _, err := checkpoint.Resume[int](ctx, s, "run"); return err },
+			"Save":       func() error { return s.Save(ctx, c) },
+			"Append":     func() error { _, err := s.Append(ctx, c, checkpoint.AfterSeq(1)); return err },
+			"Load":       func() error { _, err := s.Load(ctx, "run"); return err },
+			"LoadSeq":    func() error { _, err := s.LoadSeq(ctx, "run", 1); return err },
+			"LoadNode":   func() error { _, err := s.LoadNode(ctx, "run", "node"); return err },
+			"LoadVisit":  func() error { _, err := s.LoadVisit(ctx, "run", "node", 1); return err },
+			"LoadNodeAt": func() error { _, err := s.LoadNodeAt(ctx, "run", "node", checkpoint.Position{}); return err },
+			"Nodes":      func() error { _, err := s.Nodes(ctx, "run", checkpoint.Position{}); return err },
+			"List":       func() error { _, err := s.List("run"); return err },
+			"Marks":      func() error { _, err := s.Marks(ctx, "run"); return err },
+			"Label":      func() error { return s.Label(ctx, "run", 1, "a", "b") },
+			"Pin":        func() error { return s.Pin(ctx, "run", 1) },
+			"Fork":       func() error { _, err := s.Fork(ctx, "run", 1, "fork"); return err },
+			"Redact":     func() error { _, err := s.Redact(ctx, "run", []uint64{1}, "test"); return err },
+			"Truncate":   func() error { _, err := s.TruncateFront(ctx, "run", 1, "test"); return err },
+			"Anchor":     func() error { _, err := s.Anchor(ctx, "run"); return err },
+			"Plan":       func() error { _, err := s.Plan(ctx, compaction.KeepAll()); return err },
+			"Compact":    func() error { _, err := s.Compact(ctx, checkpoint.CompactOptions{}); return err },
+			"Export":     func() error { _, err := s.Export(ctx, "run", io.Discard); return err },
+			"Watch": func() error {
+				for _, err := range s.Watch(ctx, checkpoint.WatchOptions{}) {
+					return err
+				}
+				return nil
+			},
+			"Run":    func() error { _, err := s.Run(ctx, "run"); return err },
+			"Delete": func() error { return s.Delete(ctx, "run") },
+			"Prune":  func() error { _, err := s.Prune(ctx, "run", []uint64{1}, ""); return err },
+			"Verify": func() error { _, err := s.Verify(ctx, "run"); return err },
+			"Resume": func() error { _, err := checkpoint.Resume[int](ctx, s, "run"); return err },
 			"History": func() error {
 				for _, err := range s.History(ctx, "run", checkpoint.HistoryOptions{}) {
 					return err

@@ -153,7 +153,7 @@ func onEveryStorage(t *testing.T, test func(t *testing.T, st storage, say func(.
 }
 
 // own matches what is a storage's own and can't be the same elsewhere.
-var own = regexp.MustCompile(`[0-9a-f]{64}|"life":"[0-9a-f]+"| at \d{4}-\d\d-\d\dT[0-9:.]+Z|\S*checkpoints\.db: `)
+var own = regexp.MustCompile(`[0-9a-f]{64}|"life":"[0-9a-f]+"|writer [a-z2-7]{8}| at \d{4}-\d\d-\d\dT[0-9:.]+Z|\S*checkpoints\.db: `)
 
 // answer is a line for what a store answered.
 func answer(what ...any) string {
