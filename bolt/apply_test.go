@@ -82,6 +82,8 @@ func TestContextWhileWriting(t *testing.T) {
 	require.True(t, notApplied)
 	_, err = b.SetSlot(ctx, driver.SlotChange{Key: "late", Value: []byte("late")})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, notApplied = errors.AsType[*driver.NotAppliedError](err)
+	require.True(t, notApplied)
 	_, err = b.Purge(ctx, driver.PurgeRequest{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), time.Second)

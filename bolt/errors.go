@@ -27,7 +27,7 @@ func (b *Backend) explain(err error) error {
 	return fmt.Errorf("%s: %w", b.path, err)
 }
 
-// causeOf returns why nothing was written, for methods whose contract has no
+// causeOf returns why nothing was written, where the contract wants no
 // [driver.NotAppliedError].
 func causeOf(err error) error {
 	if none, ok := errors.AsType[*driver.NotAppliedError](err); ok {

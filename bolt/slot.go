@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -111,19 +112,22 @@ func (b *Backend) Slot(ctx context.Context, req driver.SlotRequest) (s driver.Sl
 // could never be set again.
 func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (s driver.Slot, err error) {
 	if c.TTL < 0 {
-		return driver.Slot{}, fmt.Errorf("%w time to live of slot %q: %v is negative", driver.ErrInvalid, c.Key, c.TTL)
+		return driver.Slot{}, &driver.NotAppliedError{Err: fmt.Errorf("%w time to live of slot %q: %v is negative", driver.ErrInvalid, c.Key, c.TTL)}
 	}
 	leave, err := b.enterWriting(ctx)
 	if err != nil {
-		return driver.Slot{}, err
+		return driver.Slot{}, &driver.NotAppliedError{Err: err}
 	}
 	defer leave()
 	err = b.commit(ctx, func(tx *bbolt.Tx) (err error) {
 		s, err = setSlot(tx, c, b.clock())
 		return err
 	})
+	if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrNotFound) {
+		err = causeOf(err)
+	}
 	if err != nil {
-		return driver.Slot{}, causeOf(err)
+		return driver.Slot{}, err
 	}
 	return s, nil
 }

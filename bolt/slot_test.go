@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 	"testing"
@@ -68,6 +69,8 @@ func TestSlotsExpire(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrConflict)
 	_, err = b.SetSlot(ctx, driver.SlotChange{Key: "lease", Value: []byte("mine"), Version: next.Version, TTL: -1})
 	require.ErrorIs(t, err, driver.ErrInvalid)
+	_, notApplied := errors.AsType[*driver.NotAppliedError](err)
+	require.True(t, notApplied)
 }
 
 // TestDamagedSlot holds that a damaged slot is not returned, and can be set again.
