@@ -69,6 +69,9 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	if a.Expect != nil && a.Expect.Seq == 0 {
 		return Appended{}, fmt.Errorf("%w expectation: seq 0 is no event; Begin says that the run must not exist", ErrInvalid)
 	}
+	if a.Header.Kind == None && len(a.State) > 0 {
+		return Appended{}, fmt.Errorf("%w state of %d bytes: its kind is %q", ErrInvalid, len(a.State), None)
+	}
 	if size := int64(len(a.State)); size > l.opts.MaxState {
 		return Appended{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or keep large things elsewhere and their names in the state", size, l.opts.MaxState), Err: ErrTooLarge}
 	}

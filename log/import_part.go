@@ -93,6 +93,8 @@ func (im *importer) admit(rec *record) (Header, error) {
 		return h, corrupt(run, rec.Seq, fmt.Sprintf("its header takes %d bytes, and can take %d", len(rec.Header), MaxHeader))
 	case h.Seq == 1 && h.Life != im.run.Life, h.Seq > 1 && h.Life != "":
 		return h, corrupt(run, rec.Seq, fmt.Sprintf("incarnation %q in its header", h.Life))
+	case h.Kind == None && h.Size > 0:
+		return h, corrupt(run, rec.Seq, fmt.Sprintf("a state of %d bytes of kind %q", h.Size, None))
 	case rec.Encoding != driver.Plain && rec.Encoding != driver.Delta && rec.Encoding != driver.Pruned:
 		return h, corrupt(run, rec.Seq, fmt.Sprintf("its state is stored as %s, which a segment can't have", rec.Encoding))
 	case rec.Flags&^driver.Passed != 0:
