@@ -179,14 +179,16 @@ func (l *Log) byID(ctx context.Context, prefix, after string, give func(*driver.
 	return nil
 }
 
-// fewOf returns the runs of a prefix, newest first, if they are few.
+// fewOf returns the runs of a prefix, newest first, if those of all classes are few.
 func (l *Log) fewOf(ctx context.Context, opts RunsOptions) (all []driver.Head, few bool, err error) {
 	few = true
+	seen := 0
 	err = l.byID(ctx, opts.Prefix, "", func(h *driver.Head) bool {
 		if opts.Class == nil || Class(h.Class) == *opts.Class {
 			all = append(all, *h)
 		}
-		few = len(all) <= fewRuns
+		seen++
+		few = seen <= fewRuns
 		return few
 	})
 	slices.SortFunc(all, func(x, y driver.Head) int { return descending(&x, &y) })
