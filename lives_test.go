@@ -81,9 +81,9 @@ func grown(t tester, s *checkpoint.EventStore, node string, n int) (last *checkp
 // worked with a checkpoint of it: what he saves then is refused.
 func TestALateSaveJoinsNoOtherLife(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
+		s, other, fresh := st.open(t), st.open(t), st.open(t)
 		for name, keep := range keptFrom {
 			for _, begun := range []int{0, 2, 5, 7} { // events of the new life
-				s, other := st.open(t), st.open(t)
 				grown(t, s, "old", 5)
 				late, also := keep(t, s), keep(t, other)
 				require.EqualValues(t, 5, late.Seq, name)
@@ -94,7 +94,7 @@ func TestALateSaveJoinsNoOtherLife(t *testing.T) {
 				if begun == 0 {
 					want = checkpoint.ErrNotFound
 				}
-				for c, by := range map[*checkpoint.Checkpoint][]*checkpoint.EventStore{late: {s, other, st.open(t)}, also: {other, st.open(t), s}} {
+				for c, by := range map[*checkpoint.Checkpoint][]*checkpoint.EventStore{late: {s, other, fresh}, also: {other, fresh, s}} {
 					for _, s := range by {
 						before := exported(*c)
 						err := s.Save(t.Context(), c)
@@ -111,7 +111,7 @@ func TestALateSaveJoinsNoOtherLife(t *testing.T) {
 					require.ErrorIs(t, err, checkpoint.ErrNotFound, "it is not made anew")
 					continue
 				}
-				all := events(t, st.open(t), "run", checkpoint.HistoryOptions{})
+				all := events(t, fresh, "run", checkpoint.HistoryOptions{})
 				require.Len(t, all, begun)
 				for _, ev := range all {
 					require.Equal(t, "new", ev.NodeID)

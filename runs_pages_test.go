@@ -89,7 +89,7 @@ func listedOverPages(t *testing.T, s *checkpoint.EventStore) {
 			byID.ByID = true
 			require.Equal(t, sorted, runs(t, s, byID))
 			for _, limit := range []int{0, 1, 7, 64, 100, 512, 600, 1000} {
-				if limit == 1 && len(want) > 100 && brief() {
+				if limit > 0 && limit < 64 && len(want) > 100 && brief() || limit == 512 && raced {
 					continue
 				}
 				opts.Limit, byID.Limit = limit, limit
