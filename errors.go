@@ -9,7 +9,8 @@ var (
 	// ErrDropped: the event was there, and was dropped with its header and all
 	// before it by TruncateFront. It is an ErrNotFound.
 	ErrDropped = log.ErrDropped
-	// ErrConflict: the run is not where AfterSeq expected it to be.
+	// ErrConflict: the run is not where After or BeginRun expected it to be, or a
+	// checkpoint is of another life of it.
 	ErrConflict = log.ErrConflict
 	// ErrClosed: the store was closed.
 	ErrClosed = log.ErrClosed
@@ -20,7 +21,8 @@ var (
 	// ErrUnknownOutcome: a sync failed, and nobody can tell whether the event
 	// is there. Writes fail from then on; open the store again and look.
 	ErrUnknownOutcome = log.ErrUnknownOutcome
-	// ErrUnsupportedVersion: written by a newer version of flowlog.
+	// ErrUnsupportedVersion: written in a format that this flowlog does not read: of a
+	// newer one, or of one before format 2.
 	ErrUnsupportedVersion = log.ErrUnsupportedVersion
 	// ErrTooLarge: larger than a stated limit.
 	ErrTooLarge = log.ErrTooLarge

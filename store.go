@@ -93,7 +93,7 @@ type SQLiteStore struct{ *EventStore }
 // the file.
 //
 // Errors: ErrInvalid for a folder or a file that is not flowlog's;
-// ErrUnsupportedVersion for a file of a newer format; ErrReadOnly for a file that
+// ErrUnsupportedVersion for a file of another format; ErrReadOnly for a file that
 // can't be written, unless WithReadOnly is given. A file that is refused is not
 // changed.
 func NewSQLiteStore(path string, opts ...Option) (*SQLiteStore, error) {
