@@ -16,14 +16,21 @@ var sizes struct{ events, runs int }
 // fewEvents is what a run has that a long one is compared with.
 const fewEvents = 1000
 
+// manyEvents returns how many events a long run has, so that it ends at the same place of
+// a segment, and of a block of the index of visits, as the short one.
+func manyEvents() int {
+	const segment = 256 // events
+	return sizes.events + ((fewEvents-sizes.events)%segment+segment)%segment
+}
+
 // flat measures what must cost the same in a run of any length, in a short run and in a
 // long one that take turns: by an open store, again and again, and by a process of its own,
 // once, whose opening of the store is told apart.
 func flat(out io.Writer, rounds float64) error {
-	t := newTable(out, fmt.Sprintf("flat: a run of %s events beside one of %s, both a loop of %d nodes; medians", comma(int64(sizes.events)), comma(fewEvents), loopNodes))
+	t := newTable(out, fmt.Sprintf("flat: a run of %s events beside one of %s, both a loop of %d nodes; medians", comma(int64(manyEvents())), comma(fewEvents), loopNodes))
 	defer t.flush()
 	return eachDriver(func(d driver, path string) error {
-		pair := [2]loopStore{{d, path + "-few", fewEvents}, {d, path + "-many", sizes.events}}
+		pair := [2]loopStore{{d, path + "-few", fewEvents}, {d, path + "-many", manyEvents()}}
 		for _, s := range pair {
 			if err := s.build(); err != nil {
 				return err

@@ -139,6 +139,14 @@ func TestEventsWithARoleAreNeverTaken(t *testing.T) {
 			p.fresh()
 			require.NoError(p.t, p.fg.Save("run", "d", []byte(`{"run_id":"run","node_id":"d","sequence":4,"state":{"path":[]},"next_node":""}`)))
 		}, want: "a<0 b<1 c<2 d:begin<3 d:end<3 d:failure<3 d:fork<3 d:branch<3 d<3"},
+		{name: "an envelope without a load, behind a join of others", do: func(p *player) {
+			p.run("c")
+			at := appended(p.t, p.store, branch, "x", appended(p.t, p.store, fork, "x", 0).Seq)
+			join := &checkpoint.Checkpoint{RunID: "run", NodeID: "join", State: []byte(`{}`), Seq: at.Seq, Merges: []uint64{at.Seq}}
+			require.NoError(p.t, p.store.Save(p.t.Context(), join))
+			p.fresh()
+			require.NoError(p.t, p.fg.Save("run", "d", []byte(`{"run_id":"run","node_id":"d","sequence":4,"state":{"path":[]},"next_node":""}`)))
+		}, want: "a<0 b<1 x:fork<2 x:branch<3 join<4 d<2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.on(t, letters) })
 	}

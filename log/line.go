@@ -13,41 +13,48 @@ import (
 type stretch struct{ since, tip uint64 }
 
 // lineWalk goes back along a line, a stretch at a time: one for each time that the line
-// went back, and one more.
+// went back, and one more. It reads no further than it is asked to.
 type lineWalk struct {
 	r         *reader
+	end       uint64 // the event that the line leads to
 	stretches []stretch
-	next      uint64 // the event to go on with, 0 at the beginning
 }
 
 // walk returns the line that leads to an event.
-func (r *reader) walk(seq uint64) *lineWalk { return &lineWalk{r: r, next: seq} }
+func (r *reader) walk(end uint64) *lineWalk { return &lineWalk{r: r, end: end} }
 
 // at returns the nth stretch, the newest first, if there are so many.
 func (w *lineWalk) at(ctx context.Context, n int) (stretch, bool, error) {
 	for len(w.stretches) <= n {
-		if w.next <= w.r.run.Anchor {
-			return stretch{}, false, nil
+		seq, err := w.next(ctx)
+		if err != nil || seq <= w.r.run.Anchor {
+			return stretch{}, false, err
 		}
-		at, err := w.r.lineAt(ctx, w.next)
+		at, err := w.r.lineAt(ctx, seq)
 		if err != nil || at.Recoverable <= w.r.run.Anchor {
 			return stretch{}, false, err
 		}
-		s := stretch{at.Since, at.Recoverable}
-		if w.next = 0; s.since > w.r.run.Anchor {
-			rec, err := w.r.record(ctx, s.since, true)
-			if err != nil {
-				return stretch{}, false, err
-			}
-			h, err := checkRecord(w.r.run.ID, w.r.run.Life, &rec.Record)
-			if err != nil {
-				return stretch{}, false, err
-			}
-			w.next = h.Parent
-		}
-		w.stretches = append(w.stretches, s)
+		w.stretches = append(w.stretches, stretch{at.Since, at.Recoverable})
 	}
 	return w.stretches[n], true, nil
+}
+
+// next returns the event to continue with, behind the stretches that are known; 0 if there
+// is none.
+func (w *lineWalk) next(ctx context.Context) (uint64, error) {
+	if len(w.stretches) == 0 {
+		return w.end, nil
+	}
+	since := w.stretches[len(w.stretches)-1].since
+	if since <= w.r.run.first() {
+		return 0, nil
+	}
+	rec, err := w.r.record(ctx, since, true)
+	if err != nil {
+		return 0, err
+	}
+	h, err := checkRecord(w.r.run.ID, w.r.run.Life, &rec.Record)
+	return h.Parent, err
 }
 
 // lineAt returns what an event says of its line.
