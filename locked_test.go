@@ -77,14 +77,14 @@ func (h *lockHolder) free() { h.t.Helper(); h.tell("free") }
 // with other things.
 const patience, overtime = 200 * time.Millisecond, 50 * time.Millisecond
 
-// deadlined calls do with a context that ends after patience, and returns its error and by
-// how much it came late.
-func deadlined(do func(ctx context.Context) error) (err error, late time.Duration) {
+// deadlined calls do with a context that ends after patience, and returns by how much it came
+// late, and its error.
+func deadlined(do func(ctx context.Context) error) (late time.Duration, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(patience))
 	defer cancel()
 	err = do(ctx)
-	return err, time.Since(began) - patience
+	return time.Since(began) - patience, err
 }
 
 // requireLeaves holds that do gives up at its deadline, within overtime once in a few
@@ -94,7 +94,7 @@ func requireLeaves(t *testing.T, what string, do func(ctx context.Context) error
 	var late time.Duration
 	for range 5 {
 		var err error
-		err, late = deadlined(do)
+		late, err = deadlined(do)
 		require.ErrorIs(t, err, context.DeadlineExceeded, what)
 		require.NotErrorIs(t, err, checkpoint.ErrUnknownOutcome, what)
 		require.NotErrorIs(t, err, checkpoint.ErrLocked, what)
@@ -196,7 +196,7 @@ func TestADeadlineInACompanysCommit(t *testing.T) {
 		left := make(chan answer, hurried)
 		for range hurried {
 			go func() {
-				err, late := deadlined(func(ctx context.Context) error {
+				late, err := deadlined(func(ctx context.Context) error {
 					return s.Save(ctx, &checkpoint.Checkpoint{RunID: "run", NodeID: "hurried", State: []byte(`1`)})
 				})
 				left <- answer{err, late}

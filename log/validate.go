@@ -22,8 +22,6 @@ const (
 	MaxFailureStack = 32 << 10
 	// maxMerges is how many branches an event can join.
 	maxMerges = 1 << 10
-	// maxWord is the longest writer's word.
-	maxWord = 32
 )
 
 // checkID returns what is wrong with an id that must not be empty.
