@@ -36,7 +36,7 @@ func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, erro
 		return Run{}, &Error{Run: m.RunID, Reason: "the run was written in a format that this flowlog does not read; use the flowlog that wrote it",
 			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", m.Version, m.Suite), Err: ErrUnsupportedVersion}
 	}
-	if a := m.Anchor; a != nil && (a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0 || a.Note == 0) {
+	if a := m.Anchor; a != nil && (a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0 || a.Note == 0 || a.Class > ClassFailed) {
 		return Run{}, corrupt(m.RunID, a.Seq, fmt.Sprintf("an anchor at seq %d, after %d bytes, of a run up to seq %d", a.Seq, a.Bytes, m.Events))
 	}
 	if err := checkID("run id", m.RunID); err != nil {

@@ -161,6 +161,36 @@ func TestClass(t *testing.T) {
 	require.Equal(t, log.ClassFinished, run.Class)
 }
 
+// TestClassOfATruncatedRun: where the event that says it was dropped, the class stays, also
+// through an export.
+func TestClassOfATruncatedRun(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	add(t, l, event("run", "a"))
+	add(t, l, ofRole(log.End, "end"))
+	add(t, l, ofRole(log.Fork, "fork"))
+	_, err := l.TruncateFront(t.Context(), "run", 3, "old")
+	require.NoError(t, err)
+	far := open(t, newTapped(t), log.Options{})
+	p := pack(t, l, "run")
+	_, err = unpack(t.Context(), far, p, nil)
+	require.NoError(t, err)
+	for _, l := range []*log.Log{l, far} {
+		run, err := l.Run(t.Context(), "run")
+		require.NoError(t, err)
+		require.Equal(t, log.ClassFinished, run.Class)
+		add(t, l, event("run", "b"))
+		run, err = l.Run(t.Context(), "run")
+		require.NoError(t, err)
+		require.Equal(t, log.ClassOpen, run.Class)
+	}
+	require.NoError(t, far.Delete(t.Context(), "run"))
+	p.Anchor.Class = 255
+	_, err = unpack(t.Context(), far, p, nil)
+	require.ErrorIs(t, err, log.ErrCorrupt)
+}
+
 // TestClassOfOneCommit: several appends of one commit leave the class that the last says.
 func TestClassOfOneCommit(t *testing.T) {
 	t.Parallel()

@@ -342,6 +342,7 @@ func (v *verifier) anchor(ctx context.Context, run *Run) error {
 
 // begin puts a run that is imported where it begins.
 func (r *Run) begin(a *ManifestAnchor) {
+	r.Class = a.Class
 	r.anchorAt(anchored{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Note: a.Note}) // Stored comes with the first part
 	r.row.PrunedBytes, r.CreatedAt, r.row.CreatedAt = a.Bytes, a.Began, a.Began
 	r.stand(a.Seq, a.Hash, a.Bytes, 0)
