@@ -308,12 +308,7 @@ func fromEvent(ev *log.Event) Checkpoint {
 
 // checkState returns what is wrong with a state that must be JSON.
 func (c *Checkpoint) checkState() error {
-	switch {
-	case c.Kind == KindBytes:
-		return nil
-	case c.Kind == KindNone && len(c.State) > 0:
-		return fmt.Errorf("%w state of run %q node %q: an event of kind %q has none, and %d bytes were given", ErrInvalid, c.RunID, c.NodeID, KindNone, len(c.State))
-	case c.Kind == KindNone:
+	if c.Kind == KindBytes || c.Kind == KindNone {
 		return nil
 	}
 	if len(c.State) == 0 {

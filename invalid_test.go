@@ -39,7 +39,7 @@ func TestSaveRefuses(t *testing.T) {
 		"envelope":                 {func(c *checkpoint.Checkpoint) { c.Envelope = &checkpoint.Envelope{Prefix: "\xff"} }, checkpoint.ErrInvalid, "envelope: it is not valid UTF-8"},
 		"kind":                     {func(c *checkpoint.Checkpoint) { c.Kind = "text" }, checkpoint.ErrInvalid, `kind "text" of the state: it is "json" or "bytes"`},
 		"no state, no role":        {func(c *checkpoint.Checkpoint) { c.Kind, c.State = checkpoint.KindNone, nil }, checkpoint.ErrInvalid, `kind "none" of the state: it is "json" or "bytes", or "none" for an event with a role`},
-		"a state of none":          {func(c *checkpoint.Checkpoint) { c.Kind, c.Role = checkpoint.KindNone, checkpoint.RoleEnd }, checkpoint.ErrInvalid, `an event of kind "none" has none, and 2 bytes were given`},
+		"a state of none":          {func(c *checkpoint.Checkpoint) { c.Kind, c.Role = checkpoint.KindNone, checkpoint.RoleEnd }, checkpoint.ErrInvalid, `state of 2 bytes: its kind is "none"`},
 		"role":                     {func(c *checkpoint.Checkpoint) { c.Role = "boss" }, checkpoint.ErrInvalid, `role "boss": it is "begin", "end", "failure", "fork" or "branch", or empty for a checkpoint`},
 		"failure without its role": {func(c *checkpoint.Checkpoint) { c.Failure = &checkpoint.Failure{Text: "x"} }, checkpoint.ErrInvalid, `error of an event of role "": only an event of role "failure" has one`},
 		"long failure": {func(c *checkpoint.Checkpoint) {
