@@ -46,11 +46,16 @@
 // follows a lost one continues from what that would have continued from.
 //
 // Where this Store has not been at such a place, it is the newest event with a lower
-// sequence on the line that the run is on, and in a view the view's end.
+// sequence on the line that the run is on, and in a view the view's end. A Store remembers
+// its place in the 10,000 runs that it used last.
 //
-// A run that is deleted while an engine is in the middle of it stays deleted: the engine's
-// next save is refused with checkpoint.ErrNotFound, or with checkpoint.ErrConflict if the
-// run was begun anew meanwhile. A new beginning, sequence 1, is not.
+// A run that is deleted while an engine is in the middle of it stays deleted, also if it is
+// deleted through the same Store: the engine's next save is refused with
+// checkpoint.ErrNotFound, or with checkpoint.ErrConflict if the run was begun anew meanwhile.
+// A new beginning, sequence 1, is not, and bytes in no envelope go to the run as it is.
+//
+// Events with a role, such as a failure, are never taken: List, Load and what a save
+// continues from pass over them, and so does a resume.
 //
 // Do not run the same run id twice at the same time through one Store; use one
 // Store each. A node may load what it likes through the Store that it runs on, but

@@ -23,8 +23,9 @@ import (
 //
 // flowgraph keeps the newest checkpoint of each node. They become events in the order in
 // which they were saved; each continues from what it continued from as far as that is
-// left, as the package's documentation says. One in flowgraph's envelope keeps its time,
-// and bytes of another kind that of their row.
+// left, as the package's documentation says. What is left of an earlier try, or of a way
+// that the run went back from, is on a line of its own, and found as "node#1". One in
+// flowgraph's envelope keeps its time, and bytes of another kind that of their row.
 //
 // Memory: the checkpoints of one run.
 //

@@ -111,6 +111,37 @@ func TestImportedRunIsResumed(t *testing.T) {
 	})
 }
 
+// TestImportOfARunThatWasBegunAgain imports what is left of two tries: the older is a line of
+// its own, and what is resumed is the newer, as from flowgraph's store.
+func TestImportOfARunThatWasBegunAgain(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *checkpoint.EventStore) {
+		path := filepath.Join(t.TempDir(), "flowgraph.db")
+		old := theirs(t, path)
+		for _, stop := range []string{"", "c"} {
+			g := graph(t, does{stop: func(flowgraph.Context, *state) error { return errStop }}, letters, nil)
+			g.Run(newContext(), state{}, flowgraph.WithCheckpointing(old), flowgraph.WithRunID("run"))
+		}
+		_, err := flowgraphstore.Import(t.Context(), path, s, checkpoint.ImportOptions{})
+		require.NoError(t, err)
+		require.Equal(t, "c<0 d<1 a<0 b<3", tree(t, s, "run"))
+		fg := flowgraphstore.New(s)
+		require.Equal(t, []string{"a", "b"}, nodes(t, fg, "run"))
+		_, err = fg.Load("run", "d")
+		require.ErrorIs(t, err, fgcheckpoint.ErrNotFound)
+		was, err := old.Load("run", "d")
+		require.NoError(t, err)
+		require.Equal(t, string(was), load(t, fg, "run", "d#1"))
+
+		g := graph(t, nil, letters, nil)
+		want, err := g.Resume(newContext(), old, "run")
+		require.NoError(t, err)
+		have, err := g.Resume(newContext(), fg, "run")
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+		require.Equal(t, "c<0 d<1 a<0 b<3 c<4 d<5", tree(t, s, "run"))
+	})
+}
+
 // TestImportOfOtherBytes imports what flowgraph's store keeps of callers other than its
 // engine.
 func TestImportOfOtherBytes(t *testing.T) {
