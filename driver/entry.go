@@ -1,16 +1,17 @@
 package driver
 
-// Entry is a small value that belongs to a run, by a key of the engine's. It changes in
-// the same change as what it speaks of, and is gone with the run.
+// Entry is a small value that belongs to a run, under a key that the engine chooses.
+// The engine changes it in the same change as the thing it describes. Dropping the run
+// removes it.
 type Entry struct {
-	// Key is 1 to MaxKey bytes. Keys are in order as bytes.
+	// Key is 1 to MaxKey bytes. Keys are ordered as bytes.
 	Key []byte
 	// Value is at most MaxEntry bytes, and may be empty.
 	Value []byte
 }
 
-// EntryRange is the entries of a run whose keys are from From up to, but without, To. A
-// nil To has no bound; where From is not below To there are none.
+// EntryRange selects the entries of a run whose keys are at least From and below To. A
+// nil To sets no upper bound. If From is not below To, the range is empty.
 type EntryRange struct{ From, To []byte }
 
 // EntriesRequest asks for a page of a run's entries.

@@ -6,38 +6,39 @@ import (
 	"strings"
 )
 
-// What callers branch on, with [errors.Is]. The engine and the package checkpoint export
-// the same values.
+// The errors that callers branch on, with [errors.Is]. The engine and package checkpoint
+// export the same values.
 var (
 	// ErrNotFound: no such run, event or slot.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: the run or slot is not where the caller expected it to be.
+	// ErrConflict: the run or slot is not in the state that the caller expected.
 	ErrConflict = errors.New("conflict")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
-	// ErrCorrupt: what is stored is damaged. Nothing of it is returned.
+	// ErrCorrupt: the stored data is damaged. No damaged data is returned.
 	ErrCorrupt = errors.New("corrupt")
 	// ErrUnsupportedVersion: written in a format that this flowlog does not read.
 	ErrUnsupportedVersion = errors.New("unsupported version")
-	// ErrTooLarge: larger than a stated limit.
+	// ErrTooLarge: something is larger than a stated limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrInvalid: an argument, or a file, that can never be right.
+	// ErrInvalid: an argument or a file is wrong and can never be right.
 	ErrInvalid = errors.New("invalid")
-	// ErrLocked: another process held the storage for longer than this one was to wait.
+	// ErrLocked: another process held the storage for longer than the time limit.
 	// Nothing was written.
 	ErrLocked = errors.New("locked")
-	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction
-	// that met it wrote nothing; of a call that makes several, those before it stay.
+	// ErrFull: there is no room on the storage's disk, or in its quota. The failed
+	// transaction wrote nothing. If one call makes several transactions, the earlier
+	// ones remain.
 	ErrFull = errors.New("the disk is full")
 	// ErrReadOnly: the store was opened read-only, its file can't be written, or an
 	// earlier sync failed.
 	ErrReadOnly = errors.New("store is read-only")
 )
 
-// NotAppliedError wraps the error of an Apply or SetSlot after which it is certain that none
-// of the changes was or will be made by this call: the transaction was rolled back, and that
-// was confirmed, or what would commit it was never sent. A backend must return it only then. An error that is also a [LostError] counts
-// as this one.
+// NotAppliedError wraps the error of an Apply or SetSlot that certainly made no change
+// and will make no change: the transaction was rolled back, and the rollback was
+// confirmed, or its commit was never sent. A backend must return it only then. An error
+// that is also a [LostError] counts as a NotAppliedError.
 type NotAppliedError struct{ Err error }
 
 // Error implements error.
@@ -46,17 +47,17 @@ func (e *NotAppliedError) Error() string { return fmt.Sprintf("nothing was writt
 // Unwrap returns the cause.
 func (e *NotAppliedError) Unwrap() error { return e.Err }
 
-// LostError wraps the error of an Apply or SetSlot whose answer was lost, as when a
-// connection broke: the storage is sound, each change was made whole or not at all, or may
-// still be made until the same changes were applied again with a nil error, and applying them
-// again is safe. A read settles nothing: what is not there yet may still come. Whether the
-// first try was made is told by what it would have left: an event's Hash at its seq, an
-// entry's value, a new run's Life. A backend whose storage may not be sound, as after a
-// failed sync, must not return it.
+// LostError wraps the error of an Apply or SetSlot whose answer was lost, for example
+// when a connection broke. The storage is sound. Each change was made whole or not at
+// all, or may still be made until the same changes are applied again with a nil error.
+// Applying them again is safe. A read can't show that a change will not be made: it may
+// still come. To see whether the first try was made, look for its traces: an event's Hash
+// at its seq, an entry's value, a new run's Life. If the storage may not be sound, as
+// after a failed sync, a backend must not return a LostError.
 //
-// Revision 0 of a run and version 0 of a slot are the only expectations that come back after
-// a drop. A backend that may return a LostError must know that such a change can be made
-// before it sends what commits it, so that no late commit makes again what was dropped.
+// Revision 0 of a run and version 0 of a slot are the only expectations that a drop makes
+// true again. A backend that may return a LostError must know that such a change can be
+// made before it sends the commit, so that no late commit restores dropped data.
 type LostError struct{ Err error }
 
 // Error implements error.
@@ -65,17 +66,16 @@ func (e *LostError) Error() string { return fmt.Sprintf("the answer was lost: %v
 // Unwrap returns the cause.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Error is a failure with its place. It wraps one of the sentinels above.
+// Error is a failure and where it happened. It wraps one of the sentinels above.
 type Error struct {
-	// Run and Seq say which event it is about; Seq 0 means the run as a whole.
+	// Run and Seq name the event concerned; Seq 0 means the run as a whole.
 	Run string
 	Seq uint64
-	// Offset is the place in the stored bytes, in bytes; 0 when there is none.
+	// Offset is the position in the stored bytes; 0 if there is none.
 	Offset int64
-	// Want and Have are what was expected and what was found, where the failure is a
-	// comparison.
+	// Want and Have are the expected and the found value, if a comparison failed.
 	Want, Have string
-	// Reason says what happened and, where there is something, what to do.
+	// Reason says what happened and, if possible, what to do.
 	Reason string
 	// Err is the sentinel or the cause.
 	Err error

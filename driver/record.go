@@ -5,56 +5,57 @@ import (
 	"fmt"
 )
 
-// Record is an event as it is stored in a run's tail. All of it but Seq is the
-// engine's: a backend returns what it was given.
+// Record is an event as it is stored in a run's tail. All fields but Seq belong to the
+// engine: a backend returns them unchanged.
 type Record struct {
 	Seq uint64
-	// Recency is what Head says of it.
+	// Recency is as described at Head.
 	Recency uint64
 	// Flags say how to treat the event. An engine refuses a record with a flag that it
 	// doesn't know.
 	Flags Flags
-	// Encoding says what State holds. Base and Links are those of a delta: the seq of
-	// the event whose state it is to be applied to, and how many seqs back the state
-	// that all rests on is stored whole, which is also an upper bound for the number of
+	// Encoding says what State holds. Base and Links belong to a delta. Base is the seq
+	// of the event whose state the delta applies to. Links is how many seqs back the
+	// whole state is that the chain of deltas starts from; it also bounds the number of
 	// deltas in between. Base of a Pruned record is the number of the note that says
 	// why.
 	Encoding Encoding
 	Base     uint64
 	Links    uint32
 	// Recoverable is the newest recoverable event on the record's line, at or before
-	// it; Tip the newest recoverable event of the run, at or before it, on whatever
-	// line; 0 where there is none. Of a recoverable event both are its own seq. So what
-	// recovery takes is one read away, behind any number of failures.
+	// it. Tip is the newest recoverable event of the run on any line, at or before it.
+	// Each is 0 if there is no such event. For a recoverable event both are its own
+	// seq. So recovery finds its event with one read, after any number of failures.
 	Recoverable, Tip uint64
-	// Since is from where on the line is unbroken: all recoverable events from Since to
-	// Recoverable, both included, are on the record's line. 0 if Recoverable is.
+	// Since is the beginning of the unbroken part of the line: all recoverable events
+	// from Since to Recoverable, inclusive, are on the record's line. It is 0 if
+	// Recoverable is.
 	Since uint64
-	// Bytes and Stored are running totals over the run up to and with this event: of
-	// the states as they were given, and of headers and states as they were stored, in
-	// bytes.
+	// Bytes and Stored are running totals, in bytes, over the run up to and including
+	// this event. Bytes counts the states as given, Stored the headers and states as
+	// stored.
 	Bytes, Stored int64
 	// Sum is a CRC-32C over all fields but State.
 	Sum uint32
-	// Hash is the event's place in the run's hash chain, StateHash the SHA-256 of the
-	// state as it was given.
+	// Hash is the event's place in the run's hash chain. StateHash is the SHA-256 of
+	// the state as given.
 	Hash, StateHash Digest
 	// Header is the event's header: JSON text, unless Flags has Opaque.
 	Header []byte
-	// State is the event's state as Encoding says, nil or empty for one of no bytes; nil
-	// when the request asked for headers only.
+	// State is the event's state, stored as Encoding says. An empty state is nil or
+	// empty. It is nil if the request asked for headers only.
 	State []byte
-	// StateLen is the length of the stored State in bytes, given also when the state
-	// was not asked for. Backends fill it in; Apply ignores it.
+	// StateLen is the length of the stored State in bytes, set even if the request did
+	// not ask for states. Backends fill it in; Apply ignores it.
 	StateLen int64
 }
 
 // Flags say how to treat an event. The bits are stored and never change their meaning.
 type Flags uint8
 
-// The flags that are known.
+// The known flags.
 const (
-	// Passed: recovery passes over the event, because it has a role.
+	// Passed: recovery skips the event, because it has a role.
 	Passed Flags = 1 << 0
 	// Opaque: the header is not text. Nothing sets it yet; encryption will.
 	Opaque Flags = 1 << 1
@@ -94,14 +95,14 @@ func (e Encoding) String() string {
 	return "unknown"
 }
 
-// Whole reports whether the state is stored without need of any other.
+// Whole reports whether the state can be read without any other state.
 func (e Encoding) Whole() bool { return e == Plain || e == Zstd }
 
 // RecordsRequest asks for a page of a run's tail.
 type RecordsRequest struct {
 	Run string
-	// From and To are the first and the last seq wanted, both included. Where From is
-	// larger there is nothing to return.
+	// From and To are the first and the last seq wanted, inclusive. If From is larger,
+	// the page is empty.
 	From, To uint64
 	// Reverse asks for descending order, from To down to From.
 	Reverse bool

@@ -2,14 +2,14 @@ package driver
 
 import "time"
 
-// Slot is a small value beside the log, such as a lease or how far some work has come.
-// It is outside of a run's revision and hash chain, and gone with the run.
+// Slot is a small value beside the log, such as a lease or the progress of some work.
+// It is not part of a run's revision or hash chain. Dropping the run removes it.
 type Slot struct {
 	Value []byte
-	// Version is assigned by the backend with each change, and never comes back for the
-	// same key, also after the slot expired or was removed.
+	// The backend assigns a new Version with each change, and never reuses it for the
+	// same key, even after the slot expired or was removed.
 	Version uint64
-	// TTL is what is left of the time to live; 0 for a slot that does not expire.
+	// TTL is the remaining time to live; 0 for a slot that does not expire.
 	TTL time.Duration
 }
 
@@ -22,18 +22,18 @@ type SlotRequest struct {
 
 // SlotChange sets or removes a slot.
 //
-// Whether a slot has expired is told by the storage's clock, or where it has none by a
-// clock of the process that does not jump: a caller gives a duration and never a time.
-// If the clock was set back since the slot was set, so that it might live for longer than
-// its time to live, it has expired.
+// The storage's clock decides whether a slot has expired. If it has no clock, a clock of
+// the process decides that does not jump. So a caller passes a duration and never a time.
+// If the clock was set back since the slot was set, so that the slot might outlive its
+// time to live, it has expired.
 type SlotChange struct {
 	Run string
 	Key string
-	// Version is the version that the slot must have; 0 for a slot that must not be
-	// there, or have expired.
+	// Version is the version that the slot must have; 0 for a slot that must be missing
+	// or expired.
 	Version uint64
-	// Value is what it gets; nil removes it.
+	// Value is the new value; nil removes the slot.
 	Value []byte
-	// TTL is for how long it is there; 0 for good.
+	// TTL is the new time to live; 0 means that the slot never expires.
 	TTL time.Duration
 }
