@@ -315,6 +315,7 @@ func (l *Log) succeed(b *batch) {
 			break
 		}
 	}
+	b.block.trim()
 	l.live.wrote(b.run, newest, b.block)
 	if l.opts.Grown != nil && !l.opts.AllPlain && b.run.worthSealing() {
 		l.opts.Grown(b.run.ID)

@@ -239,10 +239,15 @@ func (b *openBlock) know(key visitKey, n uint64) {
 	if b.before == nil {
 		b.before = map[visitKey]uint64{}
 	}
-	if len(b.before) >= maxKnownVisits {
-		clear(b.before)
-	}
 	b.before[key] = n
+}
+
+// trim forgets what can be read back, once the entries of the blocks that were filled are
+// in the storage.
+func (b *openBlock) trim() {
+	if len(b.before) > maxKnownVisits {
+		b.before = nil
+	}
 }
 
 // add adds the next event's visit, and returns the entries of the block if that is full.
