@@ -30,12 +30,12 @@ type Checkpoint struct {
 	CreatedAt time.Time
 	Metadata  Metadata
 
-	// Seq is the event's place in its run: 1, 2, 3 …, and Hash its place in the run's
-	// hash chain: together its position. On the way into Save they name the event that
-	// this one continues from: with a Hash that very event, and no other that has the
-	// same seq in a later life of the run; Seq 0 is the run's newest recoverable event.
-	// Save sets both to the new event's, so loading, changing and saving continues from
-	// what was loaded.
+	// Seq is the event's place in its run: 1, 2, 3 …. Hash is its place in the run's
+	// hash chain. Together they are its position. Passed to Save, they name the event
+	// that this one continues from. With a Hash, only that very event matches, and not
+	// one with the same seq in a later life of the run. Seq 0 means the run's newest
+	// recoverable event. Save sets both to the new event's. So if you load a
+	// checkpoint, change it and save it, the new event continues from the loaded one.
 	Seq  uint64
 	Hash Digest
 	// Parent is the seq of the event that this one continues from, 0 for none.
@@ -50,16 +50,16 @@ type Checkpoint struct {
 	// Origin is the event of another run that this run was forked from.
 	Origin *Origin
 
-	// Role is empty for a checkpoint, which recovery can take, and says else what the
-	// event is in the run: RoleFailure and others, which recovery passes over.
+	// Role is empty for a checkpoint, which recovery can take. Otherwise it says what
+	// the event is in the run, such as RoleFailure, and recovery skips the event.
 	Role Role
-	// StartedAt is when the work of the node began, zero if that is not known.
+	// StartedAt is when the work of the node began; zero if unknown.
 	StartedAt time.Time
-	// Failure is what went wrong, of an event of RoleFailure.
+	// Failure says what went wrong. Only an event of RoleFailure has it.
 	Failure *Failure
-	// Merges are the seqs of the ends of the branches that this event joined; Input is
-	// the SHA-256 of what the node was given, Reused the seq of an earlier event whose
-	// result this one took over.
+	// Merges lists the last seq of each branch that this event joined. Input is the
+	// SHA-256 of the node's input. Reused is the seq of an earlier event whose result
+	// this one reuses.
 	Merges []uint64
 	Input  Digest
 	Reused uint64
@@ -89,11 +89,11 @@ type (
 	Kind = log.Kind
 	// Digest is a SHA-256.
 	Digest = log.Digest
-	// Position is an event of a run: its seq, and its place in the hash chain.
+	// Position identifies an event of a run by its seq and its place in the hash chain.
 	Position = log.Position
 	// Role says what an event is in its run.
 	Role = log.Role
-	// Failure is what an event of RoleFailure says of what went wrong.
+	// Failure is the error that an event of RoleFailure records.
 	Failure = log.FailureInfo
 )
 

@@ -15,9 +15,9 @@
 //
 // # Where things are
 //
-//   - [NewSQLiteStore], [NewBoltStore] and [NewMemoryStore] open a store, [Open]
-//     one on a driver of yours: package driver says what a driver must do,
-//     driver/drivertest proves it.
+//   - [NewSQLiteStore], [NewBoltStore] and [NewMemoryStore] open a store, [Open] opens
+//     one on your own driver: package driver says what a driver must do, and
+//     driver/drivertest checks it.
 //   - [Store] is the small interface that an engine needs; [EventStore] is the
 //     type behind it, with all else.
 //   - [Checkpoint] is what is saved and loaded, [Event] the same as it lies in a
@@ -40,15 +40,15 @@
 // # A run is a tree
 //
 // Every event has a seq, its place in the run, and a parent, the event that it continues
-// from. Going back to an early event and continuing from there makes a branch; both are
-// kept. The line that a run stands on is that of its newest recoverable event, through
-// parents: [EventStore.Load], Resume and ResumeFrom follow it. Events with a role, such as
-// a failure, are in [EventStore.History] and are never recovered from.
+// from. If you go back to an early event and continue from there, you make a branch;
+// flowlog keeps both. A run's current line leads from its newest recoverable event back
+// through the parents: [EventStore.Load], Resume and ResumeFrom follow it. Events with a
+// role, such as a failure, are in [EventStore.History]; recovery never takes them.
 //
-// A save with Seq 0 continues from the run's newest recoverable event; one with a Seq
-// continues from that event. Writers that do the first interleave on one line, each event
-// with its writer's name; writers that do the second branch visibly. What was loaded carries
-// its hash, so it is refused once its run was deleted and begun anew.
+// A save with Seq 0 continues from the run's newest recoverable event; a save with a Seq
+// continues from that event. Writers that pass Seq 0 interleave on one line, and each
+// event names its writer. Writers that pass a Seq branch visibly. A loaded checkpoint
+// carries its hash, so a save from it is refused once its run was deleted and begun anew.
 //
 // # Sealing
 //

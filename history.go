@@ -21,13 +21,14 @@ type Event struct {
 	// was pruned or not asked for.
 	Size   int64
 	SHA256 Digest
-	// Visit says that this is the nth event of its node and role in the run, by seq, over
-	// all branches.
+	// Visit counts the events of this node and role in the run, by seq, over all
+	// branches: this is the nth.
 	Visit uint64
 	// Writer is a random word of the open store that wrote the event: where it changes
 	// along a line, another store continued the run.
 	Writer string
-	// Epoch is that of the claim under which the event was written, 0 for none.
+	// Epoch is the epoch of the claim under which the event was written; 0 without a
+	// claim.
 	Epoch uint64
 	// Stored is what header and state take in the store, in bytes, and
 	// Encoding how the state is kept there.
@@ -88,9 +89,9 @@ func inHistory(ev *log.Event) *Event {
 	}
 }
 
-// List returns the checkpoints of a run whose states are there, of all its lines, oldest
-// first; of a run that doesn't exist none. Failures and other events with a role are in
-// History only.
+// List returns the checkpoints of a run that still have their states, from all its
+// lines, oldest first. For a run that doesn't exist it returns no checkpoints. Failures
+// and other events with a role are only in History.
 //
 // Errors: ErrTooLarge if their states would take more than the store's limit
 // together (1 GiB unless WithListLimit says otherwise): use History then.

@@ -16,9 +16,9 @@ type Resumed[S any] struct {
 	// NextNode is the node to go on with: the one after the checkpointed node,
 	// which has done its work.
 	NextNode string
-	// Checkpoint is the event that it came from. To save the next one so that it
-	// continues from there, and is refused if the run was deleted meanwhile, set its Seq
-	// and Hash to this one's.
+	// Checkpoint is the event that the state came from. Set the next checkpoint's Seq
+	// and Hash to this one's: it then continues from this event, and Save refuses it if
+	// the run was deleted meanwhile.
 	Checkpoint *Checkpoint
 }
 
@@ -53,24 +53,24 @@ func resumed[S any](c *Checkpoint, err error) (*Resumed[S], error) {
 	return r, nil
 }
 
-// LoadNode returns a node's newest checkpoint whose state is there on the line that the
-// run stands on. "review#2" is the second of node "review" on whatever line, unless the
-// run has a node of just that name.
+// LoadNode returns a node's newest checkpoint on the run's current line that still has
+// its state. "review#2" means the second checkpoint of node "review" on any line,
+// unless the run has a node of exactly that name.
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpoint, error) {
 	return s.LoadNodeAt(ctx, runID, node, Position{})
 }
 
-// LoadNodeAt is LoadNode in the past: the newest checkpoint of the node, or of "review#2" the
-// second, on the line that leads to the event at.
+// LoadNodeAt is LoadNode in the past: it returns the node's newest checkpoint, or for
+// "review#2" the second, on the line that leads to the event at.
 //
-// Errors: ErrNotFound, ErrPruned, ErrCorrupt; ErrConflict if at is of another life of the
-// run.
+// Errors: ErrNotFound, ErrPruned, ErrCorrupt; ErrConflict if at belongs to another life
+// of the run.
 func (s *EventStore) LoadNodeAt(ctx context.Context, runID, node string, at Position) (*Checkpoint, error) {
 	c, err := given(s.log.NodeAt(ctx, runID, node, at))
 	if !errors.Is(err, ErrNotFound) || errors.Is(err, log.ErrOtherLine) || errors.Is(err, ErrDropped) {
-		return c, err // of a node of just that name, if any
+		return c, err // of a node of exactly that name, if any
 	}
 	if name, n, ok := splitVisit(node); ok {
 		return given(s.log.Visit(ctx, runID, name, n, at))

@@ -133,23 +133,25 @@ func NewBoltStore(path string, opts ...Option) (*BoltStore, error) {
 // Save appends a checkpoint to its run: nothing is ever overwritten.
 //
 // Durability: it returns nil only once the event is durable and visible to every reader.
-// After [ErrUnknownOutcome] nobody knows whether it is; after any other error nothing was
-// saved.
+// After [ErrUnknownOutcome] the event may or may not be saved; after any other error
+// nothing was saved.
 //
-// Order: the event's seq is the run's last plus one, also if others save to the run
-// meanwhile. It continues from the event that checkpoint.Seq and Hash name, or with Seq 0
-// from the run's newest recoverable event as the store holds it at that moment. Two writers
-// that save with Seq 0 interleave on one line, and each event names its writer; writers
-// that continue from what they loaded branch visibly. What this store read or wrote before
-// makes no difference. On return checkpoint.Seq, Hash and Parent are the new event's.
+// Order: the event's seq is the run's last plus one, even if others save to the run
+// meanwhile. The event continues from the one that checkpoint.Seq and Hash name, or with
+// Seq 0 from the run's newest recoverable event as the store holds it at that moment. Two
+// writers that save with Seq 0 interleave on one line, and each event names its writer.
+// Writers that continue from a loaded checkpoint branch visibly. Earlier reads and writes
+// of this store make no difference. On return checkpoint.Seq, Hash and Parent are the new
+// event's.
 //
 // Ownership: checkpoint and its state are the caller's again on return.
 //
 // Errors: ErrInvalid for ids and states that can't be stored; ErrTooLarge; ErrNotFound for
 // a Seq that the run doesn't have; ErrConflict for a position of another life of the run,
-// as after it was deleted and begun anew; ErrReadOnly; ErrClosed; ErrLocked; ctx.Err() if
-// ctx was done before the commit began, also while another process holds the lock: nothing
-// was saved then. A commit that has begun is waited for.
+// for example after the run was deleted and begun anew; ErrReadOnly; ErrClosed;
+// ErrLocked; ctx.Err() if ctx was done before the commit began, even while another
+// process holds the lock: nothing was saved then. Once a commit has begun, Save waits for
+// it.
 func (s *EventStore) Save(ctx context.Context, checkpoint *Checkpoint) error {
 	_, err := s.Append(ctx, checkpoint)
 	return err
@@ -165,14 +167,14 @@ type appendConfig struct {
 	trusted bool
 }
 
-// After makes Append fail with ErrConflict unless an event is the run's newest, of whatever
-// role. The new event continues from it unless its Seq says otherwise. Repeating an
-// identical Append, because its answer was lost, is no conflict: it answers like the first
-// time, with Saved.Repeated.
+// After makes Append fail with ErrConflict unless the event at p is the run's newest,
+// whatever its role. The new event continues from it unless its Seq says otherwise. If
+// you repeat an identical Append because its answer was lost, that is no conflict: it
+// returns the first answer, with Saved.Repeated set.
 func After(p Position) AppendOption { return func(c *appendConfig) { c.expect = &p } }
 
-// AfterSeq is After for a bare seq, which is compared with the run as it is. AfterSeq(0) is
-// BeginRun.
+// AfterSeq is After for a seq without a hash. It is compared with the current life of the
+// run. AfterSeq(0) is BeginRun.
 func AfterSeq(n uint64) AppendOption {
 	if n == 0 {
 		return BeginRun()
@@ -180,27 +182,28 @@ func AfterSeq(n uint64) AppendOption {
 	return After(Position{Seq: n})
 }
 
-// BeginRun makes Append fail with ErrConflict if the run exists. It is strict: of two equal
-// first events one is refused, so one of two processes that begin a run does.
+// BeginRun makes Append fail with ErrConflict if the run exists. It is strict: of two
+// equal first events one is refused. So if two processes begin the same run, one
+// succeeds.
 func BeginRun() AppendOption { return func(c *appendConfig) { c.begin = true } }
 
-// AsRoot makes the event continue from none, whatever its Seq says: the beginning of
+// AsRoot makes the event continue from no other event, whatever its Seq says. It begins
 // another try in the same run.
 func AsRoot() AppendOption { return func(c *appendConfig) { c.root = true } }
 
 // TrustState says that the caller has checked that the state is JSON.
 func TrustState() AppendOption { return func(c *appendConfig) { c.trusted = true } }
 
-// Saved is where an event came to be.
+// Saved says where an event was saved.
 type Saved struct {
 	Position
 	// Parent is the seq of the event that it continues from, 0 for none.
 	Parent uint64
-	// Repeated says that the event was there already, from an earlier try.
+	// Repeated says that an earlier try already saved the event.
 	Repeated bool
 }
 
-// Append is Save with options, and says where the event came to be.
+// Append is Save with options, and returns where the event was saved.
 func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ...AppendOption) (Saved, error) {
 	if checkpoint == nil {
 		return Saved{}, fmt.Errorf("%w checkpoint: it is nil", ErrInvalid)
@@ -214,11 +217,11 @@ func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ..
 		a.Check = checkpoint.checkState
 	}
 	if c.begin && checkpoint.Seq == 1 && checkpoint.Parent == 0 {
-		a.From = Position{} // it is the event itself, come back from a first try
+		a.From = Position{} // a first try set it to the event itself
 	}
 	if c.expect != nil && checkpoint.Seq == c.expect.Seq+1 {
-		// It is the event itself, come back from a first try: nothing can both follow n
-		// directly and continue from n+1.
+		// A first try set it to the event itself: no event can both follow n directly
+		// and continue from n+1.
 		a.From, a.Root = Position{Seq: checkpoint.Parent}, checkpoint.Parent == 0
 	}
 	if a.Root {
@@ -232,13 +235,13 @@ func (s *EventStore) Append(ctx context.Context, checkpoint *Checkpoint, opts ..
 	return Saved{Position: ev.Position(), Parent: ev.Parent, Repeated: ev.Repeated}, nil
 }
 
-// Load returns the checkpoint to recover from: the newest whose state is there on the line
-// that the run stands on, which is the line of its newest recoverable event. It is never
-// one of a line that was left, nor a failure or another event with a role. It costs the
-// same in a run of any length, behind any number of failures.
+// Load returns the checkpoint to recover from: the newest that still has its state on the
+// run's current line, which is the line of its newest recoverable event. It never returns
+// a checkpoint of an abandoned line, a failure or another event with a role. Its cost
+// does not depend on the run's length or on the number of failures after the checkpoint.
 //
 // Errors: ErrNotFound if there is no such run; ErrPruned if no state of the line is left;
-// ErrCorrupt if the newest is damaged: then go back with LoadSeq.
+// ErrCorrupt if the newest is damaged: then load an earlier one with LoadSeq.
 func (s *EventStore) Load(ctx context.Context, runID string) (*Checkpoint, error) {
 	return given(s.log.Newest(ctx, runID))
 }
@@ -251,8 +254,8 @@ func (s *EventStore) LoadSeq(ctx context.Context, runID string, seq uint64) (*Ch
 }
 
 // LoadVisit returns the nth checkpoint of a node, counted from 1 by seq over all
-// branches, pruned ones included; with n 0 the newest whose state is there on the line that
-// the run stands on. It costs the same for every n and in a run of any length.
+// branches, including pruned ones. With n 0 it returns the newest that still has its
+// state on the run's current line. Its cost does not depend on n or on the run's length.
 //
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt.
 func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int) (*Checkpoint, error) {
@@ -262,12 +265,13 @@ func (s *EventStore) LoadVisit(ctx context.Context, runID, nodeID string, n int)
 	return given(s.log.Visit(ctx, runID, nodeID, n, Position{}))
 }
 
-// Nodes returns the newest checkpoint of each node whose state is there, without states, by
-// seq: of the line that leads to the event at, or with a zero at of the line that the run
-// stands on. Its cost is the number of nodes, times how often the line went back.
+// Nodes returns the newest checkpoint of each node that still has its state, by seq and
+// without the states. It follows the line that leads to the event at, or the run's
+// current line if at is zero. Its cost is the number of nodes, times how often the line
+// went back.
 //
-// Errors: ErrNotFound if there is no such run or event; ErrConflict if at is of another
-// life of the run; ErrCorrupt.
+// Errors: ErrNotFound if there is no such run or event; ErrConflict if at belongs to
+// another life of the run; ErrCorrupt.
 func (s *EventStore) Nodes(ctx context.Context, runID string, at Position) ([]*Event, error) {
 	events, err := s.log.Nodes(ctx, runID, at)
 	if err != nil {

@@ -14,10 +14,10 @@ type WatchOptions = log.WatchOptions
 // process, and waits for more. Only an error ends it: ctx.Err() when ctx is done,
 // ErrClosed when the store is closed.
 //
-// Order: of each run by seq, without gaps. A run that doesn't exist is waited for; one
-// that is deleted and begun anew is followed from its new event 1 on, without a word about
-// the deletion. [Checkpoint.Position] of what came last is where another Watch can go on:
-// see WatchOptions.Seen.
+// Order: by seq within each run, without gaps. Watch waits for a run that doesn't exist.
+// If a run is deleted and begun anew, Watch follows it from its new event 1 on and does
+// not report the deletion. Another Watch can continue from the last event's
+// [Checkpoint.Position]: see WatchOptions.Seen.
 //
 // Cost: there is no goroutine, and no lock and no transaction while the caller works
 // or nothing happens. Every 50 milliseconds, unless the options say otherwise, it

@@ -50,7 +50,7 @@ type Sizer interface {
 type Versioner interface {
 	// Version returns a number that differs from the previous one if any process that
 	// shares the storage made a change in between. Numbers from two handles can't be
-	// compared. Compare only two consecutive calls.
+	// compared. Compare only the numbers of two consecutive calls.
 	Version(ctx context.Context) (int64, error)
 }
 
