@@ -12,53 +12,53 @@ import (
 // from the run's newest recoverable event, as the storage holds it, and begins a run that
 // doesn't exist.
 type Append struct {
-	// Header is what the caller says of the event. RunID, NodeID and Kind are needed; a
-	// zero CreatedAt becomes the time of the call; Seq, Parent, Size, SHA256, Visit,
-	// Writer and Life are the log's and ignored.
+	// Header describes the event. RunID, NodeID and Kind are required. A zero CreatedAt
+	// becomes the time of the call. The log sets Seq, Parent, Size, SHA256, Visit,
+	// Writer and Life itself and ignores the caller's.
 	Header Header
 	// State is not kept or changed after Append returned.
 	State []byte
-	// Check, if not nil, says what is wrong with State. It may be called in another
-	// goroutine, while the state is being hashed and compared; if it returns an error,
-	// Append returns that and writes nothing.
+	// Check, if not nil, returns an error if State is invalid. It may be called in
+	// another goroutine, while the state is being hashed and compared. If it returns
+	// an error, Append returns that error and writes nothing.
 	Check func() error
 	// From is the event that this one continues from. With a hash it must be that very
-	// event: one of another life of the run is refused. A zero Seq leaves it to Expect,
-	// or else to the run.
+	// event: an event of another life of the run is refused. If Seq is zero, Expect
+	// decides, or else the run.
 	From Position
 	// Root makes an event that continues from none.
 	Root bool
-	// Expect, if not nil, is what must be the run's newest event, with a seq of at least
-	// 1, and with a hash, if it has one. It is then also the default for From.
+	// Expect, if not nil, must be the run's newest event. Its seq is at least 1. Its
+	// hash is compared if it has one. It is then also the default for From.
 	Expect *Position
-	// Begin says that the run must not exist. It is strict: the second of two equal
-	// first events is refused, too.
+	// Begin says that the run must not exist. It is strict: the second of two equal first
+	// events is also refused.
 	Begin bool
 }
 
-// Appended is an event as it was appended, without its state.
+// Appended is the appended event, without its state.
 type Appended struct {
 	Event
-	// Repeated says that the event was there already, from an earlier try.
+	// Repeated says that an earlier try already appended the event.
 	Repeated bool
 }
 
-// Append appends an event to its run and returns it as it was stored.
+// Append appends an event to its run and returns it as stored.
 //
-// Durability: a nil error means durable and visible. [ErrUnknownOutcome] means that a sync
-// failed, or that an answer was lost. With any other error nothing was written.
+// Durability: a nil error means durable and visible. [ErrUnknownOutcome] means that a
+// sync failed or that an answer was lost. After any other error nothing was written.
 //
-// Order: the event's seq is the run's last plus one, assigned under one lock, also if
-// another process appends to the same run meanwhile: the event keeps its parent and takes
-// the next seq.
+// Order: the event's seq is the run's last plus one, assigned under one lock. If another
+// process appends to the same run meanwhile, the event keeps its parent and takes the
+// next seq.
 //
 // Errors: [ErrConflict] for a position of another life of the run, when Expect is set and
-// is not the run's newest event, or when Begin is set and the run exists. With Expect a
-// repetition is recognised, because the event after it is the one that is being appended,
-// by the same writer or another: it answers as the first time, with Repeated.
-// [ErrNotFound] for a From that is not there; [ErrInvalid] and [ErrTooLarge] for what
-// can't be stored; [ErrReadOnly]; [ErrClosed]; [ErrLocked]; ctx.Err() when ctx was done
-// before the commit began.
+// is not the run's newest event, or when Begin is set and the run exists. With Expect,
+// Append recognises a repetition, because the event after Expect is the one being
+// appended, by the same writer or another. It then returns the first answer, with
+// Repeated set. [ErrNotFound] for a missing From; [ErrInvalid] and [ErrTooLarge] for an
+// event that can't be stored; [ErrReadOnly]; [ErrClosed]; [ErrLocked]; ctx.Err() when ctx
+// was done before the commit began.
 func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	if err := checkID("run id", a.Header.RunID); err != nil {
 		return Appended{}, err
@@ -67,13 +67,13 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 		return Appended{}, err
 	}
 	if a.Expect != nil && a.Expect.Seq == 0 {
-		return Appended{}, fmt.Errorf("%w expectation: seq 0 is no event; Begin says that the run must not exist", ErrInvalid)
+		return Appended{}, fmt.Errorf("%w expectation: seq 0 is no event; use Begin if the run must not exist", ErrInvalid)
 	}
 	if a.Header.Kind == None && len(a.State) > 0 {
 		return Appended{}, fmt.Errorf("%w state of %d bytes: its kind is %q", ErrInvalid, len(a.State), None)
 	}
 	if size := int64(len(a.State)); size > l.opts.MaxState {
-		return Appended{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or keep large things elsewhere and their names in the state", size, l.opts.MaxState), Err: ErrTooLarge}
+		return Appended{}, &Error{Run: a.Header.RunID, Reason: fmt.Sprintf("state of %d bytes is over the limit of %d; raise the limit, or store large data elsewhere and its name in the state", size, l.opts.MaxState), Err: ErrTooLarge}
 	}
 	if err := l.writable(ctx); err != nil {
 		return Appended{}, err
@@ -105,12 +105,12 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 		return Appended{}, p.err
 	}
 	out := Appended{Event: p.made.event, Repeated: p.repeated}
-	out.Header, out.State = p.Header, nil // what made has is not for giving away
+	out.Header, out.State = p.Header, nil // made keeps its own
 	return out, nil
 }
 
-// parallelMin is the size in bytes from which on a state is checked, hashed and compared
-// at the same time: below, starting goroutines costs more than it saves.
+// parallelMin is the size in bytes from which a state is checked, hashed and compared in
+// parallel. For smaller states, starting goroutines costs more than it saves.
 const parallelMin = 32 << 10
 
 // digest does all that an append needs of its state before its turn comes.
@@ -143,8 +143,8 @@ func (l *Log) digestAtOnce(ctx context.Context, p *pending) error {
 
 func (p *pending) hash() { p.Header.SHA256 = sha256.Sum256(p.State) }
 
-// keep copies the state: the caller may change it later, and the next is compared with
-// it.
+// keep copies the state: the caller may change it later, and the next state is
+// compared with it.
 func (p *pending) keep() { p.copied = append([]byte{}, p.State...) }
 
 func (p *pending) check() error {
@@ -164,9 +164,9 @@ func (l *Log) compare(ctx context.Context, p *pending) error {
 	return nil
 }
 
-// base returns the state that a new one is to be compared with: its parent's, from memory
-// or read back; nil if there is none or it can't be read, since any state can also be
-// stored whole.
+// base returns the state to compare a new one with: its parent's, from memory or read
+// back. It returns nil if there is no such state or it can't be read, since any state can
+// also be stored whole.
 func (l *Log) base(ctx context.Context, a *Append) (*snapshot, error) {
 	if a.Root || a.Begin || l.opts.AllPlain || len(a.State) <= l.opts.PlainMax {
 		return nil, nil

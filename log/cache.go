@@ -40,7 +40,7 @@ func (s *snapshot) size() int64 {
 // liveRun is what is remembered of a run that is being written or read.
 type liveRun struct {
 	run    Run
-	block  openBlock // only if it was written, and is not stale
+	block  openBlock // set only if the run was written here and is not stale
 	newest *snapshot // of run.Tip, or nil
 	stale  bool      // run has moved on, or may have: look again
 }
@@ -62,7 +62,7 @@ type liveEntry struct {
 	bytes int64
 }
 
-// maxLive bounds the runs that are remembered, each of a few kilobytes beside its state.
+// maxLive bounds the remembered runs. Each takes a few kilobytes beside its state.
 const maxLive = 1 << 14
 
 func newLiveRuns(max int64) *liveRuns {
@@ -81,8 +81,8 @@ func (c *liveRuns) get(id string) (liveRun, bool) {
 	return el.Value.(*liveEntry).liveRun, true
 }
 
-// wrote notes what the writer made of the run: its newest recoverable event, or nil if it
-// wrote none.
+// wrote records what the writer wrote to the run: its newest recoverable event, or nil if
+// it wrote no such event.
 func (c *liveRuns) wrote(r Run, newest *snapshot, block openBlock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,15 +101,16 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lr := liveRun{run: r, stale: true} // what a reader found is not for the writer
+	lr := liveRun{run: r, stale: true} // the writer must not rely on a reader's result
 	if el, ok := c.runs[r.ID]; ok {
 		lr = el.Value.(*liveEntry).liveRun
 		if lr.run.revision > r.revision || lr.run.Last > r.Last || lr.newest.of(&r) && lr.newest.event.Seq == r.Tip {
-			return // it is older than what is known, or known
+			return // it is known, or older than the known one
 		}
 	}
 	if lr.newest = newest; newest.event.Seq < r.tail && !newest.own {
-		// The state is a part of its segment's block, and would keep all of it.
+		// The state is a part of its segment's block, and would keep the whole block in
+		// memory.
 		own := *newest
 		own.event.State = bytes.Clone(own.event.State)
 		lr.newest = &own
@@ -117,7 +118,7 @@ func (c *liveRuns) loaded(r Run, newest *snapshot) {
 	c.put(r.ID, lr)
 }
 
-// doubt notes that a run is not as it is remembered, or may not be.
+// doubt marks a remembered run as stale, or possibly stale.
 func (c *liveRuns) doubt(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +160,7 @@ func (c *liveRuns) put(id string, lr liveRun) {
 	}
 }
 
-// dropState wants the lock held. Where the run is is kept: it is small.
+// dropState wants the lock held. It keeps the run's position, which is small.
 func (c *liveRuns) dropState(e *liveEntry) {
 	c.bytes -= e.bytes
 	e.newest, e.bytes = nil, 0

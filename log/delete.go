@@ -38,7 +38,7 @@ func (l *Log) purgeAll(ctx context.Context) error {
 	}
 }
 
-// drop takes a run out of sight.
+// drop makes a run invisible.
 func (l *Log) drop(ctx context.Context, id string) error {
 	if err := l.acquire(ctx); err != nil {
 		return err

@@ -9,16 +9,16 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// A record whose state was dropped holds the number of the note that says why. So what
-// dropped it is one read away.
+// A record whose state was dropped holds the number of the note that says why. So one
+// read finds the reason.
 
-// pruneData is what a note of kind "prune" or "redact" has beside its events.
+// pruneData is the data of a note of kind "prune" or "redact".
 type pruneData struct {
 	Policy string `json:"policy"`
 }
 
-// explain says of an event whose state was dropped what dropped it. What can't be read of
-// that is left out: Verify reports it.
+// explain adds to an event whose state was dropped what dropped it. It leaves out what it
+// can't read: Verify reports that.
 func (r *reader) explain(ctx context.Context, rec *record, ev *Event) error {
 	if !ev.Pruned {
 		return nil
@@ -45,7 +45,7 @@ func drops(n *Note, seq uint64) bool {
 	return (n.Kind == noteKindPrune || n.Kind == noteKindRedact) && n.Covers(seq)
 }
 
-// errNotPruned says that a state is there.
+// errNotPruned says that a state was not dropped.
 var errNotPruned = errors.New("the state is there")
 
 // pruned returns the error for a state that was dropped.
@@ -69,14 +69,14 @@ func (l *Log) pruned(ctx context.Context, run Run, seq uint64) error {
 	return ev.PrunedBy
 }
 
-// dropNote makes the note that says that states are dropped and why.
+// dropNote makes the note that says which states are dropped and why.
 func dropNote(kind string, seqs []uint64, why string) (*Note, error) {
 	data, err := json.Marshal(pruneData{Policy: why})
 	return &Note{Kind: kind, Events: ranges(seqs), Data: data}, err
 }
 
-// named returns those of ascending seqs that a drop of this kind is to change: with their
-// states there, or for a redaction not redacted yet.
+// named returns those of the ascending seqs that a drop of this kind must change: the
+// events that still have their states, or for a redaction are not redacted yet.
 func (r *reader) named(ctx context.Context, seqs []uint64, kind string) ([]uint64, error) {
 	if len(seqs) == 0 {
 		return nil, nil

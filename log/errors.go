@@ -8,13 +8,13 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// What callers branch on, with [errors.Is]. Those that drivers return, too, are the
-// values of package driver.
+// The errors that callers branch on, with [errors.Is]. Errors that drivers also return
+// are the values of package driver.
 var (
 	// ErrNotFound: no such run, event or visit.
 	ErrNotFound = driver.ErrNotFound
-	// ErrDropped: the event was there, and was dropped with its header and all before
-	// it by TruncateFront. It is an ErrNotFound.
+	// ErrDropped: TruncateFront dropped the event with its header and all events before
+	// it. It is an ErrNotFound.
 	ErrDropped = fmt.Errorf("%w: dropped", ErrNotFound)
 	// ErrOtherLine: the node has events, all of them on other lines of the run. It is an
 	// ErrNotFound.
@@ -28,9 +28,9 @@ var (
 	ErrPruned = errors.New("state was pruned")
 	// ErrCorrupt: what is stored is damaged. Nothing of it is returned.
 	ErrCorrupt = driver.ErrCorrupt
-	// ErrUnknownOutcome: nobody can tell whether the event is or will be there, because
-	// a sync failed or an answer was lost. After a failed sync this store accepts no
-	// writes (ErrReadOnly) until it is opened again; reads continue.
+	// ErrUnknownOutcome: a sync failed or an answer was lost, so the event may or may
+	// not be stored, now or later. After a failed sync this store accepts no writes
+	// (ErrReadOnly) until it is opened again; reads continue.
 	ErrUnknownOutcome = errors.New("outcome unknown")
 	// ErrUnsupportedVersion: written in a format that this flowlog does not read.
 	ErrUnsupportedVersion = driver.ErrUnsupportedVersion
@@ -38,11 +38,12 @@ var (
 	ErrTooLarge = driver.ErrTooLarge
 	// ErrInvalid: an argument that can never be right.
 	ErrInvalid = driver.ErrInvalid
-	// ErrLocked: another process held the storage for longer than this one was to wait.
+	// ErrLocked: another process held the storage for longer than the time limit.
 	// Nothing was written.
 	ErrLocked = driver.ErrLocked
-	// ErrFull: there is no room on the storage's disk, or in its quota. The transaction
-	// that met it wrote nothing; of a call that makes several, those before it stay.
+	// ErrFull: there is no room on the storage's disk, or in its quota. The failed
+	// transaction wrote nothing. If one call makes several transactions, the earlier
+	// ones remain.
 	ErrFull = driver.ErrFull
 	// ErrNotErased: states are redacted, and copies of some may still be in the
 	// storage's files. Redact again with the same events finishes the work.

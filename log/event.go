@@ -9,8 +9,8 @@ type Digest = driver.Digest
 type Encoding = driver.Encoding
 
 // Position is a place in a run: an event, and the event's place in the hash chain. The
-// hash covers the life of the run and all that led to the event, so a position of
-// another life, or of a run that was restored to an earlier state, is recognised.
+// hash covers the life of the run and everything that led to the event. So a position
+// of another life, or of a run that was restored to an earlier state, is recognised.
 type Position struct {
 	Seq  uint64 `json:"seq"`
 	Hash Digest `json:"hash,omitzero"`
@@ -26,12 +26,12 @@ type Event struct {
 	// PrunedBy says by what, when and why, and whether it was redacted: the error that
 	// asking for the state gives. It is nil if the state is there.
 	PrunedBy *PrunedError
-	// Encoding says how the state is stored, Stored how many bytes the header and the
-	// stored state take.
+	// Encoding says how the state is stored. Stored is the size in bytes of the header
+	// and the stored state.
 	Encoding Encoding
 	Stored   int64
-	// StateStored is the state's part of Stored: of a sealed event about so, if it is
-	// Shared, which says that states of its segment are compressed together.
+	// StateStored is the state's part of Stored. It is approximate if Shared is set,
+	// which says that states of the sealed event's segment are compressed together.
 	StateStored int64
 	Shared      bool
 	// Base is the seq of the event whose state this one's is stored as a difference
@@ -46,13 +46,13 @@ type Event struct {
 // Position returns the event's position.
 func (e *Event) Position() Position { return Position{e.Seq, e.Hash} }
 
-// record is an event as it is stored, in the tail or in a segment.
+// record is an event as stored, in the tail or in a segment.
 type record struct {
 	driver.Record
-	// note is the number of the note that says why the state of a pruned record went.
-	// Of one in a segment: what it takes in it, and its state alone, in bytes; the
-	// segment's first seq; and whether the state is compressed together with others.
-	// Zero for one of the tail.
+	// note is the number of the note that says why the state of a pruned record was
+	// dropped. Of one in a segment: what it takes in it, and its state alone, in bytes;
+	// the segment's first seq; and whether the state is compressed together with
+	// others. Zero for one of the tail.
 	note                uint64
 	sealed, sealedState int64
 	first               uint64
@@ -77,8 +77,8 @@ func tailRecord(r driver.Record) record {
 	return rec
 }
 
-// taken reports whether recovery can take the event: it has no role, and its state is
-// there.
+// taken reports whether recovery can take the event: it has no role, and its state was
+// not dropped.
 func (r *record) taken() bool {
 	return r.Flags&driver.Passed == 0 && r.Encoding != driver.Pruned
 }

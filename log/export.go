@@ -11,7 +11,7 @@ import (
 
 // Manifest says which run an export holds, and up to where.
 type Manifest struct {
-	// Version is that of what the engine stores, Suite that of its hash and cipher.
+	// Version is the engine's format version. Suite names its hash and cipher.
 	Version int    `json:"version"`
 	Suite   int    `json:"suite"`
 	RunID   string `json:"run_id"`
@@ -20,20 +20,20 @@ type Manifest struct {
 	// Events is the seq of the newest event, Head its place in the hash chain.
 	Events uint64 `json:"events"`
 	Head   Digest `json:"head"`
-	// Anchor is where the run begins; nil if it is all there.
+	// Anchor is where the run begins; nil if no event was dropped.
 	Anchor *ManifestAnchor `json:"anchor,omitempty"`
-	// Notes is where the run's notes had come to; nil if it had none. Those that came while
-	// it was exported follow.
+	// Notes is the end of the run's notes; nil if it had no notes. Notes that came during
+	// the export follow.
 	Notes *ManifestNotes `json:"notes,omitempty"`
 }
 
-// ManifestNotes is how many notes a run had, and the end of their hash chain.
+// ManifestNotes is the number of a run's notes, and the end of their hash chain.
 type ManifestNotes struct {
 	Count uint64 `json:"count"`
 	Hash  Digest `json:"hash"`
 }
 
-// ManifestAnchor is what a run's events follow on whose beginning was dropped: see [Anchor].
+// ManifestAnchor is the last event dropped from the beginning of a run: see [Anchor].
 type ManifestAnchor struct {
 	Seq   uint64    `json:"seq"`
 	Hash  Digest    `json:"hash"`
@@ -45,8 +45,8 @@ type ManifestAnchor struct {
 }
 
 // Part is a part of an export: a segment of the run's events, or some of its notes, which
-// come after all events. Index and Data are as in [driver.Segment], in the format of package
-// log/segment. Notes are notes as they are stored, by number.
+// come after all events. Index and Data are as in [driver.Segment], in the format of
+// package log/segment. Notes holds notes as stored, by number.
 type Part struct {
 	Index, Data []byte
 	Notes       [][]byte
@@ -96,7 +96,7 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 	}, nil
 }
 
-// notesPart is how many bytes of notes a part has, at least, unless it is the last.
+// notesPart is the least number of bytes of notes in a part, unless it is the last.
 const notesPart = 1 << 20
 
 // exportNotes gives all notes of a run.

@@ -18,8 +18,8 @@ const suiteSHA256 = 1
 //
 // hash(0) is the empty string. The framing makes two different triples never hash the
 // same bytes. The header of event 1 holds the run's id and incarnation id, so two lives of
-// one run id share no hash. Because the chain covers the hash of a state and not the state,
-// a state can be dropped and the chain still verifies.
+// one run id share no hash. The chain covers the hash of a state and not the state, so
+// the chain still verifies after a state was dropped.
 func chainHash(prev *Digest, header []byte, state Digest) Digest {
 	if prev == nil {
 		return hashFrames(nil, header, state[:])
@@ -57,9 +57,9 @@ func hashFrames(parts ...[]byte) Digest {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// recordSum is the CRC-32C of a record but for its state, of which it has the SHA-256. It
-// covers the run's incarnation, so that a record of an earlier life is told from one of
-// this.
+// recordSum is the CRC-32C of a record without its state, whose SHA-256 it covers. It
+// covers the run's incarnation, so that a record of an earlier life is distinguished from
+// one of this life.
 func recordSum(life string, r *driver.Record) uint32 {
 	b := make([]byte, 0, 192)
 	for _, n := range [...]uint64{r.Seq, r.Recency, uint64(r.Bytes), uint64(r.Stored), r.Base, r.Recoverable, r.Tip, r.Since} {
@@ -74,7 +74,7 @@ func recordSum(life string, r *driver.Record) uint32 {
 }
 
 // headSum is the CRC-32C of a run's id, its life, its suite, its tail as 8 bytes,
-// big-endian, and its head's data. It stays so in every format version.
+// big-endian, and its head's data. It stays the same in every format version.
 func headSum(h *driver.Head) uint32 {
 	b := append([]byte(h.Run), h.Life[:]...)
 	b = binary.BigEndian.AppendUint64(append(b, h.Suite), h.Tail)

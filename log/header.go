@@ -22,14 +22,14 @@ type Role string
 const (
 	// Recoverable is the role of a checkpoint.
 	Recoverable Role = ""
-	// Begin is the first event of a run that says what the run is for.
+	// Begin is the first event of a run, if it states the run's purpose.
 	Begin Role = "begin"
 	// End says that the run is finished.
 	End Role = "end"
-	// Failure is a try of a node that failed; its parent is the event whose state the
-	// node was given.
+	// Failure is a failed try of a node; its parent is the event whose state the node
+	// got.
 	Failure Role = "failure"
-	// Fork is where branches begin.
+	// Fork is an event where branches begin.
 	Fork Role = "fork"
 	// Branch is a node's event inside a branch.
 	Branch Role = "branch"
@@ -44,11 +44,11 @@ const (
 	JSON Kind = "json"
 	// Bytes is anything else.
 	Bytes Kind = "bytes"
-	// None is no state: of an event with a role that has none of its own.
+	// None means no state: for an event with a role that has no state of its own.
 	None Kind = "none"
 )
 
-// Metadata is what an event says of itself to people and policies.
+// Metadata describes an event to people and policies.
 type Metadata struct {
 	// GraphID names the workflow that the run executes.
 	GraphID string `json:"graph_id"`
@@ -66,29 +66,29 @@ type Origin struct {
 	Hash  Digest `json:"hash"`
 }
 
-// Envelope is what an engine wraps around a state: prefix, state and suffix are together
-// the bytes that it saved. flowlog keeps it beside the state so that the engine gets back
-// what it gave and people see the state alone.
+// Envelope holds the bytes that an engine wraps around a state: prefix, state and suffix
+// together are the bytes that it saved. flowlog keeps it beside the state, so that the
+// engine gets its own bytes back and people see only the state.
 type Envelope struct {
 	Prefix string `json:"prefix"`
 	Suffix string `json:"suffix"`
 }
 
-// FailureInfo is what an event of the role Failure says of what went wrong.
+// FailureInfo is the error that an event of role Failure records.
 type FailureInfo struct {
 	// Type is the Go type of the error, Text its text of at most MaxFailureText bytes.
 	Type string `json:"type,omitempty"`
 	Text string `json:"text,omitempty"`
-	// Stack is that of a panic, cut to MaxFailureStack bytes.
+	// Stack is the stack of a panic, cut to MaxFailureStack bytes.
 	Stack string `json:"stack,omitempty"`
-	// Final says that the node is not to be tried again; NotBefore is when it may be, at
-	// the earliest, zero for at once.
+	// Final says that the node must not be tried again. NotBefore is the earliest time
+	// for another try; zero means at once.
 	Final     bool      `json:"final,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
-// Header is an event but for its state: small, cheap to list, immutable. How it is stored
-// says storedHeader.
+// Header is an event without its state: small, cheap to list, immutable. storedHeader is
+// its stored form.
 type Header struct {
 	RunID string `json:"run_id"`
 	// Seq is the event's position in its run: 1, 2, 3 …
@@ -102,20 +102,20 @@ type Header struct {
 	Attempt    int    `json:"attempt,omitempty"`
 	BranchID   string `json:"branch_id,omitempty"`
 	ForkNodeID string `json:"fork_node_id,omitempty"`
-	// Merges are the seqs of the ends of the branches that this event joined.
+	// Merges lists the last seq of each branch that this event joined.
 	Merges []uint64 `json:"merges,omitempty"`
-	// CreatedAt is UTC, with nanoseconds. It says when, and orders nothing. StartedAt is
-	// when the work of the node began, zero if that is not known.
+	// CreatedAt is UTC, with nanoseconds. It does not order events. StartedAt is when
+	// the work of the node began; zero if unknown.
 	CreatedAt time.Time `json:"created_at"`
 	StartedAt time.Time `json:"started_at,omitzero"`
 	Metadata  Metadata  `json:"metadata,omitzero"`
 	Origin    *Origin   `json:"origin,omitempty"`
 	Envelope  *Envelope `json:"envelope,omitempty"`
-	// Input is the SHA-256 of what the node was given, zero if that is not known;
-	// Reused the seq of an earlier event whose result this one took over, 0 for none.
+	// Input is the SHA-256 of the node's input; zero if unknown. Reused is the seq of
+	// an earlier event whose result this one reuses; 0 if it reuses no result.
 	Input  Digest `json:"input,omitzero"`
 	Reused uint64 `json:"reused,omitempty"`
-	// Failure is what went wrong, of an event of that role.
+	// Failure says what went wrong. Only an event of that role has it.
 	Failure *FailureInfo `json:"error,omitempty"`
 	// Kind, Size (in bytes) and SHA256 describe the state.
 	Kind   Kind   `json:"kind,omitempty"`
@@ -126,7 +126,8 @@ type Header struct {
 	Visit uint64 `json:"visit,omitempty"`
 	// Writer is a random word of the open store that wrote the event.
 	Writer string `json:"writer,omitempty"`
-	// Epoch is that of the claim under which it was written, 0 for none.
+	// Epoch is the epoch of the claim under which the event was written; 0 without a
+	// claim.
 	Epoch uint64 `json:"epoch,omitempty"`
 	// Life is the run's incarnation id, in event 1 only.
 	Life string `json:"life,omitempty"`
@@ -154,9 +155,9 @@ func (h Header) clone() Header {
 // marshal returns the header's stored JSON.
 func (h *Header) marshal() ([]byte, error) { return h.append(make([]byte, 0, 384)) }
 
-// append is marshal into b, if it has room, which must be empty. It writes JSON by hand,
-// in a fifth of the time that encoding/json takes, which an event of a few hundred bytes
-// feels.
+// append is marshal into b, which must be empty, if it has room. It writes JSON by hand,
+// in a fifth of the time that encoding/json takes, which matters for an event of a few
+// hundred bytes.
 func (h *Header) append(b []byte) ([]byte, error) {
 	w := jsonWriter{b: b}
 	if h.Seq == 1 {
@@ -267,7 +268,7 @@ func (w *jsonWriter) numIf(name string, n int64) {
 	}
 }
 
-// any writes what is rarely there.
+// any writes rare members.
 func (w *jsonWriter) any(name string, v any) {
 	w.key(name)
 	b, err := json.Marshal(v)
@@ -278,10 +279,10 @@ func (w *jsonWriter) any(name string, v any) {
 	w.b = append(w.b, b...)
 }
 
-// storedHeader is a header's stored JSON, which is hashed as it was written. It leaves out
-// what the record has beside it, the seq and the state's SHA-256, and what goes without
-// saying: the run's id and life but in event 1, a parent that is the event before, the kind
-// json. Members that this flowlog does not know are kept.
+// storedHeader is a header's stored JSON, which is hashed as written. It leaves out the
+// fields that the record has beside it, the seq and the state's SHA-256, and the
+// defaults: the run's id and life except in event 1, a parent that is the event before,
+// the kind json. Unknown members are kept.
 type storedHeader struct {
 	RunID      string            `json:"run_id"`
 	Life       string            `json:"life"`
@@ -311,7 +312,8 @@ type storedHeader struct {
 	Epoch      uint64            `json:"epoch"`
 }
 
-// parseHeader reads the stored header of a record and checks what readers rely on.
+// parseHeader reads the stored header of a record and checks the fields that readers rely
+// on.
 func parseHeader(run string, r *driver.Record) (Header, error) {
 	var s storedHeader
 	seq := r.Seq

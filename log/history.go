@@ -36,10 +36,10 @@ type HistoryOptions struct {
 // History streams the events of a run as it stands when the iteration begins.
 //
 // Order is by seq. A pruned event comes without a state, and with Pruned and PrunedBy set.
-// An error ends the iteration. While the caller works, no lock and no transaction is held.
-// Memory: a page of at most 4 MiB of records, or of what is sealed a segment of at most
-// 8 MiB, as much again of its blocks and 20 MB of operations; at most four states besides,
-// the notes of pruned events, and what the caller keeps.
+// An error ends the iteration. While the caller works, no lock and no transaction is
+// held. Memory: a page of at most 4 MiB of records, or for sealed events a segment of at
+// most 8 MiB, as much again of its blocks and 20 MB of operations; also at most four
+// states, the notes of pruned events, and whatever the caller keeps.
 //
 // Errors: ErrNotFound if there is no such run, also when it is deleted on the
 // way; ErrDropped if what comes next was dropped on the way.

@@ -33,7 +33,7 @@ type ImportOptions struct {
 // else as [Log.Append].
 func (l *Log) Import(ctx context.Context, m Manifest, parts iter.Seq2[Part, error], opts ImportOptions) (Run, error) {
 	if m.Version != formatVersion || m.Suite != suiteSHA256 {
-		return Run{}, &Error{Run: m.RunID, Reason: "the run was written in a format that this flowlog does not read; use the flowlog that wrote it",
+		return Run{}, &Error{Run: m.RunID, Reason: "this flowlog does not read the run's format; use the flowlog that wrote it",
 			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", m.Version, m.Suite), Err: ErrUnsupportedVersion}
 	}
 	if a := m.Anchor; a != nil && (a.Seq == 0 || a.Seq >= m.Events || a.Bytes < 0 || a.Note == 0 || a.Class > ClassFailed) {
@@ -80,11 +80,11 @@ type importer struct {
 	l        *Log
 	manifest Manifest
 	opts     ImportOptions
-	run      Run // as far as it has come
+	run      Run // as imported so far
 	block    openBlock
 	counts   map[visitKey]uint64 // visits of each node so far
 	marks    Marks
-	anchor   Anchor // that a note speaks of
+	anchor   Anchor // that a note describes
 }
 
 func (im *importer) all(ctx context.Context, parts iter.Seq2[Part, error]) error {
@@ -126,12 +126,12 @@ func (im *importer) add(ctx context.Context, part Part) error {
 	run := &im.run
 	if len(part.Notes) > 0 {
 		if run.Last != im.manifest.Events {
-			return corrupt(run.ID, run.Last, fmt.Sprintf("notes come before all %d events have", im.manifest.Events))
+			return corrupt(run.ID, run.Last, fmt.Sprintf("notes come before the last of %d events", im.manifest.Events))
 		}
 		return im.store(ctx, driver.Change{}, func(c *driver.Change) error { return im.takeNotes(part.Notes, c) })
 	}
 	if run.row.Notes.Count > 0 {
-		return corrupt(run.ID, run.Last, "events come behind notes")
+		return corrupt(run.ID, run.Last, "events come after notes")
 	}
 	change, err := im.fits(part)
 	if err != nil {
@@ -176,7 +176,7 @@ func (im *importer) takeNotes(values [][]byte, c *driver.Change) error {
 	return nil
 }
 
-// folded adds what notes come to: the marks, and the visits that were dropped.
+// folded adds what the notes fold into: the marks, and the dropped visits.
 func (im *importer) folded(c *driver.Change) error {
 	if !im.marks.Run.empty() {
 		e, err := im.marks.Run.entry(0)
@@ -218,7 +218,7 @@ func (im *importer) store(ctx context.Context, c driver.Change, more func(*drive
 	return nil
 }
 
-// finish makes the run one that is there.
+// finish makes the run visible.
 func (im *importer) finish(ctx context.Context) error {
 	if err := im.l.acquire(ctx); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"github.com/flowlog/checkpoint/log/segment"
 )
 
-// fits checks that a segment is the next of the run, moves the run's summary on, and
-// returns what is to be stored of it.
+// fits checks that a segment is the next of the run, advances the run's summary, and
+// returns the segment to store.
 func (im *importer) fits(part Part) (driver.Change, error) {
 	l, run := im.l, &im.run
 	wrong := func(seq uint64, format string, args ...any) (driver.Change, error) {
@@ -25,7 +25,7 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 	info := x.Info()
 	switch {
 	case info.Run != run.ID:
-		return wrong(run.Last, "what follows is of run %q", driver.Shorten(info.Run))
+		return wrong(run.Last, "the next segment belongs to run %q", driver.Shorten(info.Run))
 	case info.First != run.Last+1:
 		return wrong(run.Last, "what follows begins with seq %d", info.First)
 	case Digest(info.Prev) != run.Hash:
@@ -75,8 +75,8 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 	return change, nil
 }
 
-// admit returns a sealed event's header if it is one that an engine of this format writes:
-// with valid fields, members that are not known kept, and the next visit of its node.
+// admit returns a sealed event's header if an engine of this format could have written
+// it: with valid fields, unknown members kept, and the next visit of its node.
 func (im *importer) admit(rec *record) (Header, error) {
 	run := im.run.ID
 	h, err := parseHeader(run, &rec.Record)
@@ -88,9 +88,9 @@ func (im *importer) admit(rec *record) (Header, error) {
 	}
 	switch {
 	case !jsontext.Value(rec.Header).IsValid():
-		return h, corrupt(run, rec.Seq, "its header is not as flowlog writes one: not JSON, or a name stands twice")
+		return h, corrupt(run, rec.Seq, "its header is not JSON, or has a name twice")
 	case len(rec.Header) > MaxHeader:
-		return h, corrupt(run, rec.Seq, fmt.Sprintf("its header takes %d bytes, and can take %d", len(rec.Header), MaxHeader))
+		return h, corrupt(run, rec.Seq, fmt.Sprintf("its header takes %d bytes; at most %d are allowed", len(rec.Header), MaxHeader))
 	case h.Seq == 1 && h.Life != im.run.Life, h.Seq > 1 && h.Life != "":
 		return h, corrupt(run, rec.Seq, fmt.Sprintf("incarnation %q in its header", h.Life))
 	case h.Kind == None && h.Size > 0:

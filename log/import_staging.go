@@ -9,19 +9,18 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// An import stores a run's segments one by one, under the run's own id and a head
-// that says that the run is staged: it is not there for anybody. When all of it has
-// been read back, one change of the head makes it a run. What a crash leaves behind
-// is staged for good, until the run is imported again, saved to or deleted, or Sweep
-// comes by.
+// An import stores a run's segments one by one, under the run's own id and a head that
+// marks the run as staged: it is invisible. When all of it has been read back, one change
+// of the head makes it a run. After a crash, the rest stays staged until the run is
+// imported again, saved to or deleted, or Sweep removes it.
 
-// staging returns a run that is to be imported.
+// staging returns a run to import.
 func staging(id string) Run {
 	return Run{ID: id, tail: 1, recency: 1, row: row{Version: formatVersion, Rewrites: 1 + uint64(rand.Uint32())<<16}}
 }
 
-// clear removes a run that is staged. The caller holds the writer's slot. ErrConflict says
-// that it is no longer as it was looked at.
+// clear removes a run that is staged. The caller holds the writer's slot. ErrConflict
+// says that it has changed since it was read.
 func (l *Log) clear(ctx context.Context, run Run) error {
 	l.live.forget(run.ID)
 	_, err := l.applyOne(ctx, driver.Change{Run: run.ID, Revision: run.revision, Drop: true})
@@ -58,10 +57,9 @@ func (l *Log) settled(ctx context.Context, id string) (Run, error) {
 	}
 }
 
-// Sweep removes what imports that did not finish have left behind, if they had come no
-// further since before: half of a run that nobody sees. It returns how many it removed, and
-// leaves the space to [Log.Purge]. An import that is still under way is made to fail, and
-// leaves nothing behind either.
+// Sweep removes the invisible remains of unfinished imports that have made no progress
+// since before. It returns how many it removed, and leaves their space to [Log.Purge]. It
+// makes an import that is still in progress fail, and that leaves nothing behind either.
 func (l *Log) Sweep(ctx context.Context, before time.Time) (int, error) {
 	swept, class := 0, uint8(classStaged)
 	for h, err := range l.heads(ctx, driver.HeadsRequest{Newest: true, Class: &class, Limit: pageHeaders}) {

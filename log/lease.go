@@ -9,15 +9,15 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// leaseKey is the key of the storage's slot that says who compacts.
+// leaseKey is the key of the storage's slot that names the compacting process.
 const leaseKey = "compaction"
 
 // Lease keeps others, in this process and in others, from doing the same work on the
-// storage: it is held by one holder at a time, until it is given back or the time given has
-// passed by the storage's clock. It reports whether holder has it from now on; asking again
-// extends it. A time of 0 or less gives it back.
+// storage. One holder at a time has the lease, until it returns it or the given time has
+// passed by the storage's clock. Lease reports whether holder has it from now on; another
+// call extends it. A time of 0 or less returns it.
 //
-// It spares work and no more: working without it does no harm.
+// It only saves work: working without it does no harm.
 func (l *Log) Lease(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	if err := l.writable(ctx); err != nil {
 		return false, err

@@ -12,8 +12,8 @@ import (
 // to tip are all on the line.
 type stretch struct{ since, tip uint64 }
 
-// lineWalk goes back along a line, a stretch at a time: one for each time that the line
-// went back, and one more. It reads no further than it is asked to.
+// lineWalk goes back along a line, a stretch at a time. A line has one stretch for each
+// time that it went back, and one more. It reads no further than it is asked to.
 type lineWalk struct {
 	r         *reader
 	end       uint64 // the event that the line leads to
@@ -23,7 +23,7 @@ type lineWalk struct {
 // walk returns the line that leads to an event.
 func (r *reader) walk(end uint64) *lineWalk { return &lineWalk{r: r, end: end} }
 
-// at returns the nth stretch, the newest first, if there are so many.
+// at returns the nth stretch, newest first, if there are that many.
 func (w *lineWalk) at(ctx context.Context, n int) (stretch, bool, error) {
 	for len(w.stretches) <= n {
 		seq, err := w.next(ctx)
@@ -57,7 +57,7 @@ func (w *lineWalk) next(ctx context.Context) (uint64, error) {
 	return h.Parent, err
 }
 
-// lineAt returns what an event says of its line.
+// lineAt returns an event's line, as its record gives it.
 func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
 	if seq == r.run.Last || seq == r.run.Tip && r.run.line.Recoverable == seq {
 		return r.run.line, nil
@@ -72,12 +72,12 @@ func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
 	return lineOf(&rec.Record), nil
 }
 
-// lineEnd returns the event at a position, which is held to its hash if it has one; with a
-// zero position the one that the run stands on.
+// lineEnd returns the event at a position, and checks its hash if the position has one.
+// For a zero position it returns the end of the run's current line.
 func (r *reader) lineEnd(ctx context.Context, p Position) (uint64, error) {
 	switch damage := r.run.damage(); {
 	case p.Seq == 0:
-		return r.run.Tip, r.run.lastErr // of a run whose newest event is damaged it is not known
+		return r.run.Tip, r.run.lastErr // unknown if the run's newest event is damaged
 	case p.Seq > r.run.Last && !p.Hash.IsZero() && damage == nil:
 		return 0, otherLife(r.run.ID, p, Digest{})
 	}
@@ -93,18 +93,18 @@ func (r *reader) lineEnd(ctx context.Context, p Position) (uint64, error) {
 type nodeFinder struct {
 	r    *reader
 	walk *lineWalk
-	open []visit // behind the last full block, as far as the line may go
+	open []visit // after the last full block, as far as the line may reach
 }
 
-// findNodes reads nothing behind the line's end: what is damaged there does not matter.
+// findNodes reads nothing after the line's end: damage there does not matter.
 func (r *reader) findNodes(ctx context.Context, at uint64) (*nodeFinder, error) {
 	from, _ := blockOf(r.run.Last + 1)
 	open, err := r.visits(ctx, from, at)
 	return &nodeFinder{r: r, walk: r.walk(at), open: open}, err
 }
 
-// newest returns the seq of the newest visit of a node, 0 if there is none. hint, if not
-// nil, is the newest entry of the node in the index.
+// newest returns the seq of the newest visit of a node, 0 if there is no visit. hint, if
+// not nil, is the newest entry of the node in the index.
 func (f *nodeFinder) newest(ctx context.Context, key visitKey, hint *visitEntry) (uint64, error) {
 	for n := 0; ; n++ {
 		s, ok, err := f.walk.at(ctx, n)
@@ -153,7 +153,7 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 }
 
 // newestTaken returns the newest of some visits that recovery can take and that is in a
-// stretch, 0 if there is none.
+// stretch, or 0.
 func newestTaken(visits []visit, key visitKey, s stretch) uint64 {
 	for _, v := range slices.Backward(visits) {
 		if v.key == key && v.taken && v.seq >= s.since && v.seq <= s.tip {
@@ -201,9 +201,9 @@ func (w *lineWalk) contains(ctx context.Context, seq uint64) (bool, error) {
 	}
 }
 
-// Nodes returns, of the line that leads to an event, or with a zero at of the line that the
-// run stands on, the newest event of each node that recovery can take, by seq, without
-// states.
+// Nodes returns the newest event of each node that recovery can take, by seq and without
+// states. It follows the line that leads to the event at, or the run's current line if at
+// is zero.
 //
 // Its cost is the number of nodes, times how often the line went back, and does not grow
 // with the number of events.
@@ -283,7 +283,7 @@ func (r *reader) headers(ctx context.Context, seqs []uint64) ([]*Event, error) {
 	return events, nil
 }
 
-// errPrunedMeanwhile says that a state that the index had as there was dropped since.
+// errPrunedMeanwhile says that a state was dropped after the index was read.
 var errPrunedMeanwhile = errors.New("pruned meanwhile")
 
 // settle calls f with a run, and again as long as f finds that states were dropped

@@ -9,15 +9,15 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// How much a page of a history holds. Iterators read a page, give the storage back and
-// only then let the caller work.
+// The size of a page of a history. Iterators read a page, release the storage and only
+// then let the caller work.
 const (
 	pageHeaders = 512
 	pageStates  = 64
 	pageBytes   = 4 << 20
 )
 
-// Run returns the summary of a run; ErrNotFound if there is none of that id.
+// Run returns the summary of a run, or ErrNotFound if there is no run with that id.
 func (l *Log) Run(ctx context.Context, id string) (Run, error) {
 	run, err := l.look(ctx, id)
 	if err == nil {
@@ -26,7 +26,7 @@ func (l *Log) Run(ctx context.Context, id string) (Run, error) {
 	return run, err
 }
 
-// damage says what is damaged of the run's summary.
+// damage returns the damage of the run's summary.
 func (r *Run) damage() error {
 	if r.headErr != nil {
 		return r.headErr
@@ -34,7 +34,7 @@ func (r *Run) damage() error {
 	return r.lastErr
 }
 
-// look is Run for readers of events, whom a damaged newest one does not stop.
+// look is Run for readers of events: a damaged newest event does not stop them.
 func (l *Log) look(ctx context.Context, id string) (Run, error) {
 	if err := checkID("run id", id); err != nil {
 		return Run{}, err
@@ -45,7 +45,7 @@ func (l *Log) look(ctx context.Context, id string) (Run, error) {
 	return l.run(ctx, id)
 }
 
-// run reads a head. A run whose import has not finished is not there.
+// run reads a head. A run whose import has not finished counts as missing.
 func (l *Log) run(ctx context.Context, id string) (Run, error) {
 	r, _, err := l.runWith(ctx, driver.HeadRequest{Run: id})
 	return r, err
@@ -61,7 +61,7 @@ func (l *Log) runWith(ctx context.Context, req driver.HeadRequest) (Run, *driver
 	return r, tip, err
 }
 
-// anyRun is runWith also for one whose import has not finished.
+// anyRun is runWith that also returns a run whose import has not finished.
 func (l *Log) anyRun(ctx context.Context, req driver.HeadRequest) (Run, *driver.Record, error) {
 	h, err := l.backend.Head(ctx, req)
 	if errors.Is(err, ErrNotFound) {
@@ -77,13 +77,13 @@ func (l *Log) anyRun(ctx context.Context, req driver.HeadRequest) (Run, *driver.
 	return r, h.Tip, err
 }
 
-// Newest returns the event that recovery takes: the newest recoverable one of the line
-// that the run stands on, which is that of its newest recoverable event, whose state is
-// there. It is never one of another line. It reads the head and the event, whatever
+// Newest returns the event that recovery takes: the newest that still has its state on
+// the run's current line, which is the line of its newest recoverable event. It is
+// never an event of another line. It reads only the head and the event, whatever
 // failures came after it.
 //
 // Errors: ErrNotFound if there is no such run, or it has nothing to recover; ErrPruned if
-// no event of the line has its state any more.
+// no event of the line still has its state.
 func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 	if err := checkID("run id", id); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 	if live && lr.newest.of(&run) && lr.newest.event.Seq == run.Tip {
 		return lr.newest.give(), nil
 	}
-	if run.lastErr != nil { // nor is it known which one is the newest
+	if run.lastErr != nil { // then the newest is unknown, too
 		return nil, run.lastErr
 	}
 	if run.Tip == 0 {
@@ -112,8 +112,8 @@ func (l *Log) Newest(ctx context.Context, id string) (*Event, error) {
 	return l.newestOnLine(ctx, run, err)
 }
 
-// tip returns the run's newest recoverable event, of which the record may have been read
-// with the head.
+// tip returns the run's newest recoverable event, whose record may have been read with
+// the head.
 func (l *Log) tip(ctx context.Context, run Run, rec *driver.Record) (*Event, error) {
 	if rec == nil || rec.Seq != run.Tip || rec.Encoding == driver.Pruned {
 		return l.at(ctx, run, run.Tip)
@@ -128,8 +128,8 @@ func (l *Log) tip(ctx context.Context, run Run, rec *driver.Record) (*Event, err
 	return l.giveAt(ctx, run, s)
 }
 
-// newestOnLine goes back along the line to an event whose state is there. pruned is why
-// the newest is not.
+// newestOnLine goes back along the line to an event that still has its state. pruned
+// says why the newest has no state.
 func (l *Log) newestOnLine(ctx context.Context, run Run, pruned error) (*Event, error) {
 	for ev, err := range l.history(ctx, run, HistoryOptions{To: run.Tip, Lineage: true, HeadersOnly: true}) {
 		if err != nil {
@@ -175,7 +175,7 @@ func (r *reader) at(ctx context.Context, seq uint64) (*Event, error) {
 	return r.l.giveAt(ctx, r.run, s)
 }
 
-// giveAt gives an event that was read, and remembers it if it is the run's tip.
+// giveAt returns an event that was read, and remembers it if it is the run's tip.
 func (l *Log) giveAt(ctx context.Context, run Run, s *snapshot) (*Event, error) {
 	if s.event.Pruned {
 		return nil, l.pruned(ctx, run, s.event.Seq)
@@ -207,7 +207,7 @@ func (l *Log) snapshot(ctx context.Context, run Run, seq uint64) (*snapshot, err
 	return r.event(ctx, rec)
 }
 
-// Header returns one event without its state, also if that was pruned.
+// Header returns one event without its state, even if that was pruned.
 //
 // Errors: ErrNotFound if there is no such run or event.
 func (l *Log) Header(ctx context.Context, id string, seq uint64) (*Event, error) {
@@ -231,7 +231,7 @@ func (l *Log) Header(ctx context.Context, id string, seq uint64) (*Event, error)
 // record reads one record.
 func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*record, error) {
 	run := &r.run
-	if seq > run.Last && run.damage() != nil { // it is not known where the run ends
+	if seq > run.Last && run.damage() != nil { // the end of the run is unknown
 		return nil, run.damage()
 	}
 	if seq == 0 || seq > run.Last {
@@ -247,9 +247,9 @@ func (r *reader) record(ctx context.Context, seq uint64, headersOnly bool) (*rec
 	return &recs[0], nil
 }
 
-// Visit returns the nth event of a node in a run that recovery can take, counted from 1 by
-// seq over all branches, pruned ones and those that [Log.TruncateFront] dropped included.
-// With a position at, it must be on the line that leads to that event.
+// Visit returns the nth event of a node in a run that recovery can take. It counts from
+// 1, by seq over all branches, including pruned events and those that [Log.TruncateFront]
+// dropped. If at is a position, the event must be on the line that leads to it.
 //
 // Errors: ErrNotFound if there is no such run or visit, ErrDropped if it was dropped;
 // ErrPruned, as a [PrunedError], if its state was dropped; ErrConflict if at has the hash of
@@ -332,7 +332,7 @@ func (r *reader) countVisits(ctx context.Context, key visitKey) (uint64, error) 
 }
 
 // NodeAt returns the newest event of a node that recovery can take on the line that leads
-// to an event, or with a zero at on the line that the run stands on.
+// to the event at, or on the run's current line if at is zero.
 //
 // Errors: ErrNotFound if there is no such run, event or visit, ErrOtherLine if the node's
 // are on other lines; ErrPruned, as a [PrunedError], if the states of all visits of the node
@@ -371,8 +371,8 @@ func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*E
 	return ev, err
 }
 
-// noneOnLine says why there is no visit of a node on a line: it has none, or all are
-// pruned, or they are on other lines.
+// noneOnLine says why there is no visit of a node on a line: the node has no visit, or
+// all its visits are pruned or on other lines.
 func (r *reader) noneOnLine(ctx context.Context, key visitKey, node string, at uint64) error {
 	n, err := r.countVisits(ctx, key)
 	if err != nil {

@@ -17,19 +17,19 @@ import (
 type Options struct {
 	// MaxState is the largest state accepted, in bytes. Default 100 MiB.
 	MaxState int64
-	// PlainMax is the size in bytes up to which a state is stored as it is, readable
-	// with the database's own tools. Default 4 KiB; below 0 for none.
+	// PlainMax is the size in bytes up to which a state is stored as it is, readable with
+	// the database's own tools. Default 4 KiB. A negative value stores no state so.
 	PlainMax int
-	// AllPlain stores every state as it is, and seals none: readable, and as large as it
-	// is.
+	// AllPlain stores every state as it is, readable and uncompressed, and seals no
+	// event.
 	AllPlain bool
-	// CacheBytes bounds the newest states of live runs that are kept in memory so that
-	// the next one can be compared with them. Default 64 MiB.
+	// CacheBytes bounds the memory for the newest states of live runs, kept so that
+	// the next state can be compared with them. Default 64 MiB.
 	CacheBytes int64
 	// ReadOnly makes every write fail with ErrReadOnly.
 	ReadOnly bool
 	// Grown, if not nil, is called after an append to a run whose tail has enough events
-	// to be sealed. It is called with a lock held and must return at once.
+	// to seal. It is called with a lock held and must return at once.
 	Grown func(run string)
 }
 
@@ -158,8 +158,8 @@ func (l *Log) acquire(ctx context.Context) error {
 
 func (l *Log) release() { <-l.writer }
 
-// apply hands changes to the backend and latches the Log when nobody knows what became of
-// them. The caller holds the writer's slot. ctx counts until the commit begins.
+// apply passes changes to the backend and latches the Log if their outcome is unknown.
+// The caller holds the writer's slot. ctx counts until the commit begins.
 func (l *Log) apply(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 	results, err := l.backend.Apply(ctx, driver.ApplyRequest{Changes: changes})
 	if err == nil && len(results) != len(changes) {
@@ -173,7 +173,7 @@ func (l *Log) apply(ctx context.Context, changes []driver.Change) ([]driver.Resu
 	case errors.As(err, &notApplied), errors.Is(err, ErrClosed):
 		return nil, err
 	case errors.As(err, &lost): // the storage is sound
-		return nil, fmt.Errorf("%w: %w: the event may be there, or may still come; save it again with the position that was expected, which recognises it", ErrUnknownOutcome, err)
+		return nil, fmt.Errorf("%w: %w: the event may be stored now or later; save it again with the same expected position, which recognises a repetition", ErrUnknownOutcome, err)
 	}
 	l.mu.Lock()
 	l.failed = err

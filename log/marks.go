@@ -36,8 +36,8 @@ type Mark struct {
 	Unlabelled map[string]bool `json:"unlabelled,omitempty"`
 }
 
-// On returns the labels in effect: saved, which are those in an event's metadata and are
-// left as they are, with what was said later.
+// On returns the labels in effect: saved, which holds the labels in an event's metadata
+// and is not changed, overridden by later ones.
 func (m Mark) On(saved map[string]string) map[string]string {
 	if len(m.Labels) == 0 && len(m.Unlabelled) == 0 {
 		return saved
@@ -80,7 +80,7 @@ func (m *Marks) take(n *Note, run *Run) error {
 	return nil
 }
 
-// marking reports whether a note of this kind labels or pins.
+// marking reports whether a note of this kind changes labels or pins.
 func marking(kind string) bool {
 	switch kind {
 	case noteKindLabel, noteKindUnlabel, noteKindPin, noteKindUnpin:
@@ -119,7 +119,7 @@ func (m *Mark) take(n *Note) error {
 func (m *Mark) empty() bool { return !m.Pinned && len(m.Labels) == 0 && len(m.Unlabelled) == 0 }
 
 // spaceMark is the space of the entries that hold marks, folded: 'm' and the seq, 4 bytes,
-// big-endian, 0 for the run. So reading them does not read all that was ever said.
+// big-endian, 0 for the run. So reading them does not read the notes.
 const spaceMark = 'm'
 
 func markKey(seq uint64) []byte { return binary.BigEndian.AppendUint32([]byte{spaceMark}, uint32(seq)) }
@@ -130,9 +130,8 @@ func (m *Mark) entry(seq uint64) (driver.Entry, error) {
 	return driver.Entry{Key: markKey(seq), Value: value}, err
 }
 
-// Marks returns the labels and pins that were given to a run and its events after they
-// were saved, in this life of the run. It reads the head and what is marked; no event and
-// no note is read.
+// Marks returns the labels and pins that a run and its events got after they were saved,
+// in this life of the run. It reads the head and the marks, but no event and no note.
 //
 // Errors: ErrNotFound if there is no such run.
 func (l *Log) Marks(ctx context.Context, id string) (Marks, error) {
@@ -173,19 +172,20 @@ func (l *Log) marks(ctx context.Context, run Run) (Marks, error) {
 }
 
 // Label adds a label to an event of a run, or with seq 0 to the run. It overrides a label
-// of the same key, also one that was saved with the event; the event itself is not changed.
+// of the same key, even one that was saved with the event; the event itself is not
+// changed.
 //
 // Durability: as [Log.Append]. When it returns nil, no [Log.PruneIf] and no [Log.DropIf]
-// goes on without having seen the label.
+// continues without having seen the label.
 //
 // Errors: ErrNotFound if there is no such run or event; ErrInvalid and ErrTooLarge for a
-// key or value that can't be stored; and as [Log.Append].
+// key or value that can't be stored; and those of [Log.Append].
 func (l *Log) Label(ctx context.Context, id string, seq uint64, key, value string) error {
 	return l.label(ctx, noteKindLabel, id, seq, labelData{key, value})
 }
 
-// Unlabel takes a label away, also one that was saved with the event. Where there is none
-// it changes nothing. Errors are those of [Log.Label].
+// Unlabel removes a label, even one that was saved with the event. If there is no such
+// label, it changes nothing. Errors are those of [Log.Label].
 func (l *Log) Unlabel(ctx context.Context, id string, seq uint64, key string) error {
 	return l.label(ctx, noteKindUnlabel, id, seq, labelData{Key: key})
 }
@@ -224,8 +224,8 @@ func (l *Log) Unpin(ctx context.Context, id string, seq uint64) error {
 	return l.mark(ctx, id, seq, Note{Kind: noteKindUnpin})
 }
 
-// mark adds a note on an event, or with seq 0 on the run, and folds it into its mark, in
-// one change.
+// mark adds a note about an event, or with seq 0 about the run, and folds it into the
+// mark, in one change.
 func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) error {
 	if err := checkID("run id", id); err != nil {
 		return err

@@ -13,19 +13,19 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// Note is what is said about a run or some of its events after the fact. Notes are
-// numbered, linked by a hash chain of their own, never changed, and gone with the run. A
-// note is made in the same change as what it speaks of.
+// Note is a later statement about a run or some of its events. Notes are numbered,
+// linked by their own hash chain, and never changed. Deleting the run removes them. A
+// note is written in the same change as the thing it describes.
 type Note struct {
 	// Number is the note's place: 1, 2, 3 …
 	Number uint64 `json:"-"`
 	// Kind says what the note is: "prune", "redact", "label", …
 	Kind string `json:"kind"`
-	// At is when it was made, Writer the word of the Log that made it.
+	// At is when the note was made. Writer is the word of the Log that made it.
 	At     time.Time `json:"at"`
 	Writer string    `json:"writer,omitempty"`
-	// Events are the seqs that it speaks of, as ranges with both ends included, in
-	// ascending order; none means the run as a whole.
+	// Events lists the seqs that the note is about, as inclusive ranges in ascending
+	// order. If it is empty, the note is about the run as a whole.
 	Events []Range `json:"events,omitempty"`
 	// Data is the rest, a JSON value, as the kind has it.
 	Data json.RawMessage `json:"data,omitempty"`
@@ -87,7 +87,7 @@ func (r *Run) note(writer string, n *Note) (driver.Entry, error) {
 	return driver.Entry{Key: noteKey(n.Number), Value: value}, nil
 }
 
-// addNote moves the run's summary on by a note.
+// addNote advances the run's summary by a note.
 func (r *Run) addNote(value []byte) {
 	number := r.row.Notes.Count + 1
 	r.row.Notes = noted{number, noteHash(number, r.row.Notes.Hash, r.Life, value)}
@@ -97,8 +97,8 @@ func (r *Run) addNote(value []byte) {
 // AddNote adds a note to a run, as durably as an event. The note's Number and Writer, and
 // At if it is zero, are filled in.
 //
-// Errors: ErrNotFound if there is no such run; ErrInvalid for a kind that is flowlog's own;
-// and as [Log.Append].
+// Errors: ErrNotFound if there is no such run; ErrInvalid for one of flowlog's own kinds;
+// and those of [Log.Append].
 func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 	if err := checkID("kind of the note", n.Kind); err != nil {
 		return err
@@ -117,9 +117,9 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 	})
 }
 
-// changeHead changes a run's head, and what goes with it, at once: change is called with
-// the run as it is, again whenever another writer was faster. It must not keep what it
-// was given.
+// changeHead changes a run's head, and everything that belongs to the change, in one
+// step. It calls change with the current run, and again whenever another writer was
+// faster. change must not keep its arguments.
 func (l *Log) changeHead(ctx context.Context, id string, change func(*Run, *driver.Change) error) error {
 	if err := l.acquire(ctx); err != nil {
 		return err
@@ -151,9 +151,10 @@ func (l *Log) changeHead(ctx context.Context, id string, change func(*Run, *driv
 	}
 }
 
-// Notes streams the notes of a run, oldest first, each held to the hash chain. A run
-// without notes has none, and so does one that doesn't exist. The last one held to the
-// head: an error says where the chain is broken, and ends the iteration.
+// Notes streams the notes of a run, oldest first. It checks each against the hash
+// chain, and the last one against the head: an error says where the chain is broken,
+// and ends the iteration. For a run without notes, or one that doesn't exist, it
+// yields nothing.
 func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 	return func(yield func(Note, error) bool) {
 		run, err := l.look(ctx, id)
@@ -172,7 +173,7 @@ func (l *Log) Notes(ctx context.Context, id string) iter.Seq2[Note, error] {
 	}
 }
 
-// storedNote is a note as it is read: its bytes, or why it can't be read.
+// storedNote is a note as read: its bytes, or the error that makes it unreadable.
 type storedNote struct {
 	Note
 	value []byte
@@ -180,8 +181,8 @@ type storedNote struct {
 	err   error
 }
 
-// notes streams a run's notes, by number. What is wrong with one, such as that the chain
-// does not lead to it, comes with it, and the iteration goes on.
+// notes streams a run's notes, by number. Each comes with its error, such as a chain
+// that does not lead to it, and the iteration continues.
 func (l *Log) notes(ctx context.Context, run Run) iter.Seq2[uint64, storedNote] {
 	return func(yield func(uint64, storedNote) bool) {
 		next, hash := uint64(1), Digest{}
@@ -236,7 +237,8 @@ func readNote(run string, number uint64, value []byte) storedNote {
 	return n
 }
 
-// noteAt returns one note, nil if it can't be read: Verify says why. It is kept.
+// noteAt returns one note and keeps it. It returns nil if the note can't be read: Verify
+// says why.
 func (r *reader) noteAt(ctx context.Context, number uint64) (*Note, error) {
 	if n, ok := r.notes[number]; ok {
 		return n, nil

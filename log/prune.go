@@ -18,9 +18,9 @@ const pruneSlice = 64
 
 // Prune drops the states of events, by seq, and keeps their headers: they are listed as
 // pruned, still verify, and asking for their state gives ErrPruned with policy and time.
-// States stored as deltas on them are stored anew on what remains, byte for byte the same.
-// Events that are pruned already or don't exist are passed over. It returns how many states
-// were dropped; when the error is nil, the backend has erased them.
+// States stored as deltas on them are stored anew on what remains, byte for byte the
+// same. Events that are already pruned or don't exist are skipped. It returns how many
+// states were dropped; when the error is nil, the backend has erased them.
 //
 // The states go in slices, each in one change with the note that says so: after a crash the
 // run is as if fewer had been named, and calling again finishes the work.
@@ -69,14 +69,14 @@ type dropper struct {
 	guard *guard
 }
 
-// step is what one change did: how many states went, how many seqs it is done with, and
-// how many bytes of a segment it left to be erased.
+// step is the result of one change: how many states it dropped, how many seqs it
+// finished, and how many bytes of a segment it left to erase.
 type step struct {
 	dropped, done int
 	dead          int64
 }
 
-// drop drops the states of ascending seqs that are there.
+// drop drops the existing states of ascending seqs.
 func (d *dropper) drop(ctx context.Context, seqs []uint64) (dropped int, err error) {
 	r := d.l.reader(d.run)
 	seqs, err = r.named(ctx, seqs, d.kind)
@@ -98,8 +98,9 @@ func (d *dropper) drop(ctx context.Context, seqs []uint64) (dropped int, err err
 	return dropped, nil
 }
 
-// some drops the first of ascending seqs, in one change: those in one segment, or a slice
-// of those of the tail. It is done with none if the run was changed meanwhile.
+// some drops the states of the first of ascending seqs, in one change: those in one
+// segment, or a slice of those of the tail. It drops nothing if the run was changed
+// meanwhile.
 func (d *dropper) some(ctx context.Context, seqs []uint64) (s step, err error) {
 	now, err := d.l.run(ctx, d.run.ID)
 	if err != nil {
@@ -126,7 +127,7 @@ func (d *dropper) some(ctx context.Context, seqs []uint64) (s step, err error) {
 	return s, err
 }
 
-// note returns the note that goes with the drop of states, and adds it to the run.
+// note returns the note for dropped states, and adds it to the run.
 func (d *dropper) note(run *Run, seqs []uint64) (driver.Entry, error) {
 	n, err := dropNote(d.kind, seqs, d.why)
 	if err != nil {
@@ -135,8 +136,7 @@ func (d *dropper) note(run *Run, seqs []uint64) (driver.Entry, error) {
 	return run.note(d.l.word, n)
 }
 
-// ofSegment makes the segment that holds the first of seqs anew, without its states of
-// them.
+// ofSegment rewrites the segment that holds the first of seqs, without their states.
 func (d *dropper) ofSegment(ctx context.Context, run Run, seqs []uint64) (s step, err error) {
 	l := d.l
 	if err := l.writable(ctx); err != nil {
@@ -193,9 +193,9 @@ func (d *dropper) ofTail(ctx context.Context, run Run, seqs []uint64) (int, erro
 	return n, err
 }
 
-// planTail makes the change that drops the states of seqs: it goes through the run from
-// the first of them on, to where nothing can lean on them any more, and stores anew
-// whatever does.
+// planTail makes the change that drops the states of seqs. It goes through the run from
+// the first of them until no state can depend on them any more, and rewrites each state
+// that does.
 func (d *dropper) planTail(ctx context.Context, run *Run, seqs []uint64) (driver.Change, int, error) {
 	change := driver.Change{Run: run.ID, Revision: run.revision, Last: run.Last}
 	r := d.l.reader(*run)
@@ -250,7 +250,7 @@ func (d *dropper) planTail(ctx context.Context, run *Run, seqs []uint64) (driver
 	return change, len(gone), d.finish(ctx, r, run, gone, &change)
 }
 
-// finish adds what goes with the drop of states of a tail: the note, the index, the head.
+// finish adds the rest of a drop of states of a tail: the note, the index, the head.
 func (d *dropper) finish(ctx context.Context, r *reader, run *Run, gone []uint64, c *driver.Change) error {
 	note, err := d.note(run, gone)
 	if err != nil {

@@ -26,11 +26,11 @@ type PruneOptions struct {
 	Pace func()
 }
 
-// PruneIf is [Log.Prune] for what was chosen earlier: it stops as soon as a label or a pin
-// that came since speaks against it. Nobody's label or pin is overlooked, of whatever
-// process: it changes the run's head, so one that came after May was asked makes the
-// transaction meet a conflict, and May is asked again. It returns how many states were
-// dropped, and leaves erasing them to [Log.Purge].
+// PruneIf is [Log.Prune] for events that were chosen earlier: it stops as soon as a newer
+// label or pin forbids it. It overlooks no label or pin of any process, because each
+// changes the run's head. If one comes after May was asked, the transaction meets a
+// conflict, and May is asked again. PruneIf returns how many states were dropped, and
+// leaves erasing them to [Log.Purge].
 //
 // Errors: that of May; ErrConflict if the run is in another life; ErrNotFound if it is
 // gone; and as [Log.Append].
@@ -71,11 +71,11 @@ type guard struct {
 	pace func()
 
 	read   bool   // whether marks were read
-	marked uint64 // the number of the newest note that was in them
+	marked uint64 // the number of the newest note in them
 	marks  Marks
 }
 
-// ask asks for a run whose head was just read. If a mark comes later, the head gets
+// ask asks May about a run whose head was just read. If a mark comes later, the head gets
 // another revision.
 func (g *guard) ask(ctx context.Context, run Run) error {
 	if g == nil {
@@ -101,15 +101,15 @@ func (g *guard) stepped(dropped int, dead int64) (err error) {
 	return err
 }
 
-// DropIf deletes a run that was chosen earlier, with its notes, unless events came to it
-// since, or may, which is given its labels and pins as they are then, returns an error. It
-// leaves erasing to [Log.Purge].
+// DropIf deletes a run that was chosen earlier, with its notes, unless it got events
+// since or may returns an error. may gets the run's labels and pins at that moment.
+// DropIf leaves erasing to [Log.Purge].
 //
-// Nothing that is acknowledged is lost by it: it is one change, which no event and no note
-// can have preceded unseen. What comes later begins a new life of the run.
+// It loses no acknowledged event or note: it is one change, and no event or note can
+// precede it unseen. A later event begins a new life of the run.
 //
-// Errors: that of may; ErrConflict if the run is in another life than the one given, or its
-// last event is not last; ErrNotFound if it is gone; and as [Log.Append].
+// Errors: that of may; ErrConflict if the run is in another life than the given one, or
+// its last event is not last; ErrNotFound if the run is gone; and those of [Log.Append].
 func (l *Log) DropIf(ctx context.Context, id, life string, last uint64, may func(Marks) error) error {
 	if err := checkID("run id", id); err != nil {
 		return err

@@ -12,17 +12,17 @@ import (
 
 // reader rebuilds the states of one run. It remembers the last few, so that
 // reading a history in order applies one delta each. It is not safe for
-// concurrent use. One that is done with is closed, so that others find the segment that
-// it opened.
+// concurrent use. Close a reader after use, so that others find the segment that it
+// opened.
 type reader struct {
 	l      *Log
 	run    Run
-	open   *sealed          // the segment that was read last
+	open   *sealed          // the segment read last
 	recent [3]*snapshot     // newest use first
 	pace   func()           // of SealOptions, or nil
 	whole  bool             // a state will be read: segments are opened with their data at once
-	notes  map[uint64]*Note // that were read, nil for one that can't be
-	seen   seenVisits       // those that were read last
+	notes  map[uint64]*Note // notes that were read; nil for an unreadable one
+	seen   seenVisits       // the visits read last
 }
 
 func (l *Log) reader(run Run) *reader { return &reader{l: l, run: run} }

@@ -28,9 +28,9 @@ const noteKindRedact = "redact"
 // keeps it.
 //
 // It returns how many of the events it named there are: all of them have been
-// redacted when the error is nil, and then nothing is left. Each slice of them goes in
-// one change with the note that says so. After [ErrNotErased], or a crash, the same call finishes the work; readers
-// don't find the states that the error does not speak of.
+// redacted when the error is nil, and then nothing is left. Each slice of them is dropped
+// in one change with the note that says so. After [ErrNotErased], or a crash, the same
+// call finishes the work; readers don't find the states that the error does not speak of.
 //
 // The storage's files are made anew for it, which takes the longer the larger they
 // are, whatever is redacted: name all events in one call. How long writers wait

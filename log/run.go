@@ -10,41 +10,41 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// formatVersion is the version of what the engine stores: heads, headers, sums, notes
-// and the hash chains. A run of another one is refused, never guessed at.
+// formatVersion is the version of the engine's format: heads, headers, sums, notes and
+// hash chains. A run of another version is refused, never guessed at.
 const formatVersion = 2
 
-// Class is the class of a run, by which runs are listed. The values are stored.
+// Class is the class of a run. Runs can be listed by class. The values are stored.
 type Class uint8
 
 // The classes of runs.
 const (
-	// ClassOpen is a run that can go on.
+	// ClassOpen is a run that can continue.
 	ClassOpen Class = 0
-	// ClassFinished is a run whose last word is an event of role End.
+	// ClassFinished is a run that ended with an event of role End.
 	ClassFinished Class = 1
-	// ClassFailed is a run whose last word is a final failure.
+	// ClassFailed is a run that ended with a final failure.
 	ClassFailed Class = 2
-	// classStaged is a run that is being imported: it is not there for anybody yet.
+	// classStaged is a run that is being imported: it is invisible yet.
 	classStaged Class = 255
 )
 
 // Run is the summary of a run: everything in it can be derived from its events.
 type Run struct {
 	ID string `json:"run_id"`
-	// Life is the run's incarnation id, new each time that a deleted run id is used
+	// Life is the run's incarnation id. It is new each time a deleted run id is used
 	// again.
 	Life string `json:"life"`
 	// Last is the seq of the newest event, Hash its place in the hash chain.
 	Last uint64 `json:"last"`
 	Hash Digest `json:"hash"`
-	// Tip is the seq of the newest event that recovery can take, whose line the run
-	// stands on; 0 if there is none.
+	// Tip is the seq of the newest recoverable event, whose line is the run's current
+	// line; 0 if there is no such event.
 	Tip uint64 `json:"tip,omitempty"`
 	// Class says whether the run is open, finished or failed.
 	Class Class `json:"class,omitempty"`
 	// Anchor is the seq of the last event that [Log.TruncateFront] dropped: the run's
-	// events are those after it. 0 if none was.
+	// events are those after it. It is 0 if no event was dropped.
 	Anchor uint64 `json:"anchor,omitempty"`
 	// GraphID, NodeID, NextNode and Size (the state's, in bytes) are those of the newest
 	// event.
@@ -55,11 +55,11 @@ type Run struct {
 	// CreatedAt and UpdatedAt are the times of the first and the newest event.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	// Pruned counts the events whose state was dropped, Notes what was noted of the run.
+	// Pruned counts the events whose state was dropped. Notes counts the run's notes.
 	Pruned uint64 `json:"pruned,omitempty"`
 	Notes  uint64 `json:"notes,omitempty"`
-	// Bytes is the size of all states as they were given, Stored what headers and states
-	// take as they are stored, both in bytes and without the pruned.
+	// Bytes is the size of all states as given. Stored is the size of headers and states
+	// as stored. Both are in bytes and without pruned states.
 	Bytes  int64 `json:"bytes"`
 	Stored int64 `json:"stored"`
 
@@ -73,7 +73,7 @@ type Run struct {
 	listed   listed
 }
 
-// line is what a record says of the line that it is on: see [driver.Record].
+// line holds a record's fields about its line: see [driver.Record].
 type line struct {
 	Recoverable uint64 `json:"recoverable,omitempty"`
 	Since       uint64 `json:"since,omitempty"`
@@ -92,30 +92,29 @@ func (r *Run) Position() Position { return Position{r.Last, r.Hash} }
 type row struct {
 	Version   int       `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
-	// Pruned counts the states that were dropped, PrunedBytes and Freed are what they
-	// took, as given and as stored: to be subtracted from the running totals of the
-	// newest record. So an append and a change of the row never contradict each other.
+	// Pruned counts the dropped states. PrunedBytes and Freed are their size, as given
+	// and as stored; they are subtracted from the running totals of the newest record.
+	// So an append and a change of the row never contradict each other.
 	Pruned      uint64 `json:"pruned,omitempty"`
 	PrunedBytes int64  `json:"pruned_bytes,omitempty"`
 	Freed       int64  `json:"freed,omitempty"`
 	// Rewrites counts the changes to stored states. A delta that was made before a
-	// rewrite may lean on a state that is no longer there. An import begins at a random
-	// number: what is remembered of the same run from before it was deleted must not be
-	// taken for this.
+	// rewrite may depend on a state that no longer exists. An import begins at a random
+	// number, so that cached data of an earlier life of the same run is not mistaken
+	// for this one's.
 	Rewrites uint64 `json:"rewrites,omitempty"`
-	// Staged is when an import that has not finished had come so far; zero for a run
-	// that is there.
+	// Staged is the time of an unfinished import's last progress; zero for a visible run.
 	Staged time.Time `json:"staged,omitzero"`
-	// Notes is how many notes there are, and the end of their hash chain; Marked is the
-	// number of the newest that labels or pins.
+	// Notes is the number of notes, and the end of their hash chain. Marked is the
+	// number of the newest note about labels or pins.
 	Notes  noted  `json:"notes,omitzero"`
 	Marked uint64 `json:"marked,omitempty"`
 	// Anchor is the last event that was dropped with its header, nil if none was.
 	Anchor *anchored `json:"anchor,omitempty"`
-	// Sealed is the last event that is in a segment: where the run is when its tail is
+	// Sealed is the last event in a segment: the run's newest event if its tail is
 	// empty.
 	Sealed *sealedLast `json:"sealed,omitempty"`
-	// Claim is who may go on with the run. Nothing sets it yet.
+	// Claim names the holder that may continue the run. Nothing sets it yet.
 	Claim *claim `json:"claim,omitempty"`
 }
 
@@ -125,14 +124,14 @@ type noted struct {
 	Hash  Digest `json:"hash"`
 }
 
-// claim is an epoch, which only grows, and a random word of the holder's.
+// claim is an epoch, which only grows, and a random word that the holder chose.
 type claim struct {
 	Epoch uint64 `json:"epoch"`
 	Word  string `json:"word"`
 }
 
-// anchored is what a head must know of the last event that was dropped: what the next one
-// follows on.
+// anchored is what a head keeps about the last dropped event, which the next event
+// follows.
 type anchored struct {
 	Seq    uint64 `json:"seq"`
 	Hash   Digest `json:"hash"`
@@ -225,7 +224,7 @@ func parseHead(h *driver.Head) (Run, error) {
 	return r, nil
 }
 
-// summary returns what a head says outside of its data.
+// summary returns the fields of a head outside its data.
 func summary(h *driver.Head) Run {
 	return Run{
 		ID: h.Run, Life: hex.EncodeToString(h.Life[:]), Class: Class(h.Class),
@@ -233,8 +232,8 @@ func summary(h *driver.Head) Run {
 	}
 }
 
-// checkHead tells a damaged head from one of another format. The checksum is the same in
-// every version, so one damaged byte does not make all of a run unreadable.
+// checkHead distinguishes a damaged head from one of another format. The checksum is the
+// same in every version, so one damaged byte does not make all of a run unreadable.
 func checkHead(h *driver.Head) error {
 	if sum := headSum(h); sum != h.Sum {
 		return &Error{Run: h.Run, Reason: "head does not match its checksum",
@@ -248,8 +247,8 @@ func checkHead(h *driver.Head) error {
 	return nil
 }
 
-// standAt puts the summary at its newest record. A damaged one takes its own event with
-// it and no other.
+// standAt sets the summary to its newest record. A damaged record loses its own event
+// and no other.
 func (r *Run) standAt(last *driver.Record) {
 	hdr, err := checkRecord(r.ID, r.Life, last)
 	if err != nil {

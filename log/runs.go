@@ -17,22 +17,22 @@ import (
 type RunsOptions struct {
 	// Prefix restricts to run ids that begin with it.
 	Prefix string
-	// Class, if not nil, restricts to runs of that class.
+	// Class, if not nil, selects runs of that class.
 	Class *Class
 	// ByID orders by ascending id, as bytes, instead of by the last event, newest first.
 	ByID bool
-	// After continues after the run whose [Run.Cursor] it is, in the same order and with
-	// the same Prefix and Class.
+	// After is the [Run.Cursor] of a run: the listing continues after that run. Use the
+	// same order, Prefix and Class.
 	After string
 	// Limit is the largest number of runs; 0 for no limit.
 	Limit int
 }
 
-// listed is where a run came in a listing.
+// listed is the place of a run in a listing.
 type listed struct {
 	place, recency uint64
-	// from and to bound the page that it was on: the last head before it, and its own
-	// last. Of a listing by id, or of all runs of a prefix, they are empty.
+	// from and to bound the run's page: the last head before the page, and its own last
+	// head. They are empty for a listing by id or of all runs of a prefix.
 	from, to placed
 }
 
@@ -64,7 +64,7 @@ type cursor struct {
 	from, to placed
 }
 
-// before reports whether a run was given before, in a listing newest first.
+// before reports whether a listing newest first already returned a run.
 func (c *cursor) before(h *driver.Head) bool {
 	return descending(h, &driver.Head{Recency: c.recency, Run: c.run}) <= 0
 }
@@ -101,15 +101,14 @@ func parseCursor(s string) (cursor, error) {
 	return c, nil
 }
 
-// Runs streams the summaries of runs. No state and no event is read, and what a page costs
-// does not depend on how many runs there are.
+// Runs streams the summaries of runs. It reads no states and no events, and the cost of a
+// page does not depend on the number of runs.
 //
-// Newest first is exact within a page of 64 to 512 runs, and from page to page up to a
-// second: a run that is written often is placed anew once a second. A run that gets an
-// event while it is listed newest first moves to the front: it is then in what was listed
-// already or is missed, never listed twice by one iteration that began before. A run whose
-// head is damaged comes with its error and its ID, and the iteration goes on; any other
-// error ends it.
+// Newest first is exact within a page of 64 to 512 runs, and accurate to a second between
+// pages: a run that is written often is placed anew once a second. A run that gets an
+// event during a listing newest first moves to the front. One iteration lists it at most
+// once and may miss it. A run whose head is damaged comes with its error and its ID, and
+// the iteration continues; any other error ends it.
 func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		after, err := parseCursor(opts.After)
@@ -137,10 +136,11 @@ func (l *Log) Runs(ctx context.Context, opts RunsOptions) iter.Seq2[Run, error] 
 	}
 }
 
-// fewRuns is how many runs of a prefix are sorted rather than looked for among all.
+// fewRuns is the number of runs of a prefix up to which they are sorted instead of being
+// searched for among all runs.
 const fewRuns = 4096
 
-// list calls give with heads in order until it returns false.
+// list calls give with heads in order until give returns false.
 func (l *Log) list(ctx context.Context, opts RunsOptions, after cursor, give func(*driver.Head, listed) bool) error {
 	if opts.ByID {
 		return l.byID(ctx, opts.Prefix, after.run, func(h *driver.Head) bool {
@@ -200,7 +200,7 @@ func descending(x, y *driver.Head) int {
 	return cmp.Or(cmp.Compare(y.Recency, x.Recency), strings.Compare(y.Run, x.Run))
 }
 
-// leastPage is the smallest page, so that a listing of a few runs is exact among more.
+// leastPage is the smallest page, so that even a short listing is exact among more runs.
 const leastPage = 64
 
 // byPlace goes through runs page by page, sorted within each.
@@ -226,7 +226,8 @@ func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give 
 		}
 		full := len(page) == req.Limit
 		at := listed{from: placed{req.After.Place, req.After.Run}, to: placeOf(&page[len(page)-1])}
-		// A cursor without a page is of runs of a prefix that were few then.
+		// A cursor without a page comes from a listing of a prefix that had few runs
+		// then.
 		if !givePage(page, at, func(h *driver.Head) bool { return after.run != "" && after.to.run == "" && after.before(h) }, give) || !full {
 			return nil
 		}
@@ -234,7 +235,7 @@ func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give 
 	}
 }
 
-// restOfPage gives what is left of the page that a cursor is on.
+// restOfPage gives the rest of the page that a cursor is on.
 func (l *Log) restOfPage(ctx context.Context, req driver.HeadsRequest, after cursor, give func(*driver.Head, listed) bool) (bool, error) {
 	var all []driver.Head
 	for req.After = after.from.head(); ; req.After = placeOf(&all[len(all)-1]).head() {
@@ -265,8 +266,8 @@ func (l *Log) page(ctx context.Context, req driver.HeadsRequest) ([]driver.Head,
 	return heads, nil
 }
 
-// givePage gives the heads of a page in order, but for those that were given before, and
-// reports whether more are wanted.
+// givePage gives the heads of a page in order, except those given before, and reports
+// whether more are wanted.
 func givePage(page []driver.Head, at listed, given func(*driver.Head) bool, give func(*driver.Head, listed) bool) bool {
 	slices.SortFunc(page, func(x, y driver.Head) int { return descending(&x, &y) })
 	for i := range page {

@@ -49,10 +49,10 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 	if r.run.Anchor = first.First - 1; r.run.Anchor > 0 {
 		if info, err := r.infoOf(ctx, first); err == nil {
 			r.run.anchorAt(anchored{Seq: r.run.Anchor, Hash: Digest(info.Prev), Bytes: info.Bytes, Stored: info.Stored})
-			r.run.row.Anchor = nil // which note says so is not known
+			r.run.row.Anchor = nil // the number of its note is unknown
 		}
 	}
-	for _, s := range []driver.Segment{last, first} { // one of them may be damaged as well
+	for _, s := range []driver.Segment{last, first} { // one of them may also be damaged
 		info, err := r.infoOf(ctx, s)
 		if err != nil {
 			continue

@@ -242,7 +242,7 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 		now.row.Freed -= int64(len(change.Rewrite[i].State)) // about: the delta was small
 	}
 	now.row.Freed += b.stats.Before - b.stats.After
-	if err := l.alongWith(ctx, &now, b, &change); err != nil { // reads the run as it still is
+	if err := l.alongWith(ctx, &now, b, &change); err != nil { // reads the run before the change
 		return err
 	}
 	if b.Last >= now.tail {
@@ -261,8 +261,9 @@ func (l *Log) enforce(ctx context.Context, run Run, b *block) error {
 	return nil
 }
 
-// alongWith adds what goes with a segment in which states were dropped, or before which
-// events were: the note that says so, the index of visits, and the marks of what is gone.
+// alongWith completes a change that drops states in a segment or events before it. It
+// adds the note that says so, and updates the index of visits and the marks of dropped
+// events.
 func (l *Log) alongWith(ctx context.Context, now *Run, b *block, c *driver.Change) error {
 	if len(b.dropped) == 0 && b.front == nil {
 		return nil

@@ -33,8 +33,8 @@ type block struct {
 	retire []driver.Segment // by ID and First
 	last   sealedLast
 	stats  SealStats
-	// What of it was dropped while it was made: the events, by whom, and of those whose
-	// states were there how many and their bytes.
+	// The events dropped while the block was made, and by what; and the number and
+	// bytes of the states that they still had.
 	dropped     []uint64
 	by          *dropper
 	pruned      uint64
@@ -42,7 +42,7 @@ type block struct {
 	front       *front // what goes with it from the run's beginning, or nil
 }
 
-// dropping says which states are dropped while a block is made, and the number of the note
+// dropping names the states to drop while a block is made, and the number of the note
 // that will say so.
 type dropping struct {
 	d    *dropper
@@ -50,7 +50,7 @@ type dropping struct {
 	note uint64
 }
 
-// names reports whether an event is among them. A nil one names none.
+// names reports whether an event is among them. A nil dropping names no event.
 func (d *dropping) names(seq uint64) bool {
 	if d == nil {
 		return false
@@ -59,8 +59,8 @@ func (d *dropping) names(seq uint64) bool {
 	return ok
 }
 
-// build makes a segment of consecutive events, with the states that drop names dropped. It
-// may end before plan.to, when it has grown large; not if it replaces segments.
+// build makes a segment of consecutive events, without the states that drop names. If the
+// segment has grown large, it may end before plan.to, unless it replaces segments.
 func (r *reader) build(ctx context.Context, plan sealPlan, drop *dropping) (*block, error) {
 	bases, err := r.bases(ctx, plan, drop)
 	if err != nil {
@@ -193,7 +193,7 @@ func (b *builder) add(ctx context.Context, rec *record) error {
 	return nil
 }
 
-// forget drops the state of an event, unless there is nothing to change.
+// forget drops the state of an event, if there is something to change.
 func (b *builder) forget(ctx context.Context, rec *record, ev *Event) error {
 	changes, err := b.r.changes(ctx, rec, b.by.kind)
 	if err != nil || !changes {

@@ -23,8 +23,8 @@ type sealed struct {
 	payloads *segment.Reader // nil when only the index was read
 	records  []record        // without their states
 	life     string
-	revision uint64 // of the run when it was last known to be in force
-	reads    int    // how many states had to be made of more than the one read before
+	revision uint64 // the run's revision when the segment was last known to be in force
+	reads    int    // number of states that needed more than the one read before
 	unfolded *unfolded
 }
 
@@ -113,8 +113,8 @@ func (r *reader) segment(ctx context.Context, seq uint64, indexOnly bool) (*seal
 	return s, nil
 }
 
-// otherSegment looks for another segment that holds an event: where the row of one is
-// damaged, two may seem to, and the sound one should not suffer from it.
+// otherSegment looks for another segment that holds an event. If a row is damaged, two
+// segments may seem to hold it, and the sound one must stay readable.
 func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, damage error) (*sealed, error) {
 	if !unreadable(damage) {
 		return nil, damage
@@ -127,7 +127,7 @@ func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, d
 		if seg.Last < seq {
 			continue
 		}
-		// Nearer to its beginning there is only the one that is sound.
+		// Nearer to the beginning there is only the sound one.
 		found, err := r.l.backend.Segment(ctx, driver.SegmentRequest{Run: r.run.ID, Seq: seg.First, IndexOnly: indexOnly})
 		if err != nil || found.ID != seg.ID {
 			continue
@@ -140,7 +140,7 @@ func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, d
 	return nil, damage
 }
 
-// close lets go of the segment that is open, for the next reader.
+// close releases the open segment for the next reader.
 func (r *reader) close() {
 	if r.open != nil {
 		r.l.opened.put(r.run.ID, r.open)
@@ -153,7 +153,7 @@ func (r *reader) segmentsFrom(ctx context.Context, seq uint64, limit int) ([]dri
 	return r.listSegments(ctx, driver.SegmentsRequest{From: seq, To: MaxSeq, Limit: limit})
 }
 
-// lastSegment returns the run's last segment, nil if it has none.
+// lastSegment returns the run's last segment, nil if it has no segment.
 func (r *reader) lastSegment(ctx context.Context) (*driver.Segment, error) {
 	segs, err := r.listSegments(ctx, driver.SegmentsRequest{From: 1, To: MaxSeq, Reverse: true, Limit: 1})
 	if err != nil || len(segs) == 0 {
@@ -184,8 +184,8 @@ func (r *reader) damagedSegment(s driver.Segment, err error) error {
 	return fmt.Errorf("%sread segment %d: %w", place(r.run.ID, s.First), s.ID, err)
 }
 
-// unseal opens a segment and checks that it is the one that belongs there: that its events
-// are those of this life of the run, and that the hash chain leads through them.
+// unseal opens a segment and checks that it belongs there: its events must be those of
+// this life of the run, and the hash chain must lead through them.
 func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	x, err := r.l.segments.ParseIndex(seg.Index)
 	if err != nil {
@@ -232,8 +232,9 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	return s, nil
 }
 
-// A sealed event's meta is varints: its flags, how many seqs back Recoverable and Tip are
-// and 0 for their own seq, Since, and the number of the note that says why its state went.
+// A sealed event's meta consists of varints: its flags; how many seqs back Recoverable
+// and Tip are, 0 for the event itself; Since; and the number of the note that says why
+// its state was dropped.
 func (r *record) meta() []byte {
 	b := make([]byte, 0, 16)
 	for _, n := range [...]uint64{uint64(r.Flags), r.Seq - r.Recoverable, r.Seq - r.Tip, r.Since, r.note} {
@@ -258,9 +259,9 @@ func (r *record) setMeta(meta []byte) error {
 	return nil
 }
 
-// sizeOf returns the size of the state that a stored header speaks of, without reading the
-// rest of it if it is written as marshal does. A string in it can't hold the quotes that the
-// search is for.
+// sizeOf returns the size of the state from a stored header. If the header is written as
+// marshal writes it, sizeOf does not read the rest. The search includes quotes, which no
+// string in the header can hold.
 func sizeOf(run string, seq uint64, header []byte) (int64, error) {
 	const key = `,"size":`
 	if i := bytes.LastIndex(header, []byte(key)); i >= 0 {
