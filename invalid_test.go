@@ -64,7 +64,7 @@ func TestSaveRefuses(t *testing.T) {
 			c.State = json.RawMessage(strings.Repeat("[", 1<<19) + strings.Repeat("]", 1<<19))
 		}, checkpoint.ErrInvalid, "exceeded max depth"},
 		"a megabyte of {": {func(c *checkpoint.Checkpoint) { c.State = json.RawMessage(strings.Repeat(`{"a":`, 1<<20/5)) }, checkpoint.ErrInvalid, "exceeded max depth"},
-		"over the limit":  {func(c *checkpoint.Checkpoint) { c.State = json.RawMessage(filler(60_001)) }, checkpoint.ErrTooLarge, "state of 60001 bytes is over the limit of 60000; raise the limit, or keep large things elsewhere"},
+		"over the limit":  {func(c *checkpoint.Checkpoint) { c.State = json.RawMessage(filler(60_001)) }, checkpoint.ErrTooLarge, "state of 60001 bytes is over the limit of 60000; raise the limit, or store large data elsewhere"},
 	}
 	onEveryStorage(t, func(t *testing.T, st storage, _ func(...any)) {
 		ctx := context.Background()
