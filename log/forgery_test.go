@@ -76,18 +76,24 @@ func TestForgery(t *testing.T) {
 	})
 	t.Run("pruned", func(t *testing.T) {
 		t.Parallel()
-		l := s.damaged(t, func(r *driver.Record) bool {
-			if r.Seq == seq {
-				r.Encoding, r.Base, r.Links, r.State = driver.Pruned, 0, 0, nil
-				r.Sum = log.RecordSum(s.life, r)
-			}
-			return true
-		})
-		_, err := l.At(t.Context(), specimenRun, seq)
-		require.ErrorIs(t, err, log.ErrPruned)
-		_, err = l.At(t.Context(), specimenRun, seq+1)
-		require.ErrorIs(t, err, log.ErrCorrupt)
-		require.NoError(t, s.verify(t.Context(), l, seq, false))
+		for _, note := range []uint64{0, 1, 2} { // 1 is of other events
+			l := s.damaged(t, func(r *driver.Record) bool {
+				if r.Seq == seq {
+					r.Encoding, r.Base, r.Links, r.State = driver.Pruned, note, 0, nil
+					r.Sum = log.RecordSum(s.life, r)
+				}
+				return true
+			})
+			_, err := l.At(t.Context(), specimenRun, seq)
+			require.ErrorIs(t, err, log.ErrPruned)
+			require.NotContains(t, err.Error(), "test", "that is what note 1 says of others")
+			_, err = l.At(t.Context(), specimenRun, seq+1)
+			require.ErrorIs(t, err, log.ErrCorrupt)
+			require.NoError(t, s.verify(t.Context(), l, seq, false))
+			rep, err := l.Verify(t.Context(), specimenRun)
+			require.NoError(t, err)
+			require.ErrorContains(t, rep.Problems[0], fmt.Sprintf("note %d does not say that it was", note))
+		}
 	})
 }
 

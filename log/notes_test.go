@@ -353,6 +353,14 @@ func (s *noted) check(t *rapid.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, have)
 
+	entries, err := s.b.Entries(ctx, driver.EntriesRequest{Run: "run", EntryRange: driver.EntryRange{From: []byte("m"), To: []byte("n")}, Limit: 1000})
+	require.NoError(t, err)
+	marked := len(want.Events)
+	if want.Run.Pinned || want.Run.Labels != nil || want.Run.Unlabelled != nil {
+		marked++
+	}
+	require.Len(t, entries, marked, "no mark is left of what is gone")
+
 	dropped := s.dropped()
 	require.EqualValues(t, len(dropped), run.Pruned)
 	for ev, err := range l.History(ctx, "run", log.HistoryOptions{}) {

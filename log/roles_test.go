@@ -325,6 +325,21 @@ func withFailure(f log.FailureInfo) log.Append {
 	return a
 }
 
+// TestImportOfAStateOfNoKind: what no engine writes is not taken in.
+func TestImportOfAStateOfNoKind(t *testing.T) {
+	t.Parallel()
+	l := open(t, newTapped(t), log.Options{})
+	a := ofRole(log.Branch, "a")
+	a.State = []byte("{}")
+	_, err := l.AppendOfLater(t.Context(), a, log.Branch)
+	require.NoError(t, err)
+	b := newTapped(t)
+	_, err = unpack(t.Context(), open(t, b, log.Options{}), pack(t, l, "run"), nil)
+	require.ErrorIs(t, err, log.ErrCorrupt)
+	require.ErrorContains(t, err, "of kind \"none\"")
+	nothing(t, b, "run")
+}
+
 // TestCutFailure: what is cut fits a header together with all else that an event can have,
 // whatever characters it is of, and is read back as it was.
 func TestCutFailure(t *testing.T) {

@@ -193,3 +193,73 @@ func TestVisitsBehindAnAnchor(t *testing.T) {
 		require.Greater(t, ev.Seq, uint64(102))
 	}
 }
+
+// TestVerifyCountsVisits: an event that was given a wrong number, because the index was
+// damaged then, is found although all hashes are right.
+func TestVerifyCountsVisits(t *testing.T) {
+	t.Parallel()
+	for _, space := range []byte("va") {
+		b := newTapped(t)
+		l := another(t, b)
+		for i := range 130 {
+			add(t, l, tiny("run", fmt.Sprint("node-", i/64)))
+		}
+		if space == 'a' {
+			_, err := l.TruncateFront(t.Context(), "run", 130, "test")
+			require.NoError(t, err)
+		}
+		requireIntact(t, l, "run")
+		b.onEntry = func(_ string, e *driver.Entry) bool { return e.Key[0] != space }
+		require.EqualValues(t, 1, add(t, open(t, b, log.Options{}), tiny("run", "node-0")).Visit)
+		rep, err := l.Verify(t.Context(), "run")
+		require.NoError(t, err)
+		require.EqualValues(t, 131, rep.BrokenAt)
+		require.ErrorContains(t, rep.Problems[0], `visit of node "node-0" (want 65, have 1)`)
+	}
+}
+
+// TestIndexMeetsAFullBlock: an append that fills a block while states of the block are
+// being dropped, or events before it, is in the index as the run is then.
+func TestIndexMeetsAFullBlock(t *testing.T) {
+	t.Parallel()
+	for name, drop := range map[string]func(l *log.Log) error{
+		"prune": func(l *log.Log) error {
+			_, err := l.Prune(context.Background(), "run", []uint64{60, 62}, "test")
+			return err
+		},
+		"redact": func(l *log.Log) error {
+			_, err := l.Redact(context.Background(), "run", []uint64{60, 62}, "test")
+			return err
+		},
+		"truncate": func(l *log.Log) error { _, err := l.TruncateFront(context.Background(), "run", 61, "test"); return err },
+		"seal": func(l *log.Log) error {
+			_, err := l.Seal(context.Background(), "run", log.SealOptions{Whole: true})
+			return err
+		},
+		"label": func(l *log.Log) error { return l.Label(context.Background(), "run", 63, "a", "b") },
+	} {
+		for _, sealed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " sealed ", sealed), func(t *testing.T) {
+				t.Parallel()
+				b := newTapped(t)
+				l, other := open(t, erasable{b}, log.Options{}), another(t, b)
+				for i := range 63 {
+					add(t, l, event("run", fmt.Sprint("node-", i)))
+				}
+				if sealed {
+					_, err := l.Seal(t.Context(), "run", log.SealOptions{Whole: true})
+					require.NoError(t, err)
+				}
+				b.meanwhile(func() { add(t, other, event("run", "fills")) })
+				require.NoError(t, drop(l))
+				requireIntact(t, l, "run")
+				requireIndex(t, b, l, "run")
+				for _, l := range []*log.Log{l, other} {
+					add(t, l, event("run", "node-62"))
+				}
+				requireIntact(t, l, "run")
+				requireIndex(t, b, l, "run")
+			})
+		}
+	}
+}
