@@ -286,3 +286,32 @@ func TestDamagedRunTakesNoAppends(t *testing.T) {
 	requireNoRun(t, l, specimenRun)
 	require.EqualValues(t, 1, add(t, l, event(specimenRun, "anew")).Seq)
 }
+
+// TestDamagedNewestOfABlock: where the newest event is damaged, also one that ends a block of
+// the index, nobody is told that there is nothing on the line.
+func TestDamagedNewestOfABlock(t *testing.T) {
+	t.Parallel()
+	for _, n := range []uint64{63, 64, 65} {
+		b := newTapped(t)
+		l := another(t, b)
+		for range n {
+			add(t, l, event("run", "a"))
+		}
+		b.onRecord = func(_ string, r *driver.Record) bool {
+			if r.Seq == n {
+				r.Sum++
+			}
+			return true
+		}
+		l = open(t, b, log.Options{})
+		_, err := l.Newest(t.Context(), "run")
+		require.ErrorIs(t, err, log.ErrCorrupt)
+		_, err = l.Nodes(t.Context(), "run", log.Position{})
+		require.ErrorIs(t, err, log.ErrCorrupt)
+		_, err = l.NodeAt(t.Context(), "run", "a", log.Position{})
+		require.ErrorIs(t, err, log.ErrCorrupt)
+		ev, err := l.At(t.Context(), "run", n-1)
+		require.NoError(t, err)
+		require.Equal(t, n-1, ev.Seq)
+	}
+}

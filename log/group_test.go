@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -375,6 +376,56 @@ func TestDoneBeforeItsTurn(t *testing.T) {
 			requireNoRun(t, l, "gone")
 		})
 	}
+}
+
+// turning is a context that ends just after it was asked whether it did.
+type turning struct {
+	context.Context
+	armed bool
+	end   func()
+}
+
+func (c *turning) Err() error {
+	err := c.Context.Err()
+	if c.armed {
+		c.armed = false
+		c.end()
+	}
+	return err
+}
+
+// TestPutBackAndCancelled: an append that is put back into the queue, because another that
+// shared its commit left, and whose own context ends at that moment, is not forgotten.
+func TestPutBackAndCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which finds who waits for good
+		first, leave := context.WithCancel(t.Context())
+		inner, cancel := context.WithCancel(t.Context())
+		second := &turning{Context: inner, end: func() {
+			cancel()
+			time.Sleep(1) // so that its caller has heard
+		}}
+		var l *busy
+		l = newBusy(t, t.Context(), func(ctx context.Context, _ []driver.Change, _ applyFunc) ([]driver.Result, error) {
+			l.b.onApply = nil
+			leave()
+			<-ctx.Done()
+			second.armed = true
+			return nil, &driver.NotAppliedError{Err: ctx.Err()}
+		})
+		one, two := start(first, l.Log, event("one", "a")), start(second, l.Log, event("two", "a"))
+		l.release()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.False(t, second.armed)
+		for _, c := range []*call{one, two} {
+			require.True(t, c.done)
+			require.ErrorIs(t, c.err, context.Canceled)
+		}
+		add(t, l.Log, event("three", "a"))
+		requireNoRun(t, l.Log, "one")
+		requireNoRun(t, l.Log, "two")
+	})
 }
 
 // TestCancelledLeader: an append of which the context is done is not even begun.

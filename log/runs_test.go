@@ -146,6 +146,24 @@ func TestRunsOrder(t *testing.T) {
 	})
 }
 
+// TestRunsOfABusySecond: also runs that are all written many times a second come in exact
+// order where they are few, page by page.
+func TestRunsOfABusySecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFleet(t)
+		r := rand.New(rand.NewPCG(3, 4))
+		for range 100 {
+			for range 50 {
+				s.write(t, fmt.Sprintf("run-%02d", r.IntN(60)), false)
+				time.Sleep(5 * time.Millisecond)
+			}
+			want := s.ordered(log.RunsOptions{})
+			require.Equal(t, want, s.pages(t, log.RunsOptions{}, func() int { return 1 + r.IntN(9) }, func() {}))
+		}
+	})
+}
+
 // TestRunsWhileTheyAreWritten: a listing that goes on by cursors from the middle of pages,
 // while runs are written, gives no run twice, misses none that was left alone, and has an
 // order that is exact up to a second.
