@@ -129,9 +129,10 @@ func (l *Log) tip(ctx context.Context, run Run, rec *driver.Record) (*Event, err
 }
 
 // newestOnLine goes back along the line to an event that still has its state. pruned
-// says why the newest has no state.
+// says why the newest has no state. Where it is not among the last few hundred, it is the
+// newest of those that the index has of each node.
 func (l *Log) newestOnLine(ctx context.Context, run Run, pruned error) (*Event, error) {
-	for ev, err := range l.history(ctx, run, HistoryOptions{To: run.Tip, Lineage: true, HeadersOnly: true}) {
+	for ev, err := range l.history(ctx, run, HistoryOptions{To: run.Tip, Lineage: true, HeadersOnly: true, Limit: pageHeaders}) {
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +143,20 @@ func (l *Log) newestOnLine(ctx context.Context, run Run, pruned error) (*Event, 
 			return ev, err // else it was pruned just now
 		}
 	}
-	return nil, pruned
+	return settle(ctx, l, run.ID, func(run Run) (*Event, error) {
+		nodes, err := l.nodes(ctx, run, Position{})
+		if err != nil {
+			return nil, err
+		}
+		if len(nodes) == 0 {
+			return nil, pruned
+		}
+		ev, err := l.at(ctx, run, nodes[len(nodes)-1].Seq)
+		if errors.Is(err, ErrPruned) {
+			return nil, errPrunedMeanwhile
+		}
+		return ev, err
+	})
 }
 
 // At returns one event by its seq, whatever its role.

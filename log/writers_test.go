@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,6 +89,67 @@ func TestBlindWritersInterleave(t *testing.T) {
 	}
 	require.EqualValues(t, 2*writers*each, n)
 	require.Len(t, seen, 2*writers)
+}
+
+// TestRandomBatches: appends of all kinds that share a commit are what they would be one
+// after the other.
+func TestRandomBatches(t *testing.T) {
+	t.Parallel()
+	for seed := range tries(40, 1000) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(uint64(seed), 11))
+			b := newTapped(t)
+			logs := []*log.Log{open(t, b, log.Options{}), open(t, b, log.Options{PlainMax: -1})}
+			var events []twig
+			tip := uint64(0)
+			for range 1 + r.IntN(4) {
+				var batch []log.Append
+				var want []twig
+				last := uint64(len(events))
+				for range 1 + r.IntN(150) {
+					e := twig{node: fmt.Sprint("node-", r.IntN(1+r.IntN(100))), parent: tip, visit: 1}
+					a := tiny("run", e.node)
+					switch n := last + uint64(len(want)); {
+					case n > 0 && r.IntN(8) == 0:
+						e.parent = 1 + r.Uint64N(n)
+						a.From.Seq = e.parent
+					case n > 0 && r.IntN(8) == 0:
+						e.parent = n
+						a.Expect = &log.Position{Seq: n}
+					case r.IntN(20) == 0:
+						e.parent, a.Root = 0, true
+					}
+					if r.IntN(5) == 0 {
+						e.role = roles[r.IntN(len(roles))]
+						a.Header.Role = e.role
+					} else {
+						tip = last + uint64(len(want)) + 1
+					}
+					batch, want = append(batch, a), append(want, e)
+				}
+				made, errs := together(t, logs[r.IntN(2)], b, batch)
+				for i, e := range want {
+					require.NoError(t, errs[i])
+					for _, o := range events {
+						if o.node == e.node && o.role == e.role {
+							e.visit++
+						}
+					}
+					events = append(events, e)
+					require.Equal(t, []uint64{uint64(len(events)), e.parent, uint64(e.visit)}, []uint64{made[i].Seq, made[i].Parent, made[i].Visit})
+				}
+				run, err := logs[0].Run(t.Context(), "run")
+				require.NoError(t, err)
+				require.Equal(t, tip, run.Tip)
+				requireIntact(t, logs[0], "run")
+				requireIndex(t, b, logs[0], "run")
+				if r.IntN(3) == 0 {
+					_, err := logs[r.IntN(2)].Seal(t.Context(), "run", log.SealOptions{Whole: true})
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
 }
 
 // TestReadsChangeNoWrite: whatever a Log has read, an append that says nothing continues
