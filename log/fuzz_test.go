@@ -67,3 +67,65 @@ func lifeOf(h Header) string {
 	}
 	return ""
 }
+
+// FuzzVisitEntry reads an entry of the index of visits from any bytes. What is accepted is
+// written the same again, but for varints that are longer than they need be.
+func FuzzVisitEntry(f *testing.F) {
+	e := visitEntry{key: keyOf(Recoverable, "a"), first: 9, seqFirst: 65, last: 12, newest: 127}
+	for _, newest := range []uint64{127, 0} {
+		e.newest = newest
+		stored := e.entry()
+		f.Add(stored.Key, stored.Value)
+	}
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		e, err := parseVisitEntry("run", driver.Entry{Key: key, Value: value})
+		if err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			return
+		}
+		again, err := parseVisitEntry("run", e.entry())
+		require.NoError(t, err)
+		require.Equal(t, e, again)
+		require.Less(t, e.last-e.first, uint64(visitBlock))
+	})
+}
+
+// FuzzMeta reads a sealed event's meta from any bytes.
+func FuzzMeta(f *testing.F) {
+	r := record{Record: driver.Record{Seq: 300, Recoverable: 100, Tip: 299, Since: 7, Flags: driver.Passed}, note: 3}
+	f.Add(uint32(300), r.meta())
+	f.Add(uint32(1), []byte{0, 0, 0, 1, 0})
+	f.Fuzz(func(t *testing.T, seq uint32, meta []byte) {
+		r := record{Record: driver.Record{Seq: uint64(seq)}}
+		if err := r.setMeta(meta); err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			return
+		}
+		again := record{Record: driver.Record{Seq: uint64(seq)}}
+		require.NoError(t, again.setMeta(r.meta()))
+		require.Equal(t, r, again)
+		require.LessOrEqual(t, max(r.Recoverable, r.Tip, r.Since), r.Seq)
+	})
+}
+
+// FuzzCursor reads where a listing goes on from any text.
+func FuzzCursor(f *testing.F) {
+	run := Run{ID: "run", listed: listed{place: 7, recency: 9, from: placed{5, "a"}, to: placed{3, "b"}}}
+	f.Add(run.Cursor())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseCursor(text)
+		if err != nil {
+			require.ErrorIs(t, err, ErrInvalid)
+			return
+		}
+		if text == "" {
+			require.Zero(t, c)
+			return
+		}
+		run := Run{ID: c.run, listed: listed{recency: c.recency, from: c.from, to: c.to}}
+		again, err := parseCursor(run.Cursor())
+		require.NoError(t, err)
+		require.Equal(t, c, again)
+	})
+}
