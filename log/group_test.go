@@ -403,7 +403,7 @@ func TestPutBackAndCancelled(t *testing.T) {
 		inner, cancel := context.WithCancel(t.Context())
 		second := &turning{Context: inner, end: func() {
 			cancel()
-			time.Sleep(1) // so that its caller has heard
+			time.Sleep(time.Nanosecond) // so that its caller has heard
 		}}
 		var l *busy
 		l = newBusy(t, t.Context(), func(ctx context.Context, _ []driver.Change, _ applyFunc) ([]driver.Result, error) {
