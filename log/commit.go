@@ -12,15 +12,15 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// pending is an append on its way. Its caller owns it until it is queued, the writer from
-// then until done is closed, then its caller again.
+// pending is an append in progress. Its caller owns it until it is queued, then the
+// writer until done is closed, then the caller again.
 type pending struct {
 	Append
 	encoded
 	ctx      context.Context
 	copied   []byte // the state, for the next to be compared with
 	untimed  bool   // the caller gave no CreatedAt
-	repeated bool   // the event was there already
+	repeated bool   // an earlier try appended the event
 	done     chan struct{}
 	made     *snapshot // of the event as it was appended, or was there already
 	err      error
@@ -47,9 +47,9 @@ func (l *Log) enqueue(p *pending) {
 	l.mu.Unlock()
 }
 
-// await waits until p is finished. Whoever finds the writer's slot free takes all that is
-// queued and commits it for everybody, so that appends which arrive while a commit is
-// under way share the next, and nobody waits on a timer.
+// await waits until p is finished. A caller that finds the writer's slot free takes the
+// whole queue and commits it for everybody. So appends that arrive during a commit share
+// the next one, and nobody waits on a timer.
 func (l *Log) await(ctx context.Context, p *pending) {
 	for !p.finished() {
 		select {
@@ -64,7 +64,7 @@ func (l *Log) await(ctx context.Context, p *pending) {
 				p.finish(fmt.Errorf("%swaiting for its turn, nothing was written: %w", place(p.Header.RunID, 0), ctx.Err()))
 				return
 			}
-			// The writer has it, and lets go unless the commit has begun.
+			// The writer has it, and releases it unless the commit has begun.
 			select {
 			case <-p.done:
 			case l.writer <- struct{}{}: // it may have put it back
@@ -92,7 +92,7 @@ func (l *Log) withdraw(p *pending) bool {
 	return true
 }
 
-// requeue puts appends back before all that are queued.
+// requeue puts appends back at the front of the queue.
 func (l *Log) requeue(batches []*batch) {
 	var all []*pending
 	for _, b := range batches {
@@ -108,11 +108,11 @@ type batch struct {
 	run     Run // as it is after the change
 	block   openBlock
 	cached  bool // run is as it is remembered
-	fresh   bool // what is remembered won't do
+	fresh   bool // the cached run is not enough
 	tries   int
 	pending []*pending
-	// later are appends that can only be judged when what goes before them in the same
-	// batch is decided.
+	// later holds appends that depend on the outcome of earlier ones in the same
+	// batch.
 	later  []*pending
 	change driver.Change
 	class  uint8
@@ -124,9 +124,8 @@ type batch struct {
 // commitQueued commits all that is queued. The caller holds the writer's slot.
 func (l *Log) commitQueued() {
 	if l.lastShared {
-		// Those whom the last commit has answered are about to append again: let them
-		// come along, as long as some do. A lone writer is spared the 15 µs that this
-		// takes.
+		// The callers that the last commit answered are about to append again: wait for
+		// them as long as more arrive. A lone writer skips this and saves 15 µs.
 		for before := -1; l.queued() > before; {
 			before = l.queued()
 			runtime.Gosched()
@@ -144,16 +143,16 @@ func (l *Log) commitQueued() {
 	for len(batches) > 0 {
 		var left bool
 		if batches, left = l.commit(batches); left {
-			// Somebody could not wait any longer, perhaps the one whose goroutine this
-			// is: another takes over.
+			// A caller's context ended, perhaps that of this goroutine: another caller
+			// takes over.
 			l.requeue(batches)
 			break
 		}
 	}
-	l.single = singleCommit{} // the events are their callers'
+	l.single = singleCommit{} // the callers own the events
 }
 
-// takeQueue takes what is queued, up to what the backend takes at once.
+// takeQueue takes the queued appends, up to the backend's limit for one call.
 func (l *Log) takeQueue() []*pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,8 +202,8 @@ func (l *Log) byRun(queue []*pending) []*batch {
 	return batches
 }
 
-// commit makes one try and returns the batches that are to be tried again. left says that
-// the commit was called off for a caller whose ctx is done, before it began.
+// commit makes one try and returns the batches to try again. left says that the commit
+// was cancelled before it began, because a caller's ctx was done.
 func (l *Log) commit(batches []*batch) (again []*batch, left bool) {
 	batches = slices.DeleteFunc(batches, func(b *batch) bool {
 		l.prepare(b)
@@ -253,8 +252,8 @@ func notApplied(err error) bool {
 	return errors.As(err, &e)
 }
 
-// patience returns a context that is done as soon as that of one of the callers is, and
-// what releases it.
+// patience returns a context that is done as soon as one caller's context is done, and
+// a function that releases it.
 func patience(batches []*batch) (context.Context, func()) {
 	if len(batches) == 1 && len(batches[0].pending) == 1 {
 		return batches[0].pending[0].ctx, func() {}
@@ -325,7 +324,7 @@ func (l *Log) succeed(b *batch) {
 	}
 }
 
-// prepare makes the change that appends what is pending, answering those that can't be
+// prepare makes the change for the pending appends, and answers those that can't be
 // appended.
 func (l *Log) prepare(b *batch) {
 	id := b.pending[0].Header.RunID
@@ -388,7 +387,7 @@ func (r *Run) at(p Position) bool {
 	return p.Seq == r.Last && (p.Hash.IsZero() || p.Hash == r.Hash)
 }
 
-// position finds out where the run is, from memory if that may do.
+// position finds the run's newest position, from memory if possible.
 func (l *Log) position(b *batch, id string) error {
 	lr, ok := l.live.get(id)
 	b.cached = ok && !lr.stale && !b.fresh && b.tries == 0 && lr.run.lastErr == nil && !b.expectsOther(&lr.run)
@@ -410,8 +409,8 @@ func (l *Log) position(b *batch, id string) error {
 	return err
 }
 
-// expectsOther reports whether an append only makes sense if the run has moved on since
-// it was last looked at.
+// expectsOther reports whether an append can succeed only if the run has changed since
+// it was last read.
 func (b *batch) expectsOther(run *Run) bool {
 	return slices.ContainsFunc(b.pending, func(p *pending) bool {
 		return p.Begin || p.From.Seq > run.Last || p.Expect != nil && !run.at(*p.Expect)
@@ -419,7 +418,7 @@ func (b *batch) expectsOther(run *Run) bool {
 }
 
 // place gives an event its seq, parent and hash and adds its record to the change. It
-// returns done for a repeated append that is already there.
+// returns done for a repeated append that is already stored.
 func (l *Log) place(b *batch, p *pending) (done bool, err error) {
 	run := &b.run
 	if p.Begin && run.Last > 0 {
@@ -475,7 +474,7 @@ func (r *Run) movedOn(p Position) error {
 	return e
 }
 
-// otherLife says that there is another event at a position, or with a zero hash none.
+// otherLife says that there is another event at a position, or no event if hash is zero.
 func otherLife(run string, p Position, have Digest) error {
 	e := &Error{Run: run, Seq: p.Seq, Reason: "the position is of another life of the run: the run was deleted since, or restored to an earlier state, and written anew; load it again and decide again",
 		Want: p.Hash.String(), Have: have.String(), Err: ErrConflict}
@@ -491,7 +490,7 @@ type parent struct {
 	line line
 }
 
-// continued decides what the event continues from.
+// continued decides which event the new one continues from.
 func (l *Log) continued(b *batch, p *pending) (parent, error) {
 	run, from := &b.run, p.From
 	switch {
@@ -535,7 +534,7 @@ func (l *Log) continued(b *batch, p *pending) (parent, error) {
 	return heldTo(run.ID, from, &rec.Record)
 }
 
-// heldTo returns a record as a parent if it is the event at a position.
+// heldTo returns a record as a parent if it matches a position.
 func heldTo(run string, p Position, rec *driver.Record) (parent, error) {
 	if !p.Hash.IsZero() && p.Hash != rec.Hash {
 		return parent{}, otherLife(run, p, rec.Hash)
@@ -543,8 +542,8 @@ func heldTo(run string, p Position, rec *driver.Record) (parent, error) {
 	return parent{rec.Seq, lineOf(rec)}, nil
 }
 
-// record makes the event that follows the last of run, and its header, in buf if that has
-// room, which must be empty.
+// record makes the event that follows the last of run, and its header. It uses buf, which
+// must be empty, if that has room.
 func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) error {
 	h := &p.Header
 	h.Seq, h.Parent, h.Life = run.Last+1, from.seq, ""
@@ -560,8 +559,8 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) 
 	}
 	*rec = driver.Record{Seq: h.Seq, Encoding: p.encoding, Base: p.base, Links: uint32(p.links(h.Seq)), StateHash: h.SHA256, Header: header, State: p.bytes}
 	standOn(rec, run, from, h.Role)
-	// The order of runs by age must not depend on clocks alone: of one run it goes
-	// forward whatever they do.
+	// The order of runs by age must not depend on clocks alone: within one run, recency
+	// grows whatever the clocks do.
 	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))
 	rec.Bytes = run.Bytes + run.row.PrunedBytes + h.Size
 	rec.Stored = run.Stored + run.row.Freed + int64(len(rec.Header)+len(rec.State))
@@ -570,7 +569,7 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) 
 	return nil
 }
 
-// standOn says on which line the event that follows the last of run is.
+// standOn sets the line of the event that follows the last of run.
 func standOn(rec *driver.Record, run *Run, from parent, role Role) {
 	rec.Recoverable, rec.Since, rec.Tip = from.line.Recoverable, from.line.Since, run.Tip
 	if role != Recoverable {
@@ -583,7 +582,7 @@ func standOn(rec *driver.Record, run *Run, from parent, role Role) {
 	rec.Recoverable, rec.Tip = rec.Seq, rec.Seq
 }
 
-// tooLargeHeader names what takes the most of a header.
+// tooLargeHeader names the largest part of a header.
 func tooLargeHeader(h *Header, size int) error {
 	advice, most := "use shorter or fewer labels", 0
 	for k, v := range h.Metadata.Labels {
@@ -595,8 +594,8 @@ func tooLargeHeader(h *Header, size int) error {
 	return &Error{Run: h.RunID, Reason: fmt.Sprintf("header of %d bytes is over the limit of %d; %s", size, MaxHeader, advice), Err: ErrTooLarge}
 }
 
-// repeated looks whether the event that p would make is there already, because an earlier
-// try succeeded and its answer was lost.
+// repeated checks whether the event that p would make is already stored, because an
+// earlier try succeeded and its answer was lost.
 func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 	seq := p.Expect.Seq + 1
 	if seq > b.run.Last {

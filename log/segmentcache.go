@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// openBytes bounds what the segments take that are kept open, in bytes, at most what
-// Options.CacheBytes allows.
+// openBytes bounds the memory of open segments, in bytes. Options.CacheBytes is a further
+// bound.
 const openBytes = 32 << 20
 
-// openSegments keeps the segments that were read last, opened and checked. One that is in
-// use is taken out, since reading from it changes it: who comes meanwhile opens it again.
+// openSegments keeps the segments read last, opened and checked. Reading changes a
+// segment, so a segment in use is taken out: another reader opens it again meanwhile.
 type openSegments struct {
 	mu    sync.Mutex
 	most  int64
@@ -24,13 +24,13 @@ type keptSegment struct {
 	*sealed
 }
 
-// maxOpen bounds the segments that are looked through.
+// maxOpen bounds the number of segments to search.
 const maxOpen = 64
 
 func newOpenSegments(most int64) *openSegments { return &openSegments{most: most, order: list.New()} }
 
-// take takes the segment of one life of a run that holds an event, if it is there, out.
-// Whether it is still in force is for the caller to find out.
+// take removes and returns the segment of one life of a run that holds an event, if it
+// is cached. The caller must check whether it is still in force.
 func (c *openSegments) take(run, life string, seq uint64) *sealed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +43,7 @@ func (c *openSegments) take(run, life string, seq uint64) *sealed {
 	return nil
 }
 
-// put keeps a segment that nobody uses any more.
+// put keeps a segment that nobody uses now.
 func (c *openSegments) put(run string, s *sealed) {
 	k := &keptSegment{run: run, bytes: s.memory(), sealed: s}
 	c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *openSegments) remove(el *list.Element) {
 	c.bytes -= el.Value.(*keptSegment).bytes
 }
 
-// memory is about what an open segment takes, in bytes.
+// memory is the approximate size of an open segment, in bytes.
 func (s *sealed) memory() int64 {
 	n := s.Size + blockMemory
 	for i := range s.records {
@@ -78,6 +78,6 @@ func (s *sealed) memory() int64 {
 	return n
 }
 
-// blockMemory is what a segment's reader keeps of blocks that it has decompressed, at
-// most, in bytes.
+// blockMemory is the most that a segment's reader keeps of decompressed blocks, in
+// bytes.
 const blockMemory = 8 << 20

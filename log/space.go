@@ -6,9 +6,9 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// Purge erases a slice of what is dead, which nobody sees any more: records that
-// were sealed, and what deleted runs and replaced segments took. It reports whether
-// more is left. Appends wait for the slice at most.
+// Purge erases a slice of the dead data, which is already invisible: sealed records,
+// deleted runs and replaced segments. It reports whether more is left. Appends wait for
+// one slice at most.
 func (l *Log) Purge(ctx context.Context) (more bool, err error) {
 	if err := l.acquire(ctx); err != nil {
 		return false, err
@@ -18,9 +18,8 @@ func (l *Log) Purge(ctx context.Context) (more bool, err error) {
 	return res.More, err
 }
 
-// Reclaim gives disk space that is free for use again back to the file system, and
-// returns by how many bytes the storage became smaller; see [driver.Reclaimer]. Where
-// there is nothing to give back, as in memory, it does nothing.
+// Reclaim returns free disk space to the file system, and returns by how many bytes the
+// storage shrank; see [driver.Reclaimer]. In memory it does nothing.
 func (l *Log) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	if err := l.writable(ctx); err != nil {
 		return 0, err
@@ -31,7 +30,7 @@ func (l *Log) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int
 	return 0, nil
 }
 
-// Check looks whether the storage itself is whole; see [driver.Checker].
+// Check checks the structure of the storage; see [driver.Checker].
 func (l *Log) Check(ctx context.Context) error {
 	if err := l.readable(ctx); err != nil {
 		return err
@@ -42,8 +41,8 @@ func (l *Log) Check(ctx context.Context) error {
 	return nil
 }
 
-// Space returns what the storage takes on disk and how much of it is free for use
-// again, in bytes; zeros where it takes none.
+// Space returns the storage's size on disk and how much of it is free for reuse, in
+// bytes. Both are zero for a storage in memory.
 func (l *Log) Space(ctx context.Context) (size, free int64, err error) {
 	if err := l.readable(ctx); err != nil {
 		return 0, 0, err

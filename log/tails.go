@@ -8,19 +8,19 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// Tail is what of a run is not sealed: the events that have a record of their own.
+// Tail is the unsealed part of a run: the events that have their own records.
 type Tail struct {
 	Run    string
 	Events uint64
 	Bytes  int64     // of headers and states, as they are stored
 	At     time.Time // when the last event came
-	// Placed is by when the tails are ordered: less than a second before At.
+	// Placed orders the tails. It is less than a second before At.
 	Placed time.Time
 }
 
 // Tails streams the tails that have events, by Placed, newest first. A run whose head is
-// damaged comes with its error, and the iteration goes on; any other error ends it. Bounds
-// are those of [Log.Runs].
+// damaged comes with its error, and the iteration continues; any other error ends it.
+// Bounds are those of [Log.Runs].
 func (l *Log) Tails(ctx context.Context) iter.Seq2[Tail, error] {
 	return func(yield func(Tail, error) bool) {
 		for h, err := range l.heads(ctx, driver.HeadsRequest{Newest: true, Limit: pageHeaders}) {

@@ -28,8 +28,8 @@ type Anchor struct {
 	Bytes int64 `json:"bytes"`
 	// Began is when the run's first event was created.
 	Began time.Time `json:"began"`
-	// Visits counts the dropped events that recovery could take, by node; Others those
-	// with a role, by role, a space and the node.
+	// Visits counts the dropped events that recovery could take, by node. Others
+	// counts the dropped events with a role, by role, a space and the node.
 	Visits map[string]int `json:"visits,omitempty"`
 	Others map[string]int `json:"others,omitempty"`
 	// Reason and At say why and when it was done.
@@ -115,7 +115,7 @@ func (l *Log) anchor(ctx context.Context, run Run) (Anchor, error) {
 	return r.anchor(ctx)
 }
 
-// anchor reads the note of the run's anchor, and holds it to the head.
+// anchor reads the note of the run's anchor, and checks it against the head.
 func (r *reader) anchor(ctx context.Context) (Anchor, error) {
 	run := &r.run
 	if run.Anchor == 0 {
@@ -168,7 +168,7 @@ type front struct {
 	// states' size; and what they took as they were stored.
 	pruned        uint64
 	bytes, stored int64
-	visits        map[visitKey]uint64 // the number of the last visit of each node that goes now
+	visits        map[visitKey]uint64 // the number of the last visit dropped now, by node
 }
 
 // cut takes the front off the run's summary, and returns the note that says so.
@@ -187,8 +187,8 @@ func (r *Run) cut(writer string, f *front) (driver.Entry, error) {
 	return e, err
 }
 
-// dropFront adds what goes with the events up to a front: their marks, and their visits in
-// the index, of which the numbers are kept.
+// dropFront completes the drop of the events up to a front: it removes their marks, and
+// their visits from the index, but keeps the numbers of visits.
 func (r *reader) dropFront(ctx context.Context, f *front, c *driver.Change) error {
 	c.Remove = append(c.Remove, driver.EntryRange{From: markKey(1), To: markKey(f.Seq + 1)})
 	from, to := blockOf(f.Seq + 1)
@@ -297,7 +297,7 @@ func (f *front) count(h *Header) {
 	f.Others[string(h.Role)+" "+h.NodeID] = int(h.Visit)
 }
 
-// keys returns what the index has of the visits that an anchor counts.
+// keys returns the index entries of the visits that an anchor counts.
 func (a *Anchor) keys() map[visitKey]uint64 {
 	all := map[visitKey]uint64{}
 	for node, n := range a.Visits {
@@ -310,8 +310,8 @@ func (a *Anchor) keys() map[visitKey]uint64 {
 	return all
 }
 
-// anchor begins a verification at the run's anchor, which has to be the one that a note
-// speaks of, with nothing left before it.
+// anchor begins a verification at the run's anchor. A note must describe that anchor,
+// and nothing may be left before it.
 func (v *verifier) anchor(ctx context.Context, run *Run) error {
 	at := run.row.Anchor
 	if run.Anchor == 0 {

@@ -17,7 +17,7 @@ const (
 	// MaxSeq is the largest seq of a run.
 	MaxSeq = driver.MaxSeq
 	// MaxFailureText and MaxFailureStack are the longest text and stack of a failure,
-	// as JSON writes them: [CutFailure] cuts to them. So a header has room for both.
+	// as JSON: [CutFailure] cuts to these lengths. A header has room for both.
 	MaxFailureText  = 8 << 10
 	MaxFailureStack = 32 << 10
 	// maxMerges is how many branches an event can join.
@@ -55,7 +55,7 @@ func checkHeader(h *Header) error {
 	return checkFields(h)
 }
 
-// checkFields is checkHeader also for an event of a role that this flowlog does not know.
+// checkFields is checkHeader that also allows unknown roles.
 func checkFields(h *Header) error {
 	if err := checkID("node id", h.NodeID); err != nil {
 		return err
@@ -101,7 +101,7 @@ func checkFields(h *Header) error {
 	return nil
 }
 
-// checkRole returns what is wrong with a header's role and what goes with it.
+// checkRole checks a header's role and the fields that depend on it.
 func checkRole(h *Header) error {
 	if err := checkOptionalID("role", string(h.Role)); err != nil {
 		return err
@@ -151,7 +151,7 @@ func cut(s string, most int) string {
 	return s
 }
 
-// quotedLen is how many bytes a text takes as JSON without its quotes.
+// quotedLen is the length of a text as JSON, in bytes, without its quotes.
 func quotedLen(s string) int {
 	n := 0
 	for _, r := range s {

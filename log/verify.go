@@ -91,7 +91,7 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 		if err != nil || rep.Intact() {
 			return rep, err
 		}
-		// States that were pruned meanwhile, and what was noted, look like damage: look again.
+		// States that were pruned meanwhile, and new notes, look like damage: look again.
 		now, err := l.run(ctx, id)
 		if err != nil {
 			return nil, err

@@ -8,13 +8,13 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// What can be derived from events and notes is stored a second time where it is found fast:
-// lines in records, visits in the index, marks folded. Verify derives it again.
+// Some data that follows from events and notes is stored a second time, to be found fast:
+// lines in records, visits in the index, folded marks. Verify derives it again.
 
-// verifyNotes follows the notes' hash chain and compares what they come to with the marks.
+// verifyNotes follows the notes' hash chain and compares the folded notes with the marks.
 func (v *verifier) verifyNotes(ctx context.Context, run Run) error {
 	if run.headErr != nil {
-		return nil // how many there are is not known
+		return nil // their number is unknown
 	}
 	var marks Marks
 	for _, n := range v.l.notes(ctx, run) {
@@ -72,11 +72,11 @@ type lineVerifier struct {
 	unknown bool // not all events before were read
 }
 
-// check compares what a record says with what its header and the events before it come to.
+// check compares a record with the line derived from its header and the events before it.
 func (v *lineVerifier) check(run string, rec *record, h *Header, gap bool) error {
 	if v.first == 0 {
 		v.first = rec.Seq
-		v.unknown = rec.Seq > 1 // of events that are gone nothing is known
+		v.unknown = rec.Seq > 1 // dropped events are unknown
 	}
 	for uint64(len(v.lines)) < rec.Seq-v.first {
 		v.lines = append(v.lines, [2]uint32{})
@@ -113,7 +113,7 @@ type indexVerifier struct {
 	unknown bool
 }
 
-// begin takes what an anchor says of the visits that were dropped.
+// begin takes the dropped visits from an anchor.
 func (v *indexVerifier) begin(a *Anchor) {
 	v.counts, v.entries = a.keys(), map[string]string{}
 	for key, n := range v.counts {
@@ -145,7 +145,7 @@ func (v *indexVerifier) check(run string, rec *record, h *Header, gap bool) erro
 	return nil
 }
 
-// compare compares the index with what the events come to.
+// compare compares the index with the one derived from the events.
 func (v *indexVerifier) compare(ctx context.Context, r *reader, rep *Report) error {
 	if v.unknown || !rep.Intact() {
 		return nil

@@ -12,10 +12,9 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// The visits of a run's nodes are found by an index of the run's entries, so that neither
-// the nth visit of a node nor its newest is looked for event by event. It is sparse: each
-// time that a block of 64 events is full, the append that fills it puts an entry for each
-// node in the block:
+// An index in the run's entries finds the visits of its nodes, so that no search for the
+// nth or the newest visit of a node reads event by event. The index is sparse: the append
+// that fills a block of 64 events writes an entry for each node in the block:
 //
 //	key    space ‖ node, 8 bytes ‖ number of the first visit in the block, 4 bytes
 //	value  varints: the seq of that visit; how many more visits follow in the block; and
@@ -23,19 +22,20 @@ import (
 //	       recovery can take
 //
 // where node is the beginning of the SHA-256 of the event's role, a NUL and the node's
-// id. The space is 'v' if recovery can take one of them, else 'd', so that a newest visit
-// is found behind any number of failures and dropped states. Behind the last full block
-// the events themselves are read, 63 at most. Numbers in keys are big-endian.
+// id. The space is 'v' if recovery can take one of the visits, else 'd', so that the
+// newest recoverable visit is found after any number of failures and dropped states.
+// After the last full block the events themselves are read, 63 at most. Numbers in keys
+// are big-endian.
 const (
 	visitBlock   = 64
 	spaceTaken   = 'v'
 	spaceDropped = 'd'
-	// spaceAnchor has, for each node, how many visits were dropped with their headers, as a
-	// varint.
+	// spaceAnchor has, for each node, the number of visits dropped with their headers, as
+	// a varint.
 	spaceAnchor = 'a'
 )
 
-// visitKey stands for the visits of a node in a role.
+// visitKey identifies the visits of a node in a role.
 type visitKey [8]byte
 
 func keyOf(role Role, node string) visitKey {
@@ -57,7 +57,7 @@ func visitOf(h *Header, r *record) visit {
 	return visit{key: keyOf(h.Role, h.NodeID), seq: r.Seq, n: h.Visit, taken: r.taken()}
 }
 
-// visitEntry is what an entry says of a node's visits in one block.
+// visitEntry describes a node's visits in one block.
 type visitEntry struct {
 	key             visitKey
 	first, seqFirst uint64 // number and seq of the first visit
@@ -118,7 +118,7 @@ func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
 	return e, nil
 }
 
-// indexVisits returns what the index says of the visits in one block, ascending.
+// indexVisits returns the index entries for the ascending visits in one block.
 func indexVisits(visits []visit) []visitEntry {
 	var all []visitEntry
 	for _, v := range visits {
@@ -140,8 +140,8 @@ func blockOf(seq uint64) (from, to uint64) {
 	return from, from + visitBlock - 1
 }
 
-// openBlock is the visits behind the last full block of a run: what the next append
-// needs. Its slices are shared by copies, of which only the newest is added to.
+// openBlock holds the visits after the last full block of a run, which the next append
+// needs. Copies share its slices; only the newest copy is added to.
 type openBlock struct {
 	visits []visit
 	before map[visitKey]uint64 // visits before the block, of the keys that were asked for
@@ -154,7 +154,7 @@ func (r *reader) openBlock(ctx context.Context) (openBlock, error) {
 	return openBlock{visits: visits}, err
 }
 
-// visits reads the events of a range that are there.
+// visits reads the existing events of a range.
 func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 	from = max(from, r.run.first())
 	if from > to {
@@ -191,9 +191,9 @@ type seenVisits struct {
 	visits             []visit
 }
 
-// glimpse is visitOf for a checkpoint's header that is written as marshal does, without
-// parsing all of it: up to its node nothing is nested, nor behind its visit. A string in it
-// can't hold the quotes that are searched for.
+// glimpse is visitOf for a checkpoint's header written as marshal writes it, without
+// parsing all of it: nothing is nested before its node or after its visit. The search
+// includes quotes, which no string in the header can hold.
 func glimpse(r *record) (visit, bool) {
 	const node, number = `"node":"`, `,"visit":`
 	from := bytes.Index(r.Header, []byte(node)) + len(node)
@@ -210,7 +210,7 @@ func glimpse(r *record) (visit, bool) {
 	return visit{key: keyOf(Recoverable, string(name[:end])), seq: r.Seq, n: n, taken: r.taken()}, err == nil
 }
 
-// visitNumber returns the visit that an event to be appended makes.
+// visitNumber returns the visit of an event to append.
 func (l *Log) visitNumber(b *batch, h *Header) (visit, error) {
 	v := visit{key: keyOf(h.Role, h.NodeID), taken: h.Role == Recoverable}
 	for _, other := range slices.Backward(b.block.visits) {
@@ -231,8 +231,7 @@ func (l *Log) visitNumber(b *batch, h *Header) (visit, error) {
 	return v, nil
 }
 
-// maxKnownVisits bounds the nodes of which a live run remembers how many visits there
-// were.
+// maxKnownVisits bounds the nodes whose number of visits a live run remembers.
 const maxKnownVisits = 256
 
 func (b *openBlock) know(key visitKey, n uint64) {
@@ -373,8 +372,8 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 	return 0, nil
 }
 
-// reindex returns what changes in the index when states of events are dropped: seqs are
-// theirs, ascending.
+// reindex returns the changes of the index when the states of events are dropped. seqs
+// names the events, ascending.
 func (r *reader) reindex(ctx context.Context, seqs []uint64) (remove []driver.EntryRange, put []driver.Entry, err error) {
 	openFrom, _ := blockOf(r.run.Last + 1)
 	for len(seqs) > 0 && seqs[0] < openFrom {

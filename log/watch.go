@@ -19,10 +19,11 @@ type WatchOptions struct {
 	// begins: 1 for all of them, 0 for those only that are appended later. Of a run
 	// that begins later all are wanted.
 	From uint64
-	// Seen overrides From for the runs in it, by id: what comes after that position is
-	// wanted, as when an earlier Watch is continued; of a run that has another event there,
-	// or none, and so was begun anew, all are. A position without a hash is a bare seq. Seen
-	// is not changed, and must not be while the iteration begins.
+	// Seen overrides From for the runs in it, by id: Watch yields the events after that
+	// position, to continue an earlier Watch. If the run has no event or another one
+	// there, it was begun anew, and Watch yields all its events. A position without a
+	// hash is a bare seq. Watch does not change Seen; the caller must not change it while
+	// the iteration begins.
 	Seen map[string]Position
 	// HeadersOnly leaves the states unread.
 	HeadersOnly bool
@@ -50,11 +51,11 @@ const (
 // one that is deleted and begun anew is followed from its new event 1 on, and that it
 // was deleted is not told.
 //
-// Cost: a look at [driver.Versioner], if the backend has one, each WatchOptions.Every,
-// and when anything was written a look at the run, or at those that had events last.
-// Of all runs some 200 bytes each are remembered, and they are listed when the
-// iteration begins, and again after 5 seconds or more in which anything was
-// written. There is no goroutine, and nothing is held while the caller works.
+// Cost: each WatchOptions.Every, a call of [driver.Versioner], if the backend has it.
+// If anything was written, a look at the run, or at the runs that had the newest
+// events. Of all runs some 200 bytes each are remembered, and they are listed when the
+// iteration begins, and again after 5 seconds or more in which anything was written.
+// There is no goroutine, and nothing is held while the caller works.
 //
 // Errors: those of [Log.History] end it, but for a run that was deleted; if all runs
 // are followed, a damaged one comes with its error, is left out from then on, and the
@@ -79,7 +80,7 @@ type watcher struct {
 	yield func(*Event, error) bool
 
 	known  map[string]followed // by run
-	begun  bool                // known is what there was in the beginning
+	begun  bool                // known has the runs of the beginning
 	swept  time.Time           // when all runs were looked at
 	newest uint64              // the recency of the newest run of the last look
 	slow   time.Duration       // how long that took
@@ -191,7 +192,7 @@ func (w *watcher) recent() error {
 			news, quiet = append(news, run), 0
 			continue
 		}
-		// Runs are in order but for the lag of their places.
+		// Runs are in order except for the lag of their places.
 		if quiet++; quiet >= quietRuns && run.listed.place+driver.Lag < before {
 			break
 		}
@@ -242,7 +243,7 @@ func (w *watcher) there(run Run, p Position) (bool, error) {
 	defer r.close()
 	rec, err := r.record(w.ctx, p.Seq, true)
 	if errors.Is(err, ErrDropped) {
-		return true, nil // what came after it is there, or was dropped with it
+		return true, nil // the events after it exist, or were dropped with it
 	}
 	if err != nil {
 		return false, err

@@ -38,7 +38,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Info struct {
 	Run  string // the run's id, not empty
 	Life string // the run's incarnation id
-	// Suite is a number of the caller's: what hashes and digests are made with.
+	// Suite is a number that the caller assigns to its hashes and digests.
 	Suite uint8
 	// First and Last are the seqs of the first and the last event; First is at
 	// least 1.
@@ -61,11 +61,11 @@ type Entry struct {
 	// be read, 0 for none. It may be smaller or larger than Seq.
 	Base   uint64
 	Header []byte
-	// Digest is the SHA-256 of what the payload stands for. The package stores it and
-	// doesn't check it.
+	// Digest is the SHA-256 of the payload's meaning, such as a state. The package
+	// stores it and doesn't check it.
 	Digest [32]byte
-	// Meta is the caller's, at most MaxMeta bytes. It takes next to no space where it is
-	// nearly the same as that of the entry before.
+	// Meta belongs to the caller. It has at most MaxMeta bytes, and takes almost no
+	// space if it is nearly the same as that of the entry before.
 	Meta []byte
 	// Len is the payload's length in bytes. A Writer takes it from the payload.
 	Len int64
