@@ -114,7 +114,7 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 	for {
 		w := &worker{log: l, holder: rand.Text(), rest: rest}
 		var err error
-		work := func() { w.pace = pacer(ctx) } // what waits does not count as work
+		work := func() { w.pace = pacer(ctx) } // waiting does not count as work
 		select {
 		case <-ctx.Done():
 			return

@@ -12,7 +12,7 @@ import (
 type Event struct {
 	Seq, Parent uint64
 	NodeID      string
-	Role        log.Role // one with a role is not a checkpoint, and counts for none
+	Role        log.Role // an event with a role does not count as a checkpoint
 	Stateless   bool     // it never had a state, so it has none to lose
 	CreatedAt   time.Time
 	Labels      map[string]string // that were saved with it

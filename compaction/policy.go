@@ -26,8 +26,8 @@ const (
 //
 // What any policy keeps is kept. A run that none with Keep in its name is for keeps all
 // states. Whatever the policies are, the newest checkpoint of each branch that has its
-// state keeps it, and so do pinned events and all those of a pinned run. Failures and other
-// events with a role are no checkpoints: they take no place of one.
+// state keeps it, and so do pinned events and all those of a pinned run. Failures and
+// other events with a role do not count as checkpoints.
 type Policy struct {
 	Rule Rule `json:"rule"`
 	// N is a number of events.

@@ -18,9 +18,9 @@
 // envelope are kept as they are.
 //
 // Every pass of a loop is an event of its own, in [checkpoint.EventStore.History], as
-// "node#n" and in [Store.At]. List keeps flowgraph's own contract, a row for each node: its
-// newest checkpoint on the line that the run is on. So a resume costs the number of nodes
-// and not of passes.
+// "node#n" and in [Store.At]. List keeps flowgraph's own contract, a row for each node:
+// its newest checkpoint on the run's current line. So a resume costs the number of nodes,
+// not of passes.
 //
 // # Going back
 //
@@ -46,16 +46,16 @@
 // follows a lost one continues from what that would have continued from.
 //
 // Where this Store has not been at such a place, it is the newest event with a lower
-// sequence on the line that the run is on, and in a view the view's end. A Store remembers
-// its place in the 10,000 runs that it used last.
+// sequence on the run's current line, and in a view the view's end. A Store remembers its
+// place in the 10,000 runs that it used last.
 //
-// A run that is deleted while an engine is in the middle of it stays deleted, also if it is
-// deleted through the same Store: the engine's next save is refused with
-// checkpoint.ErrNotFound, or with checkpoint.ErrConflict if the run was begun anew meanwhile.
-// A new beginning, sequence 1, is not, and bytes in no envelope go to the run as it is.
+// If a run is deleted while an engine works on it, even through the same Store, it stays
+// deleted: the engine's next save fails with checkpoint.ErrNotFound, or with
+// checkpoint.ErrConflict if the run was begun anew meanwhile. A new beginning, sequence
+// 1, is allowed, and bytes without an envelope go to the run as it is.
 //
-// Events with a role, such as a failure, are never taken: List, Load and what a save
-// continues from pass over them, and so does a resume.
+// Events with a role, such as a failure, are never taken: List, Load and Resume skip
+// them, and no save continues from them.
 //
 // Do not run the same run id twice at the same time through one Store; use one
 // Store each. A node may load what it likes through the Store that it runs on, but

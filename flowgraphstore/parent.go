@@ -21,26 +21,26 @@ type place struct {
 // position is where a Store is in a run.
 type position struct {
 	run string
-	// saved is the last event that was saved, view the event that a view was made for, as
-	// it was first seen; zero for none.
+	// saved is the last saved event. view is the event that a view was made for, as first
+	// seen. Each is zero if there is no such event.
 	saved, view checkpoint.Position
-	// at is where the engine is: at what it saved last. If that failed and was not fatal,
-	// the place is the one that the lost event was to continue from, with the lost event's
-	// sequence and node.
+	// at is the engine's place: the event that it saved last. If that save failed and was
+	// not fatal, at is the place that the lost event was to continue from, with the lost
+	// event's sequence and node.
 	at place
 	// loads are the events loaded since then, the newest last, one of each sequence.
 	loads []place
 }
 
-// positions are where a Store is in the runs that it used last.
+// positions holds a Store's place in the runs that it used last.
 type positions struct {
 	runs   map[string]*list.Element // of *position
-	recent *list.List               // the one that moved last first
+	recent *list.List               // most recently moved first
 }
 
 func newPositions() positions { return positions{map[string]*list.Element{}, list.New()} }
 
-// get returns the position in a run, nil if there is none.
+// get returns the position in a run, or nil.
 func (ps *positions) get(runID string) *position {
 	if el, ok := ps.runs[runID]; ok {
 		return el.Value.(*position)
@@ -48,8 +48,8 @@ func (ps *positions) get(runID string) *position {
 	return nil
 }
 
-// moving is get for a position that is to change. It makes one if there is none, and
-// forgets the oldest of too many.
+// moving is get for a position that will change. It makes a missing one, and forgets the
+// oldest of too many.
 func (ps *positions) moving(runID string) *position {
 	if el, ok := ps.runs[runID]; ok {
 		ps.recent.MoveToFront(el)
@@ -64,8 +64,8 @@ func (ps *positions) moving(runID string) *position {
 	return p
 }
 
-// The bounds of what a Store remembers: runs, and loads of each. The run that was used
-// longest ago is forgotten first, and found again by its sequences.
+// The bounds of what a Store remembers: runs, and loads of each. The Store forgets the
+// least recently used run first, and finds it again by its sequences.
 const (
 	maxPositions = 10_000
 	maxLoads     = 128
@@ -87,9 +87,9 @@ func (p *position) load(at place) {
 	p.loads = append(p.loads, at)
 }
 
-// end returns the event that a view of a run ends with: the last that was saved through it,
-// or the one it was made for; zero on a plain Store. Which event of which life of the run a
-// view was made for is settled when it is first used.
+// end returns the event that a view of a run ends with: the last event saved through it,
+// or the one it was made for; zero on a plain Store. The first use of a view fixes its
+// event and the life of its run.
 func (s *Store) end(ctx context.Context, runID string) (checkpoint.Position, error) {
 	if !s.view {
 		return checkpoint.Position{}, nil
@@ -99,7 +99,7 @@ func (s *Store) end(ctx context.Context, runID string) (checkpoint.Position, err
 	}
 	c, err := s.events.LoadSeq(ctx, runID, s.at)
 	if err != nil {
-		return checkpoint.Position{}, err // also if its state was pruned: it says when and why
+		return checkpoint.Position{}, err // even if its state was pruned: the error says when and why
 	}
 	if c.Role != "" {
 		return checkpoint.Position{}, s.notRecoverable(ctx, c)
@@ -123,7 +123,8 @@ func (s *Store) remembered(runID string) checkpoint.Position {
 	}
 }
 
-// notRecoverable says why an event can't be continued from, and which can.
+// notRecoverable says why no run can continue from an event, and names one that allows
+// it.
 func (s *Store) notRecoverable(ctx context.Context, c *checkpoint.Checkpoint) error {
 	instead := "no checkpoint comes before it"
 	before, err := s.events.Nodes(ctx, c.RunID, c.Position())
@@ -136,8 +137,8 @@ func (s *Store) notRecoverable(ctx context.Context, c *checkpoint.Checkpoint) er
 	return &checkpoint.Error{Run: c.RunID, Seq: c.Seq, Reason: fmt.Sprintf("event of role %q, from which nothing can be resumed; %s", c.Role, instead), Err: checkpoint.ErrInvalid}
 }
 
-// parent returns what a checkpoint continues from: see the package doc. A zero position is
-// the newest event unless root is set.
+// parent returns the event that a checkpoint continues from: see the package doc. A zero
+// position is the newest event unless root is set.
 func (s *Store) parent(ctx context.Context, c *checkpoint.Checkpoint, sequence int) (from checkpoint.Position, root bool, err error) {
 	if sequence == 1 {
 		return from, true, nil
@@ -157,8 +158,8 @@ func (s *Store) parent(ctx context.Context, c *checkpoint.Checkpoint, sequence i
 }
 
 // before returns the place that a checkpoint continues from, if the Store has been there.
-// An engine counts every checkpoint that it tries to save, so it is one with the sequence
-// before.
+// An engine counts every checkpoint that it tries to save, so the place has the preceding
+// sequence.
 func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,9 +171,9 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	if isAt && p.at.node == c.PrevNodeID {
 		return p.at, true
 	}
-	// The node before is not the one that was saved last. So this is the first checkpoint
-	// after a resume, and there was a load. Or nothing was saved for the node before, as
-	// for a fork; then it is an ordinary one after all.
+	// The node before is not the one saved last. So this is the first checkpoint after a
+	// resume, which loaded one. Or nothing was saved for the node before, as for a fork;
+	// then it is an ordinary checkpoint after all.
 	for _, at := range p.loads {
 		if at.sequence == sequence-1 {
 			return at, true
@@ -181,9 +182,9 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 	return p.at, isAt
 }
 
-// newestBelow returns the newest event with a lower sequence on the line that the run is
-// on, zero if there is none. One that came in no envelope has none, and is passed over if
-// there is one that did.
+// newestBelow returns the newest event with a lower sequence on the run's current line,
+// or zero. An event without an envelope has no sequence, and is skipped if there is one
+// with an envelope.
 func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (checkpoint.Position, error) {
 	newest, err := s.events.Nodes(ctx, runID, checkpoint.Position{})
 	if errors.Is(err, checkpoint.ErrNotFound) || err == nil && len(newest) == 0 {

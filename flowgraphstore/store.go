@@ -28,8 +28,8 @@ type Events interface {
 // Store implements flowgraph's checkpoint.Store. It is safe for concurrent use.
 //
 // Its errors satisfy flowgraph's sentinels (ErrNotFound, ErrStoreClosed) as well as those of
-// package checkpoint. Durability is that of the store below: when Save returns nil, the
-// event is durable.
+// package checkpoint. Durability is that of the underlying store: when Save returns nil,
+// the event is durable.
 type Store struct {
 	events  Events
 	graphID string
@@ -57,18 +57,18 @@ func New(events Events, opts ...Option) *Store {
 	return s
 }
 
-// At returns a view in which the event seq is the newest of its run, and the line of events
-// that leads to it all there is. What is saved through the view continues from that event
-// and moves the view along; the events after it stay where they are, on a branch of their
-// own. The view is for one run. Closing it closes the store.
+// At returns a view in which the event seq is the newest of its run, and only the line
+// that leads to it exists. A save through the view continues from that event and advances
+// the view. The events after it remain, on their own branch. The view is for one run.
+// Closing it closes the store.
 //
-// The view is of the run as it is when the view is first used. If the run is deleted and
-// begun anew later, the view is refused with checkpoint.ErrConflict, also for saving and
+// The first use of the view fixes the life of the run. If the run is deleted and begun
+// anew later, every call fails with checkpoint.ErrConflict, including saving and
 // deleting.
 //
-// A seq that the run doesn't have, or whose state was pruned, is not found, and an event
-// with a role, such as a failure, is checkpoint.ErrInvalid. A run that is started from its
-// first node, rather than resumed, makes a new beginning also in a view.
+// A missing seq, or one whose state was pruned, is not found. An event with a role, such
+// as a failure, gives checkpoint.ErrInvalid. Starting a run from its first node, instead
+// of resuming it, makes a new beginning, even in a view.
 func (s *Store) At(seq uint64) *Store {
 	v := New(s.events, WithGraphID(s.graphID))
 	v.view, v.at = true, seq
@@ -107,8 +107,9 @@ func (s *Store) save(runID, nodeID string, data []byte, when time.Time) error {
 	return err
 }
 
-// append appends an event and returns its position, or if that fails that of the one that
-// it would have continued from; placed is false if that could not be found out.
+// append appends an event and returns its position. If that fails, it returns the
+// position of the event that it would have continued from; placed is false if that is
+// unknown.
 func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoint.AppendOption) (at checkpoint.Position, placed bool, err error) {
 	ctx := context.Background()
 	from, root, err := s.parent(ctx, c, sequence)
@@ -125,8 +126,8 @@ func (s *Store) append(c *checkpoint.Checkpoint, sequence int, opts ...checkpoin
 	return saved.Position, true, nil
 }
 
-// Load implements flowgraph's Store: the node's newest checkpoint on the line that the run
-// is on, or of "review#2" the second of node review.
+// Load implements flowgraph's Store: it returns the node's newest checkpoint on the run's
+// current line, or for "review#2" the second of node review.
 func (s *Store) Load(runID, nodeID string) ([]byte, error) {
 	ctx := context.Background()
 	end, err := s.end(ctx, runID)
@@ -141,12 +142,12 @@ func (s *Store) Load(runID, nodeID string) ([]byte, error) {
 	return join(c), nil
 }
 
-// List implements flowgraph's Store: a row for each node, its newest checkpoint on the line
-// that the run is on whose state is there, ordered by Sequence, which is flowlog's seq. So
-// the last row is what a resume takes, and [Store.Load] of its node returns it. All passes
-// of a loop are in [checkpoint.EventStore.History].
+// List implements flowgraph's Store: a row for each node: its newest checkpoint on the
+// run's current line that still has its state, ordered by Sequence, which is flowlog's
+// seq. So a resume takes the last row, and [Store.Load] of its node returns the same
+// checkpoint. All passes of a loop are in [checkpoint.EventStore.History].
 //
-// It costs the number of nodes, whatever the run's length.
+// Its cost is the number of nodes, whatever the run's length.
 func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 	ctx := context.Background()
 	end, err := s.end(ctx, runID)
@@ -170,9 +171,8 @@ func (s *Store) List(runID string) ([]fgcheckpoint.Info, error) {
 	return infos, nil
 }
 
-// Delete implements flowgraph's Store: the states of all events of the node, on whatever
-// line, are dropped, and Load and List pass over them; their headers remain in the history,
-// as pruned.
+// Delete implements flowgraph's Store: it drops the states of all events of the node on
+// all lines, and Load and List skip them; their headers remain in the history, as pruned.
 func (s *Store) Delete(runID, nodeID string) error {
 	ctx := context.Background()
 	if err := s.outlived(ctx, runID); err != nil {
@@ -198,8 +198,8 @@ func (s *Store) Delete(runID, nodeID string) error {
 	return translate(err)
 }
 
-// DeleteRun implements flowgraph's Store: the run is erased. An engine that is in the middle
-// of it can't save to it any more, also through this Store.
+// DeleteRun implements flowgraph's Store: it erases the run. An engine that works on the
+// run can't save to it any more, even through this Store.
 func (s *Store) DeleteRun(runID string) error {
 	ctx := context.Background()
 	if err := s.outlived(ctx, runID); err != nil {
@@ -208,8 +208,7 @@ func (s *Store) DeleteRun(runID string) error {
 	return translate(s.events.Delete(ctx, runID))
 }
 
-// outlived returns checkpoint.ErrConflict for a view of a life of the run before the one
-// that it has now.
+// outlived returns checkpoint.ErrConflict for a view of an earlier life of the run.
 func (s *Store) outlived(ctx context.Context, runID string) error {
 	if !s.view {
 		return nil
