@@ -55,7 +55,7 @@ func conflict(r *run) driver.Result {
 	return res
 }
 
-// fits reports whether a run is where a change expects it; nil is one that isn't there.
+// fits reports whether a run is as a change expects; nil is a missing run.
 func fits(r *run, c *driver.Change) bool {
 	var revision, last uint64
 	if r != nil {
@@ -67,7 +67,7 @@ func fits(r *run, c *driver.Change) bool {
 	if c.Drop || len(c.Append) == 0 {
 		return true
 	}
-	if c.Head != nil { // the segments that it adds count, too
+	if c.Head != nil { // the segments that it adds also count
 		last = max(last, max(c.Head.Tail, 1)-1)
 	}
 	return c.Append[0].Seq == last+1
@@ -100,7 +100,7 @@ func (b *Backend) write(r *run, c *driver.Change) {
 	}
 }
 
-// move lists a run where it belongs after a change, if it isn't there.
+// move moves a run to its right place in the listing after a change, if needed.
 func (b *Backend) move(r *run, c *driver.Change) {
 	at, class := r.row.Place, r.row.Class
 	if c.Class != nil {

@@ -38,7 +38,7 @@ func (b *Backend) place(r *run) {
 	b.classes.Set(place{class: r.row.Class, at: r.row.Place, id: r.row.Run, run: r})
 }
 
-// displace undoes place, if it was done. It wants the lock held, and the row as it was.
+// displace undoes place, if it was done. It wants the lock held, and the unchanged row.
 func (b *Backend) displace(r *run) {
 	b.places.Delete(place{at: r.row.Place, id: r.row.Run})
 	b.classes.Delete(place{class: r.row.Class, at: r.row.Place, id: r.row.Run})
@@ -73,7 +73,7 @@ func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) ([]driver.
 	var heads []driver.Head
 	b.runs.Ascend(max(req.Prefix, req.After.Run), func(id string, r *run) bool {
 		if !strings.HasPrefix(id, req.Prefix) {
-			return false // the run is behind all that have the prefix
+			return false // the run is after all runs with the prefix
 		}
 		if id != req.After.Run {
 			heads = append(heads, r.head())

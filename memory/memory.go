@@ -1,6 +1,6 @@
 // Package memory is the driver that keeps runs in memory: for tests, and for runs that
-// need not survive the process. It keeps everything that it is given, bounded by nothing
-// but memory, and answers like the drivers that write to disk.
+// need not survive the process. It keeps all data, bounded only by memory, and answers
+// like the drivers that write to disk.
 package memory
 
 import (
@@ -19,16 +19,16 @@ var (
 )
 
 // Backend implements [driver.Backend], [driver.Eraser] and [driver.Versioner] in memory.
-// Durable means here: until Close.
+// Here durable means: until Close.
 type Backend struct {
 	mu       sync.RWMutex            // guards all below
 	runs     btree.Map[string, *run] // by id
 	places   *places                 // all runs, newest last
 	classes  *places                 // the same, by class first
 	slots    slots                   // of the storage itself
-	revision uint64                  // the last given, of all runs
-	segment  uint64                  // the last segment id given
-	slot     uint64                  // the last slot version given, of all slots
+	revision uint64                  // the last assigned, over all runs
+	segment  uint64                  // the last assigned segment id
+	slot     uint64                  // the last assigned slot version, over all slots
 	version  int64                   // counts the calls of Apply
 	closed   bool
 }
@@ -60,7 +60,7 @@ func (b *Backend) Version(ctx context.Context) (int64, error) {
 	return b.version, nil
 }
 
-// Purge implements [driver.Backend]. What is dead was freed at once.
+// Purge implements [driver.Backend]. Dead data was freed at once.
 func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.PurgeResult, error) {
 	if err := b.enter(ctx); err != nil {
 		return driver.PurgeResult{}, err
@@ -69,14 +69,14 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 	return driver.PurgeResult{}, nil
 }
 
-// Erase implements [driver.Eraser]. There are no files, and what was in memory is the
-// garbage collector's: nobody waits.
+// Erase implements [driver.Eraser]. There are no files, and the garbage collector frees
+// the memory: nobody waits.
 func (b *Backend) Erase(ctx context.Context) error {
 	_, err := b.Purge(ctx, driver.PurgeRequest{})
 	return err
 }
 
-// Close implements [driver.Backend]. What was stored is gone.
+// Close implements [driver.Backend]. The stored data is lost.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

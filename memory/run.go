@@ -9,16 +9,16 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// run is all that is kept of a run.
+// run holds everything about a run.
 type run struct {
-	row      driver.Head     // as it was given, with Run, Revision, Place and Class
+	row      driver.Head     // as given, with Run, Revision, Place and Class
 	records  []driver.Record // the tail, by seq - records[0].Seq
 	segments *btree.BTreeG[driver.Segment]
 	entries  btree.Map[string, []byte]
 	slots    slots
 }
 
-// newRun returns a run in no place: its row has Place 0, which no recency is.
+// newRun returns a run without a place: its row has Place 0, which is never a recency.
 func newRun(id string) *run {
 	return &run{row: driver.Head{Run: id}, segments: newSegments(), slots: slots{}}
 }
@@ -31,7 +31,7 @@ func (r *run) last() uint64 {
 	return max(r.row.Tail, 1) - 1
 }
 
-// recency returns what Head.Recency is.
+// recency returns Head.Recency.
 func (r *run) recency() uint64 {
 	if n := len(r.records); n > 0 {
 		return max(r.row.Recency, r.records[n-1].Recency)
@@ -74,7 +74,7 @@ func (r *run) tip() *driver.Record {
 	return &c
 }
 
-// setRow replaces what the engine gives of the row.
+// setRow replaces the engine's part of the row.
 func (r *run) setRow(h driver.Head) {
 	old := r.row
 	r.row = h

@@ -12,8 +12,8 @@ import (
 // as it does over one whose id is taken. (INSERT … SELECT … WHERE would say it plainer,
 // and take 30 µs more for a temporary table.)
 //
-// Only the id has a number, and all that follows from it is computed: each further
-// parameter takes time, and one with a number is looked up by its name.
+// Only the id has a numbered parameter; everything else that depends on it is computed.
+// Each further parameter takes time, and a numbered one is looked up by its name.
 var appendEventSQL = `INSERT OR IGNORE INTO events (id, ` + bodyList + `, body)
 	VALUES (?1, ` + bodyParams + `, (SELECT 0` + guard + `NOT EXISTS (SELECT 1 FROM recent WHERE id = ?1)))`
 
@@ -51,8 +51,8 @@ func (b *Backend) single(c *driver.Change) bool {
 	return s.rowFits(c)
 }
 
-// append makes a change that only appends records, but for what it does to the row and
-// to entries. It finds a conflict at the first record, and has then done nothing.
+// append makes the appends of a change that only appends records, without the row and
+// the entries. It finds a conflict at the first record, and has then done nothing.
 func (b *Backend) append(c *driver.Change, res *driver.Result) error {
 	if c.Last != 0 && c.Last+1 != c.Append[0].Seq {
 		return b.conflict(c, res)
@@ -76,7 +76,7 @@ func (b *Backend) appendAlone(c *driver.Change, res *driver.Result) error {
 	return b.afterAppend(c)
 }
 
-// afterAppend writes what a change without a head has beside its records.
+// afterAppend writes the rest of a change without a head, after its records.
 func (b *Backend) afterAppend(c *driver.Change) error {
 	if err := b.place(c); err != nil {
 		return err
@@ -127,8 +127,7 @@ func (b *Backend) appendOne(rk, changes int64, run string, r *driver.Record) (in
 	return n, err
 }
 
-// place keeps the run's place and class what they must be after an append that was just
-// learned.
+// place updates the run's place and class after an append that was just learned.
 func (b *Backend) place(c *driver.Change) error {
 	s := b.known[c.Run]
 	if s.rowFits(c) {

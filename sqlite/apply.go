@@ -59,8 +59,8 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 	return results, err
 }
 
-// oneByOne makes changes one of which can't be made. It must not take the others with it,
-// so each gets a transaction of its own, and its own result.
+// oneByOne makes changes one of which can't be made. That one must not fail the others,
+// so each gets its own transaction and result.
 func (b *Backend) oneByOne(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 	results := make([]driver.Result, len(changes))
 	applied := false
@@ -113,8 +113,8 @@ func (b *Backend) transaction(ctx context.Context, changes []driver.Change) ([]d
 	return results, nil
 }
 
-// change makes one change. A conflict is found by its first statement, so nothing has to
-// be undone then.
+// change makes one change. Its first statement finds a conflict, so there is nothing to
+// undo then.
 func (b *Backend) change(c *driver.Change, res *driver.Result) error {
 	rk := int64(c.Revision >> 32)
 	switch {
@@ -156,7 +156,7 @@ func (b *Backend) conflict(c *driver.Change, res *driver.Result) error {
 	return nil
 }
 
-// conflictOr refuses a change as one that can never be made, if it isn't a conflict.
+// conflictOr refuses a change that can never be made, unless it is a conflict.
 func (b *Backend) conflictOr(c *driver.Change, res *driver.Result, reason string) error {
 	if err := b.conflict(c, res); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (b *Backend) conflictOr(c *driver.Change, res *driver.Result, reason string
 	return nil
 }
 
-// newest returns the recency of what a change with a head brings.
+// newest returns the recency that a change with a head brings.
 func newest(c *driver.Change) int64 {
 	at := c.Head.Recency
 	if n := len(c.Append); n > 0 {
@@ -244,7 +244,7 @@ func (b *Backend) drop(c *driver.Change, res *driver.Result) error {
 	return err
 }
 
-// contents writes what a change has beside its head.
+// contents writes all of a change except its head.
 func (b *Backend) contents(rk int64, c *driver.Change, res *driver.Result) error {
 	if len(c.Append) > 0 {
 		added, err := b.appendAll(c, res.Revision)
@@ -269,7 +269,7 @@ func (b *Backend) contents(rk int64, c *driver.Change, res *driver.Result) error
 	return b.changeEntries(rk, c)
 }
 
-// changeSegments does what a change says about segments.
+// changeSegments makes a change's changes of segments.
 func (b *Backend) changeSegments(rk int64, c *driver.Change, res *driver.Result) error {
 	for _, s := range c.Add {
 		r, err := b.exec(insertSegmentSQL, rk, int64(s.First), int64(s.Last), s.Index, s.Data)
@@ -293,7 +293,7 @@ func (b *Backend) changeSegments(rk int64, c *driver.Change, res *driver.Result)
 			return err
 		}
 		if n == 0 {
-			continue // it is not one of this run: nobody may erase it
+			continue // it belongs to another run and must not be erased
 		}
 		if _, err := b.exec(insertDeadSQL, rk, int64(0), int64(0), int64(s.ID)); err != nil {
 			return err

@@ -59,7 +59,7 @@ func entriesSQL(req driver.EntriesRequest) (text string, args []any) {
 	return s.String(), append(args, req.Limit)
 }
 
-// changeEntries does what a change says about entries.
+// changeEntries makes a change's changes of entries.
 func (b *Backend) changeEntries(rk int64, c *driver.Change) error {
 	for _, in := range c.Remove {
 		var err error

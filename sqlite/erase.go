@@ -15,17 +15,17 @@ var _ driver.Eraser = (*Backend)(nil)
 // whole file anew (VACUUM), writes the WAL back and cuts it to nothing.
 //
 // secure_delete is not enough. It overwrites what is deleted, but when SQLite splits a
-// page or moves rows between pages, copies of rows stay in what the old page no longer
-// uses, and nothing knows of them when the row is deleted.
+// page or moves rows between pages, copies of rows stay in the unused part of the old
+// page, and deleting the row does not overwrite them.
 //
-// Writers, of other processes too, wait while the file is written, twice: 2.4 seconds for
-// 287 MB that are left, as measured. Their BusyTimeout should allow for that. Readers are
-// not held up. The folder needs room for as much as is left once more, for the WAL, and so
-// does the folder for temporary files, where SQLite keeps a copy of what is left until it
-// is done.
+// Writers, including those of other processes, wait while the file is written twice: 2.4
+// seconds for 287 MB of remaining data, as measured. Their BusyTimeout should allow for
+// that. Readers don't wait. The folder needs room for a second copy of the remaining
+// data, for the WAL. So does the folder for temporary files, where SQLite keeps another
+// copy until it is done.
 //
-// A reader of what was there before keeps the WAL from being emptied: Erase waits for it
-// up to BusyTimeout, before it begins and again when the file is made, and then returns
+// A reader of an old snapshot prevents emptying the WAL. Erase waits for it up to
+// BusyTimeout, before it begins and again when the file is made, and then returns
 // [driver.ErrLocked]. A done ctx ends it, with the file as it was or made anew.
 func (b *Backend) Erase(ctx context.Context) error {
 	for more := true; more; {

@@ -20,7 +20,7 @@ func code(err error) int {
 	return 0
 }
 
-// explain gives an error of SQLite the meaning that callers branch on.
+// explain maps an error of SQLite to the sentinel that callers branch on.
 func (b *Backend) explain(err error) error {
 	switch code(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
@@ -40,8 +40,7 @@ func (b *Backend) explain(err error) error {
 	return nil
 }
 
-// unread explains why a row could not be read: a column that is not of its type is
-// damaged.
+// unread explains why a row could not be read: a column of the wrong type is damaged.
 func (b *Backend) unread(ctx context.Context, err error) error {
 	if err != nil && code(err) == 0 && ctx.Err() == nil {
 		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrCorrupt, err)
@@ -49,8 +48,8 @@ func (b *Backend) unread(ctx context.Context, err error) error {
 	return b.explain(err)
 }
 
-// undo rolls back after err and returns it as a [driver.NotAppliedError] if nothing was
-// certainly written. The error may have come from committing.
+// undo rolls back after err and returns it as a [driver.NotAppliedError] if certainly
+// nothing was written. The error may have come from committing.
 func (b *Backend) undo(err error, committing bool) error {
 	clear(b.known)
 	// After some errors SQLite has already rolled back; then this one fails.
@@ -70,7 +69,7 @@ func (b *Backend) undo(err error, committing bool) error {
 	}
 	// When writing or syncing the WAL fails during a commit, SQLite reports the failure
 	// and hides the changes, but they may be on the disk and show up when the file is
-	// opened again. The following failures come before that.
+	// opened again. The following failures happen before the commit.
 	switch code(err) {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_TOOBIG,
 		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY:

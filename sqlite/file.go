@@ -90,14 +90,14 @@ func syncFolder(dir string) error {
 	}
 	f, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil // it can be written and not be read
+		return nil // the folder can be written but not read
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err // the others say that the file system knows no such sync
+		return err // the other errors say that the file system has no such sync
 	}
 	return nil
 }

@@ -55,8 +55,8 @@ func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (driver.Head
 	return h, b.unread(ctx, err)
 }
 
-// revision joins a run's key and the number of its changes; neither part ever comes back
-// for one run id.
+// revision joins a run's key and the number of its changes. Neither part is ever reused
+// for a run id.
 func revision(rk, changes int64) uint64 { return uint64(rk)<<32 | uint64(changes) }
 
 // scanHead reads a row of headColumns and what follows them.
@@ -104,8 +104,8 @@ func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) ([]driver.
 }
 
 // headsSQL returns the statement for a page of heads, and its arguments. It reads an
-// index in its order, and no row of it that is not on the page; but newest first, those
-// that don't have the prefix.
+// index in order, and only the rows on the page. Newest first, it also reads the rows
+// without the prefix.
 func headsSQL(req driver.HeadsRequest) (text string, args []any) {
 	var where []string
 	need := func(condition string, values ...any) {

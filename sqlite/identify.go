@@ -13,16 +13,16 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// peek refuses a file that is not ours before SQLite may change it: the last to close a
-// database that was opened to write writes back the WAL that a program left there when it
-// crashed, and opening one to read makes a WAL.
+// peek refuses a file that is not ours before SQLite may change it. The last close of a
+// database opened for writing writes back the WAL of a crashed program, and opening one
+// for reading makes a WAL.
 func (b *Backend) peek(dsn string) error {
 	if info, err := os.Stat(b.path); err != nil || info.Size() == 0 {
 		return nil
 	}
 	dsn += "&mode=ro"
 	if wal, err := os.Stat(b.path + "-wal"); err != nil || wal.Size() == 0 {
-		dsn += "&immutable=1" // all that there is to see is in the file itself
+		dsn += "&immutable=1" // the file itself has everything needed
 	}
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -40,7 +40,7 @@ func (b *Backend) peek(dsn string) error {
 	if errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrUnsupportedVersion) {
 		return err
 	}
-	return nil // whatever else is wrong comes up again
+	return nil // any other problem shows up again
 }
 
 // identify reports whether the file is ours (true) or new (false); anything else is an
@@ -88,7 +88,7 @@ func (b *Backend) refuse(err error) error {
 	return b.explain(err)
 }
 
-// sniff says what a file looks like.
+// sniff returns the kind of a file by its content.
 func sniff(path string) string {
 	f, err := os.Open(path)
 	if err != nil {

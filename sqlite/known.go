@@ -2,7 +2,7 @@ package sqlite
 
 import "github.com/flowlog/checkpoint/driver"
 
-// lastWrite is how this Backend left a run when it wrote to it last.
+// lastWrite is the state of a run after this Backend's last write to it.
 type lastWrite struct {
 	revision, last uint64
 	place          uint64 // runs.place, which others may have moved forward since
@@ -10,8 +10,8 @@ type lastWrite struct {
 	version        int64  // Backend.seen then
 }
 
-// inLife returns what s says of the run that has a revision: nothing if that is another
-// life of the run.
+// inLife returns s if it belongs to the run's life with a given revision, or else the
+// zero value.
 func (s lastWrite) inLife(revision uint64) lastWrite {
 	if s.revision>>32 != revision>>32 {
 		return lastWrite{class: -1}
@@ -19,8 +19,8 @@ func (s lastWrite) inLife(revision uint64) lastWrite {
 	return s
 }
 
-// followedBy reports whether nobody has written to the run since, if the change, which
-// appends, can be made.
+// followedBy reports whether nobody has written to the run since, if the appending
+// change can be made.
 func (s lastWrite) followedBy(c *driver.Change) bool {
 	return s.revision == c.Revision && s.last != 0 && s.last+1 == c.Append[0].Seq
 }
@@ -41,7 +41,7 @@ func (b *Backend) remember(run string, s lastWrite) {
 	b.known[run] = s
 }
 
-// learn notes that a change's records were appended, at a revision.
+// learn records that a change's records were appended at a revision.
 func (b *Backend) learn(c *driver.Change, revision uint64) {
 	s := b.known[c.Run].inLife(revision)
 	if s.last != 0 && !s.followedBy(c) {

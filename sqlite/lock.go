@@ -23,13 +23,13 @@ func (e *gaveUpError) Error() string {
 }
 func (e *gaveUpError) Unwrap() error { return e.err }
 
-// lock calls take, which runs a statement that needs the write lock, until the lock was
-// free for it. It ends with SQLITE_BUSY when BusyTimeout is over, and with a gaveUpError
-// when ctx is done, and then take has certainly done nothing.
+// lock calls take, which runs a statement that needs the write lock, until the lock is
+// free. It ends with SQLITE_BUSY after BusyTimeout, and with a gaveUpError when ctx is
+// done. In both cases take has certainly done nothing.
 //
-// SQLite's own busy handler, which is off meanwhile, would wait for longer between two
-// tries and could only be ended by interrupting the connection: then nobody knows whether
-// a statement was still made.
+// SQLite's own busy handler, which is off meanwhile, would wait longer between two tries.
+// Only interrupting the connection could end it, and then the outcome of the statement is
+// unknown.
 func (b *Backend) lock(ctx context.Context, take func() error) error {
 	err := take()
 	if code(err) != sqlite3.SQLITE_BUSY {
@@ -51,8 +51,8 @@ func (b *Backend) lock(ctx context.Context, take func() error) error {
 	}
 }
 
-// begin begins a transaction that holds the write lock. What is done in it does not
-// depend on ctx any more.
+// begin begins a transaction that holds the write lock. The transaction no longer depends
+// on ctx.
 func (b *Backend) begin(ctx context.Context) error {
 	return b.lock(ctx, func() error {
 		_, err := b.exec(beginSQL)
@@ -68,8 +68,7 @@ func (b *Backend) commit() error {
 	})
 }
 
-// setBusyTimeout sets for how long SQLite itself waits for a lock on the connection that
-// writes.
+// setBusyTimeout sets how long SQLite itself waits for a lock on the writing connection.
 func (b *Backend) setBusyTimeout(d time.Duration) error {
 	b.timeout = d
 	return b.pragma(fmt.Sprintf(`busy_timeout = %d`, d.Milliseconds()))

@@ -64,7 +64,7 @@ func (b *Backend) open() error {
 	return b.openReaders(dsn)
 }
 
-// dsn returns the name under which SQLite finds the database.
+// dsn returns SQLite's name for the database.
 func (b *Backend) dsn() (string, error) {
 	q := url.Values{}
 	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", b.opts.BusyTimeout.Milliseconds()))
@@ -94,19 +94,19 @@ func withPragmas(dsn string, pragmas ...string) string {
 	return dsn
 }
 
-// The WAL is written back into the file when it has walPages pages, 1 MB: it is then
-// overwritten from its beginning, and to sync what was overwritten is faster than to sync
-// a file that has grown. With SQLite's own 4 MB a short run of large states never gets
-// that far. After longPast transactions there will be more, and the WAL may grow to
-// longWALPages: pages that change often are then written back less often, which takes 2 %
-// off a small save.
+// The WAL is written back into the file when it has walPages pages, 1 MB. It is then
+// overwritten from its beginning, and syncing overwritten pages is faster than syncing a
+// file that has grown. With SQLite's own 4 MB a short run of large states never gets that
+// far. After longPast transactions more are likely, and the WAL may grow to longWALPages:
+// pages that change often are then written back less often, which saves 2 % of a small
+// save.
 const (
 	walPages     = 250
 	longWALPages = 1000
 	longPast     = 1000
 )
 
-// walLimit is the size in bytes that the WAL is cut to when it was written back, after a
+// walLimit is the size in bytes to which the WAL is cut after it was written back, if a
 // large transaction or a long reader has made it larger.
 const walLimit = 16 << 20
 
@@ -141,7 +141,7 @@ func (b *Backend) openWriter(dsn string) error {
 	if err := b.conn.QueryRowContext(ctx, `SELECT count(*) FROM recent`).Scan(&b.recent); err != nil {
 		return b.explain(err)
 	}
-	// A schema that is not as it should be is found now.
+	// This finds a wrong schema now.
 	if b.writes[appendEventSQL], err = prepare(b.conn, appendEventSQL); err != nil {
 		delete(b.writes, appendEventSQL)
 		return b.explain(err)
@@ -168,7 +168,7 @@ func (b *Backend) openReaders(dsn string) error {
 			return err
 		}
 	}
-	_, err = b.reads.get(context.Background(), b.readers, tipSQL) // a schema that is not as it should be is found now
+	_, err = b.reads.get(context.Background(), b.readers, tipSQL) // this finds a wrong schema now
 	return b.explain(err)
 }
 
@@ -192,7 +192,7 @@ func (b *Backend) checkReadable(dsn string) error {
 	return b.checkReader()
 }
 
-// checkReader finds out whose the file is, the first time that SQLite looks into it.
+// checkReader checks that the file is ours, the first time that SQLite reads it.
 func (b *Backend) checkReader() error {
 	conn, err := b.readers.Conn(context.Background())
 	if err != nil {
@@ -206,8 +206,8 @@ func (b *Backend) checkReader() error {
 	return err
 }
 
-// initialize makes a new file ours, or checks that an old one is. Two processes may do so
-// at the same time: the loser of a race for a lock tries again.
+// initialize makes a new file ours, or checks that an existing one is ours. Two processes
+// may do so at the same time: the loser of a race for a lock tries again.
 func (b *Backend) initialize(ctx context.Context) error {
 	deadline := time.Now().Add(b.opts.BusyTimeout)
 	for {
@@ -251,7 +251,7 @@ func (b *Backend) initializeOnce(ctx context.Context) error {
 	return nil
 }
 
-// checkWritable finds out now, and not at the first event, that nothing can be written.
+// checkWritable checks now, and not at the first event, that the file can be written.
 func (b *Backend) checkWritable(ctx context.Context) error {
 	if _, err := b.conn.ExecContext(ctx, beginSQL); err != nil {
 		return b.refuse(err)

@@ -63,9 +63,9 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 	return driver.PurgeResult{More: more}, nil
 }
 
-// emptyWAL writes the WAL back and cuts it to nothing, so that what was erased does not
-// live on in it. It can't, which is errReaders, while others read what was there before,
-// for which it doesn't wait long since writers wait for it.
+// emptyWAL writes the WAL back and truncates it, so that no erased data remains in it.
+// While others read an old snapshot it can't, and returns errReaders. It doesn't wait
+// for them long, since writers wait meanwhile.
 func (b *Backend) emptyWAL() error {
 	before := b.timeout
 	b.setBusyTimeout(10 * time.Millisecond)
@@ -78,14 +78,14 @@ func (b *Backend) emptyWAL() error {
 	return b.explain(err)
 }
 
-// dead is something to be erased: a row of the table.
+// dead is a row of the table of data to erase.
 type dead struct {
 	id, rk, below, segment int64
 	all                    bool
 }
 
-// purgeOne erases a slice of the first thing that is dead. It reports whether no copy of
-// what it erased may be left, and whether there was anything.
+// purgeOne erases a slice of the first dead data. It reports whether no copy of the
+// erased data may be left, and whether there was any dead data.
 func (b *Backend) purgeOne() (gone, found bool, err error) {
 	var d dead
 	err = b.ask(deadSQL).Scan(&d.id, &d.rk, &d.below, &d.all, &d.segment)
@@ -105,8 +105,8 @@ func (b *Backend) purgeOne() (gone, found bool, err error) {
 	if err == nil && n == 0 {
 		_, err = b.exec(forgetDeadSQL, d.id)
 	}
-	// Records that were sealed live on in their segment: copies of them in the WAL do no
-	// harm, and emptying it makes writers wait.
+	// Sealed records remain in their segment: copies of them in the WAL do no harm, and
+	// emptying it makes writers wait.
 	return d.all || d.segment > 0, true, err
 }
 
@@ -124,8 +124,8 @@ func (b *Backend) purgeEvents(from, below int64) (int64, error) {
 	return b.affected(purgeEventsSQL, from, last.Int64)
 }
 
-// purgeRun erases a slice of what else a dropped run had, and returns how many rows there
-// were in it. The few slots go with the last.
+// purgeRun erases a slice of the other data of a dropped run, and returns the number of
+// its rows. The last slice includes the few slots.
 func (b *Backend) purgeRun(rk int64) (int64, error) {
 	if n, err := b.affected(aSegmentSQL, rk); err != nil || n > 0 {
 		return n, err

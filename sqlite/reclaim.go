@@ -110,7 +110,7 @@ func (b *Backend) shrink(ctx context.Context) error {
 // errReaders says why the WAL can't be emptied.
 var errReaders = errors.New("a reader holds what was there before")
 
-// drainWAL empties the WAL, for which it waits for readers. Writers may write meanwhile.
+// drainWAL waits for readers and empties the WAL. Writers may write meanwhile.
 func (b *Backend) drainWAL(ctx context.Context, wait time.Duration) error {
 	deadline := time.Now().Add(wait)
 	for {

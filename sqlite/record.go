@@ -9,7 +9,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// What is said of an event is in one column, meta, but for the seq, the encoding and the
+// One column, meta, holds the fields of an event except the seq, the encoding and the
 // tip, which statements need. A column for each number would take a third more time to
 // write and to read.
 //
@@ -20,8 +20,8 @@ import (
 //	+---------+------+------------+-------+---------+------+-------+-------------+-------+-------+--------+
 //
 // Numbers of a fixed size are little-endian; a uvarint is that of encoding/binary.
-// Recoverable and tip are stored as how many seqs before the event's own they are, which
-// is mostly 0. Of a damaged meta what can be read is returned: the engine finds out by
+// Recoverable and tip are stored as distances back from the event's own seq, mostly 0.
+// From a damaged meta the readable part is returned: the engine detects the damage by
 // the sum.
 const metaFixed = 77
 
@@ -42,7 +42,7 @@ func appendMeta(b []byte, r *driver.Record) []byte {
 	return b
 }
 
-// readMeta sets what meta says of the event r.Seq. What is missing stays 0.
+// readMeta sets the fields of the event r.Seq from meta. Missing fields stay 0.
 func readMeta(r *driver.Record, meta []byte) {
 	var fixed [metaFixed]byte
 	numbers := meta[copy(fixed[:], meta):]
@@ -70,8 +70,9 @@ const (
 	bodyColumns = 5
 )
 
-// settledColumns are what recordRow takes of a row of events, which has it itself or in a
-// row of bodies; recentColumns the same of a row of bodies.
+// settledColumns are the columns that recordRow takes from a row of events, which has
+// them itself or in a row of bodies. recentColumns are the same columns of a row of
+// bodies.
 func settledColumns(event, body string) string {
 	either := func(column string) string { return "ifnull(" + event + "." + column + ", " + body + "." + column + ")" }
 	return either("encoding") + ", " + either("tip") + ", " + either("meta") + ", " + either("header") +
@@ -93,8 +94,8 @@ func appendBody(row []sqldriver.Value, r *driver.Record) []sqldriver.Value {
 	return append(row, int64(r.Encoding), int64(r.Seq-r.Tip), appendMeta(make([]byte, 0, metaRoom), r), header, r.State)
 }
 
-// signed returns a checksum as the number that is stored: a signed one takes four bytes,
-// an unsigned one six half of the time.
+// signed returns a checksum as the stored number: a signed one takes four bytes, an
+// unsigned one takes six in half of the cases.
 func signed(sum uint32) int64 { return int64(int32(sum)) }
 
 // blob keeps SQLite from storing an empty slice as a null.
@@ -105,9 +106,9 @@ func blob(b []byte) []byte {
 	return b
 }
 
-// number takes a column of a row. It takes 0 from a null, and from a column that damage
-// made something else: the engine's checksum finds out, and one damaged row does not
-// spoil a list.
+// number takes a column of a row. It takes 0 from a null, and from a column whose type
+// was changed by damage: the engine's checksum detects that, and one damaged row does
+// not fail a list.
 type number int64
 
 // Scan implements [sql.Scanner].
@@ -117,7 +118,7 @@ func (n *number) Scan(v any) error {
 	return nil
 }
 
-// recordRow takes the columns of a record that may not be there.
+// recordRow takes the columns of a record that may be missing.
 type recordRow struct {
 	id                    sql.NullInt64
 	encoding, tip, length number
@@ -129,7 +130,7 @@ func (n *recordRow) dest() []any {
 	return []any{&n.id, &n.encoding, &n.tip, &n.meta, &n.header, &n.length}
 }
 
-// record returns the record without its state, nil if there is none.
+// record returns the record without its state, or nil.
 func (n *recordRow) record() *driver.Record {
 	if !n.id.Valid {
 		return nil

@@ -89,5 +89,5 @@ func index(b bool) int {
 	return 0
 }
 
-// seqParam keeps a seq within what a rowid has room for.
+// seqParam limits a seq to the range of a rowid.
 func seqParam(seq uint64) int64 { return int64(min(seq, driver.MaxSeq)) }

@@ -12,7 +12,7 @@ const (
 // An event's rowid is its run's key and its seq, rk<<32 | seq. So the events of a run lie
 // side by side in order, no index is needed beside the table, and an insert of a seq that
 // is there already fails. Keys are never used again (AUTOINCREMENT), so rows of a dropped
-// run that wait for their erasure are never mistaken for those of its next life.
+// run that are not erased yet are never mistaken for those of its next life.
 //
 // Small columns come before large ones, which SQLite stores on pages of their own:
 // reading a header touches no state.

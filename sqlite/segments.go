@@ -14,8 +14,8 @@ const (
 	segmentsSQL     = `SELECT ` + segmentColumns + segmentsFrom + `s.first BETWEEN ?2 AND ?3 ORDER BY s.first, s.id LIMIT ?4`
 	segmentsDownSQL = `SELECT ` + segmentColumns + segmentsFrom + `s.first BETWEEN ?2 AND ?3 ORDER BY s.first DESC, s.id DESC LIMIT ?4`
 
-	// The segment that holds an event is the last that begins at or before it. Where a
-	// damaged row begins in between, it is one of those before.
+	// The segment that holds an event is the last that begins at or before it. If a
+	// damaged row seems to begin in between, it is an earlier one.
 	segmentSQL = `SELECT ` + segmentColumns + `, CASE WHEN s.id <> ?3 THEN s."index" END, CASE WHEN s.id <> ?3 AND ?4 THEN s.data END
 		FROM segments s WHERE s.id = (SELECT id FROM (
 			SELECT s.id, s.last` + segmentsFrom + `s.first <= ?2 ORDER BY s.first DESC, s.id DESC LIMIT 8

@@ -56,16 +56,16 @@ func (b *Backend) settleRun(rk int64) error {
 	return err
 }
 
-// sure reports whether a change is an append that can't conflict, since the run is as this
-// Backend left it. The transaction holds the lock, and seen is of now.
+// sure reports whether a change is an append that can't conflict, since the run is as
+// this Backend left it. The transaction holds the lock, and seen is current.
 func (b *Backend) sure(c *driver.Change) bool {
 	s, ok := b.known[c.Run]
 	return ok && appends(c) && s.version == b.seen && s.followedBy(c) && (c.Last == 0 || c.Last == s.last)
 }
 
 // changes makes changes within a transaction. The appends of a shared commit that are
-// sure to succeed are written many with one statement: that halves what their statements
-// take.
+// sure to succeed are written many per statement, which halves the time of their
+// statements.
 func (b *Backend) changes(changes []driver.Change, results []driver.Result) error {
 	if b.shared {
 		if err := b.ask(versionSQL).Scan(&b.seen); err != nil {

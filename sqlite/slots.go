@@ -18,8 +18,8 @@ const (
 	setSlotSQL   = `INSERT OR REPLACE INTO slots (rk, key, version, set_at, expires, value) VALUES (?, ?, ?, ?, ?, ?)`
 	dropSlotSQL  = `DELETE FROM slots WHERE rk = ? AND key = ?`
 	dropSlotsSQL = `DELETE FROM slots WHERE rk = ?`
-	// Versions are of one counter for all slots, so that none comes back for a slot that
-	// was removed.
+	// One counter assigns the versions of all slots, so that a removed slot never gets
+	// an old version again.
 	nextVersionSQL = `UPDATE slot_version SET last = last + 1`
 	slotVersionSQL = `SELECT last FROM slot_version`
 )
@@ -27,8 +27,8 @@ const (
 // storeSlots is the key of slots of the storage itself, which no run has.
 const storeSlots = int64(0)
 
-// Slot implements [driver.Backend]. Whether a slot has expired is decided by the machine's
-// clock, which all processes that use the file share.
+// Slot implements [driver.Backend]. The machine's clock, which all processes using the
+// file share, decides whether a slot has expired.
 func (b *Backend) Slot(ctx context.Context, req driver.SlotRequest) (driver.Slot, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -152,7 +152,7 @@ func (b *Backend) setSynchronous(d driver.Durability) error {
 	return b.pragma(`synchronous = ` + string(d))
 }
 
-// syncAgain makes commits wait for a sync again. If it can't, nothing is written any more.
+// syncAgain makes commits wait for a sync again. If that fails, all writing ends.
 func (b *Backend) syncAgain() {
 	err := b.lock(context.Background(), func() error { return b.setSynchronous(b.opts.Durability) })
 	if err != nil {

@@ -2,8 +2,8 @@
 // modernc.org/sqlite: no C compiler is needed.
 //
 // Any number of processes may use one file at the same time. A writer waits for another
-// process's transaction, at most [Options.BusyTimeout] and only until its context is done.
-// Readers wait for nobody. The file must be on a local disk: SQLite's WAL needs shared
+// process's transaction, at most [Options.BusyTimeout] and only until its context is
+// done. Readers never wait. The file must be on a local disk: SQLite's WAL needs shared
 // memory.
 //
 // The file is made with mode 0600, in WAL mode, with incremental vacuum. Deleted bytes are
@@ -43,7 +43,7 @@ type Options struct {
 	// ReadOnly opens an existing file for reading only, also while another process
 	// writes it. The file is not changed; SQLite may make a -shm and an empty -wal
 	// beside it. If it can't, because the folder can't be written, and there is no WAL,
-	// the file is taken for frozen: open it again to see what came later.
+	// the file is treated as unchanging: open it again to see later events.
 	ReadOnly bool
 }
 
@@ -75,16 +75,17 @@ type Backend struct {
 	readers *sql.DB
 	reads   prepared // of readers
 
-	// writing has room for one: the writer puts something in. It is a channel, so that
-	// a caller whose context ends can stop waiting. It guards the fields below.
+	// writing is a lock: a channel with room for one value, which the writer puts in.
+	// It is a channel so that a caller can stop waiting when its context ends. It
+	// guards the fields below.
 	writing chan struct{}
 	writers *sql.DB // at most one connection; nil when ReadOnly
 	conn    *sql.Conn
 	writes  map[string]*statement // of conn, by text
 	asks    prepared              // of conn: the statements that return rows
 	timeout time.Duration         // conn's busy_timeout
-	failed  error                 // why nothing may be written any more
-	seen    int64                 // conn's data_version when it was last read
+	failed  error                 // why writing has ended
+	seen    int64                 // conn's data_version when last read
 	known   map[string]lastWrite  // by run: a cache
 	shared  bool                  // the transaction's events go to bodies
 	recent  int64                 // rows of recent, at least if no other process settles them
@@ -156,14 +157,14 @@ func (b *Backend) writable() error {
 	return b.stillThere()
 }
 
-// checkEvery bounds how often stillThere looks at the file, which would slow a writer of
-// small events. If the file is taken away, what is written until the next look is lost.
+// checkEvery bounds how often stillThere checks the file, which would slow a writer of
+// small events. If the file is removed, writes until the next check are lost.
 const checkEvery = 5 * time.Millisecond
 
-// stillThere finds out whether the file was moved, removed or replaced since it was
-// opened: SQLite would not, and write into nothing.
+// stillThere checks that the file was not moved, removed or replaced since it was opened:
+// SQLite would not notice, and its writes would be lost.
 //
-// It looks at most every checkEvery, and wants writing held.
+// It checks at most every checkEvery, and wants writing held.
 func (b *Backend) stillThere() error {
 	if b.file == nil || time.Since(b.checked) < checkEvery {
 		return nil

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// statement is a prepared statement of the connection that writes. It is used without
-// database/sql in between, whose locks and conversions are a tenth of what a small save
-// costs in all. It wants Backend.writing held.
+// statement is a prepared statement of the writing connection. It bypasses
+// database/sql, whose locks and conversions take a tenth of the time of a small save.
+// It wants Backend.writing held.
 //
-// It is run without a context: a statement that was interrupted may have been made.
+// It runs without a context: an interrupted statement may have taken effect.
 type statement struct {
 	st    sqldriver.StmtExecContext
 	close func() error
@@ -57,7 +57,8 @@ func (s *statement) exec(args []sqldriver.Value) (sqldriver.Result, error) {
 // Close releases the statement.
 func (s *statement) Close() error { return s.close() }
 
-// exec runs a statement on the connection that writes. It is prepared the first time.
+// exec runs a statement on the writing connection. It prepares the statement the first
+// time.
 func (b *Backend) exec(text string, args ...sqldriver.Value) (sqldriver.Result, error) {
 	st, ok := b.writes[text]
 	if !ok {
@@ -70,7 +71,7 @@ func (b *Backend) exec(text string, args ...sqldriver.Value) (sqldriver.Result, 
 	return st.exec(args)
 }
 
-// pragma sets something of the connection that writes. A pragma does its work when it is
+// pragma sets an option of the writing connection. A pragma does its work when it is
 // prepared, so it is not kept.
 func (b *Backend) pragma(text string) error {
 	_, err := b.conn.ExecContext(context.Background(), "PRAGMA "+text)
@@ -86,7 +87,7 @@ func (b *Backend) affected(text string, args ...sqldriver.Value) (int64, error) 
 	return res.RowsAffected()
 }
 
-// ask runs a statement that returns one row on the connection that writes.
+// ask runs a statement that returns one row on the writing connection.
 func (b *Backend) ask(text string, args ...any) *rowOrError {
 	return b.asks.queryRow(context.Background(), b.conn, text, args...)
 }
@@ -96,8 +97,8 @@ type preparer interface {
 	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
 }
 
-// prepared are prepared statements that return rows, by text. Most are prepared when
-// they are first used: each takes a tenth of a millisecond, which is felt in opening a
+// prepared are prepared statements that return rows, by text. Most are prepared at
+// their first use: each takes a tenth of a millisecond, which would slow opening a
 // store.
 type prepared struct {
 	mu     sync.Mutex
@@ -147,7 +148,7 @@ func (p *prepared) Close() error {
 	return errors.Join(errs...)
 }
 
-// rowOrError is a row, or why there is none, that Scan returns.
+// rowOrError is a row, or the error that Scan returns instead.
 type rowOrError struct {
 	row *sql.Row
 	err error

@@ -8,9 +8,9 @@ import (
 // versionSQL returns a number that changes when another connection has written.
 const versionSQL = `PRAGMA data_version`
 
-// Version implements [driver.Versioner]: SQLite's data_version, which another connection's
-// commit changes, also that of another process. A call takes about 10 µs and waits for
-// nobody.
+// Version implements [driver.Versioner]: SQLite's data_version, which changes with each
+// commit of another connection, even in another process. A call takes about 10 µs and
+// never waits.
 func (b *Backend) Version(ctx context.Context) (int64, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -30,8 +30,8 @@ func (b *Backend) Version(ctx context.Context) (int64, error) {
 	return v, b.explain(err)
 }
 
-// watchOver takes a connection: two numbers can be compared only if they are of the same
-// one.
+// watchOver takes a connection: two numbers can be compared only if they come from the
+// same one.
 func (b *Backend) watchOver(ctx context.Context) error {
 	b.readers.SetMaxOpenConns(maxReaders + 1)
 	conn, err := b.readers.Conn(ctx)
