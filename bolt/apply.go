@@ -34,8 +34,8 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 	if _, ok := errors.AsType[*errChange](err); !ok {
 		return results, err
 	}
-	// One change can't be made. It must not fail the others, so each gets a transaction
-	// of its own. From here on the call is committing, whatever ctx says.
+	// One change can't be made. It must not fail the others, so each gets its own
+	// transaction. From here on the call is committing, whatever ctx says.
 	ctx = context.WithoutCancel(ctx)
 	results = make([]driver.Result, len(req.Changes))
 	for i := range req.Changes {
@@ -83,8 +83,8 @@ func (b *Backend) transaction(ctx context.Context, changes []driver.Change) ([]d
 
 // commit makes one transaction, unless f returns an error or ctx is done before the commit
 // begins. It wants writing held. Its error is a [driver.NotAppliedError] if certainly
-// nothing was written. After any other nobody knows what is on the disk, and what would be
-// written next might lie on pages that did not reach it: so nothing is.
+// nothing was written. After any other error the contents of the disk are unknown, and
+// the next write might depend on pages that did not reach it: so all writing ends.
 func (b *Backend) commit(ctx context.Context, f func(*bbolt.Tx) error) error {
 	h := b.current.Load()
 	committing := false
@@ -109,13 +109,13 @@ func (b *Backend) commit(ctx context.Context, f func(*bbolt.Tx) error) error {
 	return err
 }
 
-// unknown reports whether nobody knows what became of a transaction whose commit failed:
+// unknown reports whether the outcome of a transaction whose commit failed is unknown:
 // the failed sync may have been that of the page that puts it in force.
 func unknown(h *handle, txid uint64, err error) bool { return !full(err) || committed(h, txid) }
 
 // committed reports whether a transaction that failed may be in force. bbolt writes a
-// transaction's pages, then the meta page with its number. Unless that is in the file,
-// nothing leads to the others.
+// transaction's pages, then the meta page with its number. Without that meta page in
+// the file, nothing leads to the other pages.
 func committed(h *handle, txid uint64) bool {
 	m, err := readMeta(h.file)
 	return err != nil || txid == 0 || m.txid >= txid

@@ -3,27 +3,27 @@
 //
 // One process at a time may have the file open, once; a second one gets
 // [driver.ErrLocked] after [Options.OpenTimeout]. Any number may have it open read-only
-// while nobody has it open to write. Within the process readers wait for nobody, and
+// while no process has it open for writing. Within the process readers never wait, and
 // writers wait for each other.
 //
-// A commit is two syncs, one for the data and one for the page that puts it in force, so
-// a single small write takes longer than with package sqlite, and many in one commit
-// hardly do. A write that failed because the disk is full was certainly not made. After
-// any other failure to write or sync the outcome is unknown. A large state waits in memory
-// for its commit, and a reader that is copying one holds up a commit for which the file
-// must be mapped anew, as it grows.
+// A commit needs two syncs, one for the data and one for the page that puts it in force.
+// So a single small write takes longer than with package sqlite; many writes in one
+// commit hardly take longer. A write that failed because the disk is full was certainly
+// not made. After any other failure to write or sync the outcome is unknown. A large
+// state waits in memory for its commit. A reader that is copying one delays a commit
+// that has to grow and remap the file.
 //
-// What is read is checked. bbolt has no checksums beyond those of its two meta pages, so
-// each value that is stored here carries a CRC-32C, over the place where it belongs too.
-// Damage is an error that satisfies [driver.ErrCorrupt]; a damaged value costs what it
-// holds, and neither the rest of its run nor another run.
+// All reads are checked. bbolt has no checksums beyond those of its two meta pages, so
+// each value stored here carries a CRC-32C, which also covers its place. Damage is an
+// error that satisfies [driver.ErrCorrupt]. A damaged value loses its own contents, but
+// not the rest of its run or another run.
 //
 // Slots expire by a clock that does not jump while the file is open.
 //
 // The file is made with mode 0600. It grows by an eighth of its size at a time, by at
-// least 32 KiB and at most 16 MiB, and never shrinks by itself: space that was erased is
-// used again, and [Backend.Reclaim] gives it back by copying what is left into a new file.
-// Until then the old bytes are still in the file.
+// least 32 KiB and at most 16 MiB, and never shrinks by itself: erased space is reused,
+// and [Backend.Reclaim] returns it by copying the remaining data into a new file. Until
+// then the old bytes are still in the file.
 package bolt
 
 import (
@@ -40,13 +40,13 @@ import (
 // Options tune a Backend. The zero value is good.
 type Options struct {
 	// Durability is driver.Full, the default, or driver.Off. bbolt can't do
-	// driver.Normal: without a sync the order in which its pages reach the disk is open.
+	// driver.Normal: without a sync its pages may reach the disk in any order.
 	Durability driver.Durability
 	// OpenTimeout is how long Open waits for another process to close the file. Default
 	// 1 second.
 	OpenTimeout time.Duration
-	// ReadOnly opens an existing file for reading, and does not change it. It keeps others
-	// from opening the file to write.
+	// ReadOnly opens an existing file for reading, and does not change it. It prevents
+	// other processes from opening the file for writing.
 	ReadOnly bool
 }
 
@@ -73,8 +73,8 @@ type Backend struct {
 
 	version atomic.Int64 // counts the calls of Apply
 
-	// writing has room for one: a writer puts something in. It is a channel, so that a
-	// context can end the wait.
+	// writing is a lock: a channel with room for one value, which a writer puts in. It
+	// is a channel so that a context can end the wait.
 	writing chan struct{}
 	checked time.Time // when stillThere last looked; guarded by writing
 	failed  error     // why nothing may be written any more; guarded by writing
@@ -156,7 +156,8 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Space implements [driver.Sizer]. Free is what a write may use before the file grows.
+// Space implements [driver.Sizer]. Free is the space that writes can use before the file
+// grows.
 func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -171,8 +172,8 @@ func (b *Backend) Space(ctx context.Context) (size, free int64, err error) {
 	}
 }
 
-// Version implements [driver.Versioner]. Nobody else can write the file. Setting a slot is
-// no change.
+// Version implements [driver.Versioner]. No other process can write the file. Setting a
+// slot does not count as a change.
 func (b *Backend) Version(ctx context.Context) (int64, error) {
 	leave, err := b.enter(ctx)
 	if err != nil {
@@ -183,12 +184,12 @@ func (b *Backend) Version(ctx context.Context) (int64, error) {
 }
 
 // checkEvery bounds how often the path is checked, which would slow a writer of small
-// events. What is written in between, after the file was taken away, is lost.
+// events. If the file is removed, writes until the next check are lost.
 const checkEvery = 5 * time.Millisecond
 
 // stillThere checks that the file was not moved, removed or replaced since it was opened:
-// bbolt would not notice, and write into nothing. It checks at most every checkEvery, and
-// wants writing held.
+// bbolt would not notice, and its writes would be lost. It checks at most every
+// checkEvery, and wants writing held.
 func (b *Backend) stillThere() error {
 	if time.Since(b.checked) < checkEvery {
 		return nil

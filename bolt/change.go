@@ -9,7 +9,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// runState is where a run is before a change.
+// runState is the state of a run before a change.
 type runState struct {
 	last    uint64 // the seq of the last event, which is a record or in a segment
 	record  bool   // it is a record
@@ -51,8 +51,8 @@ func change(tx *bbolt.Tx, c *driver.Change, res *driver.Result) error {
 	return r.settle(tx, c, was, isNew)
 }
 
-// state returns where a run is, the zero value for none. Beside an error it is what
-// readers take a damaged run for.
+// state returns the state of a run, or the zero value if there is no such run. With an
+// error it returns the state that readers see of the damaged run.
 func (r *run) state() (runState, error) {
 	if r == nil {
 		return runState{}, nil
@@ -67,7 +67,7 @@ func (r *run) state() (runState, error) {
 	return runState{last: max(r.head.Tail, 1) - 1, end: e}, r.damage
 }
 
-// conflicts reports whether a change expects something else of a run, which may be nil.
+// conflicts reports whether a run, which may be nil, is not as a change expects.
 func (r *run) conflicts(c *driver.Change, was runState) bool {
 	var revision uint64
 	if r != nil {
@@ -80,7 +80,7 @@ func (r *run) conflicts(c *driver.Change, was runState) bool {
 	case c.Drop || len(c.Append) == 0:
 		return false
 	}
-	if c.Head != nil { // the segments that it adds count, too
+	if c.Head != nil { // the segments that it adds also count
 		last = max(last, max(c.Head.Tail, 1)-1)
 	}
 	return c.Append[0].Seq != last+1
@@ -113,7 +113,7 @@ func create(tx *bbolt.Tx, c *driver.Change) (*run, error) {
 	return &run{id: c.Run, rk: n.run, head: driver.Head{Revision: n.run << 32, Tail: 1}, bucket: b}, nil
 }
 
-// write writes all of a change but the end of the run's bucket and the run's place.
+// write writes all of a change except the end of the run's bucket and the run's place.
 func (r *run) write(tx *bbolt.Tx, c *driver.Change, res *driver.Result) (err error) {
 	r.bucket.FillPercent = 1
 	tail := r.head.Tail
@@ -162,7 +162,7 @@ func (r *run) putRow(tx *bbolt.Tx, h *driver.Head) error {
 }
 
 // settle writes the end of the run's bucket and moves the run to its place, if a change
-// has made another of them.
+// has changed them.
 func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) error {
 	is, recency := was.end, r.head.Recency
 	if n := len(c.Append); n > 0 {
@@ -191,7 +191,7 @@ func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) e
 	return nil
 }
 
-// drop takes a run out of all lists. All that it has is dead.
+// drop removes a run from all lists. All its data is dead then.
 func (r *run) drop(tx *bbolt.Tx) error {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {

@@ -22,7 +22,8 @@ type copier struct {
 	progress    func(driver.Reclaimed)
 
 	// next is where the copy continues: the keys that lead to a bucket, and one in it. It
-	// is empty at the beginning; during the copy, it has the keys that lead to where it is.
+	// is empty at the beginning. During the copy it has the keys that lead to the current
+	// place.
 	next [][]byte
 	size int64 // copied in this transaction
 }
@@ -55,8 +56,8 @@ func (c *copier) copy(from *bbolt.Tx) error {
 	return nil
 }
 
-// neverWritten reports whether bbolt refuses to write what it has read, which then was
-// never written so.
+// neverWritten reports whether bbolt refuses to write data that it has read. Such data
+// was never written in this form.
 func neverWritten(err error) bool {
 	return errors.Is(err, bolterrors.ErrKeyTooLarge) || errors.Is(err, bolterrors.ErrValueTooLarge) ||
 		errors.Is(err, bolterrors.ErrKeyRequired) || errors.Is(err, bolterrors.ErrBucketNameRequired) || errors.Is(err, bolterrors.ErrIncompatibleValue)
@@ -71,8 +72,8 @@ type level struct {
 	put    func(k, v []byte) error
 }
 
-// bucket copies one, from where the copy continues, and reports whether there is more when
-// the transaction is full.
+// bucket copies a bucket, from where the copy continues, and reports whether more is left
+// when the transaction is full.
 func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	k, v := l.cursor.First()
 	resumed := depth < len(c.next)
@@ -83,7 +84,7 @@ func (c *copier) bucket(l level, depth int) (more bool, err error) {
 	}
 	for before := []byte(nil); k != nil; k, v = l.cursor.Next() {
 		// In a damaged page bbolt finds keys that no walk reaches, and the other way
-		// round. A copy would not have them.
+		// round. A copy would lose them.
 		if before != nil && bytes.Compare(before, k) >= 0 {
 			return false, corrupt("", 0, outOfOrder)
 		}

@@ -15,13 +15,13 @@ import (
 // An entry is stored under its run's key and its own as a CRC and its value, in a bucket
 // of its own if it is larger than inlineEntry bytes.
 //
-// Entries of all runs are in one bucket, so that the few of a small run take no page. They
-// are not among a run's events: a run with many would then have a tree so high that each
-// append writes a page more.
+// Entries of all runs are in one bucket, so that the few entries of a small run take no
+// page. They are not stored among a run's events: many entries would make the run's tree
+// so high that each append writes one more page.
 const inlineEntry = 2048
 
 // entryFill is how full bbolt leaves a page of entries that it splits. A run's entries
-// are put in many places, and at most of them in order.
+// are put in many places, mostly in order at each.
 const entryFill = 0.8
 
 func entryKey(rk uint64, key []byte) []byte { return append(runKey(rk), key...) }

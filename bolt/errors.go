@@ -13,7 +13,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// explain gives an error of bbolt or of the system the meaning that callers branch on.
+// explain maps an error of bbolt or of the system to the sentinel that callers branch on.
 func (b *Backend) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, driver.ErrNotFound), errors.Is(err, driver.ErrConflict), errors.Is(err, errNothing),

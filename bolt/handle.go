@@ -22,8 +22,8 @@ type handle struct {
 	file *os.File // bbolt's own
 	info os.FileInfo
 
-	// A lock that bbolt held when it panicked stays held: stuck says that nothing can be
-	// done any more, halted that nothing can be written.
+	// A lock that bbolt held when it panicked stays held. stuck says that the handle
+	// can't be used any more, halted that it can't be written.
 	stuck, halted atomic.Bool
 }
 
@@ -113,6 +113,6 @@ func (h *handle) close() error {
 	return guard(h.db.Close)
 }
 
-// retired reports whether err says that the handle was closed: Reclaim closes it when it
-// has put another in its place.
+// retired reports whether err says that the handle was closed: Reclaim closes it after
+// replacing it.
 func retired(err error) bool { return errors.Is(err, bolterrors.ErrDatabaseNotOpen) }

@@ -53,7 +53,7 @@ func listed(tx *bbolt.Tx, id string, row []byte) driver.Head {
 	return r.where(false)
 }
 
-// walk is a cursor that goes down the order of one class.
+// walk is a cursor over the runs of one class, newest first.
 type walk struct {
 	c    *bbolt.Cursor
 	k, v []byte // nil at the end
@@ -95,7 +95,7 @@ func newest(ctx context.Context, tx *bbolt.Tx, heads *bbolt.Bucket, req driver.H
 	return out, nil
 }
 
-// classes returns a walk for each class asked for that has runs, at the first run of the
+// classes returns a walk for each requested class that has runs, at the first run of the
 // page.
 func classes(places *bbolt.Bucket, req driver.HeadsRequest) ([]*walk, error) {
 	if req.Class != nil {
@@ -126,7 +126,7 @@ func walkFrom(places *bbolt.Bucket, class uint8, after driver.Head) (*walk, erro
 	return w, w.to(before(w.c, []byte{class + 1}))
 }
 
-// to takes what the cursor found.
+// to takes the cursor's result.
 func (w *walk) to(k, v []byte) error {
 	if k == nil || k[0] != w.class {
 		w.k = nil
@@ -140,7 +140,7 @@ func (w *walk) to(k, v []byte) error {
 	return nil
 }
 
-// latest returns the walk that is at the newest run, nil if all are at their ends.
+// latest returns the walk at the newest run, nil if all are at their ends.
 func latest(walks []*walk) *walk {
 	var best *walk
 	for _, w := range walks {
@@ -151,8 +151,8 @@ func latest(walks []*walk) *walk {
 	return best
 }
 
-// head returns the head of the run that the walk is at. A run whose row is lost has one
-// that the engine sees to be damaged.
+// head returns the head of the run that the walk is at. For a run whose row is lost, it
+// returns one that the engine recognises as damaged.
 func (w *walk) head(tx *bbolt.Tx, heads *bbolt.Bucket) (driver.Head, error) {
 	h := driver.Head{Run: w.id, Sum: 1}
 	if row := heads.Get([]byte(w.id)); row != nil {

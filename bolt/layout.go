@@ -7,13 +7,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The layout, format 2. Each run has a number, rk, that is never given again, so what a
-// dropped run leaves is never taken for that of its next life. Numbers in keys are
+// The layout, format 2. Each run has a number, rk, that is never reused, so the remains
+// of a dropped run are never mistaken for data of its next life. Numbers in keys are
 // big-endian: rk and seqs 4 bytes, all others 8. In values they are little-endian.
 //
-//	flowlog                  says that the file is ours
+//	flowlog                  marks the file as ours
 //	    format               magic, version, checksum
-//	    counters             the last rk, segment id and slot version that were given
+//	    counters             the last assigned rk, segment id and slot version
 //	heads                    id -> the run's row
 //	places                   class, place, id -> a checksum: the order of runs
 //	runs
@@ -29,7 +29,7 @@ import (
 //	    rk id 2 n            the data, in pieces
 //	entries                  rk, key -> an entry's value, or a bucket with it if it is large: 1
 //	slots                    rk, key -> a slot; rk 0 is the storage itself
-//	dead                     rk a, rk s first id, rk t: what is to be erased, see purge.go
+//	dead                     rk a, rk s first id, rk t: data to erase, see purge.go
 //
 // An append writes the last page of its run and the pages that lead to it, and nothing
 // else. Records arrive in order, so pages are filled completely (FillPercent 1). A large
@@ -40,10 +40,10 @@ import (
 //
 // A bucket that is larger than a quarter of a page, or has a bucket in it, has pages of
 // its own. So the contents of many small segments, the entries of many small runs, and
-// all slots lie side by side in one bucket each. A small run that is sealed then has so
-// little in its own bucket that bbolt keeps it on the page of its parent. Contents are
-// cut into pieces of which many fit on a page: a value of more than half a page would
-// leave the rest of it empty.
+// all slots lie side by side in one bucket each. The bucket of a small sealed run is
+// then so small that bbolt keeps it on the page of its parent. Contents are cut into
+// small pieces, many to a page: a value of more than half a page would leave the rest
+// of the page empty.
 //
 // Pages have no checksum. A page that claims to hold fewer keys than it does would hide
 // the newest events, and the next append would reuse their seqs. So each run's bucket
@@ -80,8 +80,8 @@ const (
 	formatVersion = 2
 )
 
-// Every value has a checksum over its kind, the place where it belongs, and itself: a
-// value, or a page, in another place is not believed.
+// Every value has a checksum over its kind, its place and its bytes: a value, or a
+// page, in the wrong place is rejected.
 const (
 	kindFormat   = 'f'
 	kindCounters = 'c'
@@ -100,8 +100,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is a CRC-32C. Of its parts at most one has a length that neither n nor the
-// kind tells.
+// checksum is a CRC-32C. The length of each part but one must follow from n or the
+// kind.
 func checksum(kind byte, rk, n uint64, parts ...[]byte) uint32 {
 	var place [17]byte
 	place[0] = kind
@@ -134,8 +134,7 @@ func isRecord(key []byte) (seq uint64, ok bool) {
 
 func isState(key []byte) bool { return len(key) == 6 && key[0] == 'r' && key[5] == 's' }
 
-// before moves a cursor to the last key below a key, and returns it; nil if there is
-// none.
+// before moves a cursor to the last key below a key, and returns it, or nil.
 func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
 	if k, _ := c.Seek(key); k == nil {
 		return c.Last()

@@ -22,9 +22,9 @@ import (
 //	| header |        |        | size   |       | sequence      | page    | mark|     | 16 to 72 |
 //	+--------+--------+--------+--------+-------+-----+---------+---------+-----+-----+----------+
 //
-// All are in the byte order of the machine. They are read here before bbolt does, which
-// would change a file that is not ours and trusts their numbers; and after bbolt failed to
-// write them, to see whether it did.
+// All are in the byte order of the machine. This package reads them before bbolt does,
+// because bbolt trusts their numbers and would change a file that is not ours. It also
+// reads them after a failed write of bbolt's, to see whether they were written.
 type meta struct {
 	pageSize uint32
 	freelist uint64
@@ -88,7 +88,8 @@ func readMeta(f io.ReaderAt) (meta, error) {
 	return first, err
 }
 
-// peek refuses a file that bbolt would refuse, or would change though it is not ours.
+// peek refuses a file that bbolt would refuse, and a file that is not ours but that bbolt
+// would change.
 func peek(f *os.File, path string) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -16,14 +16,13 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// Open opens a file, making it and its folder if they are missing. It removes what an
-// unfinished Reclaim has left beside it, in a file of the same name with .compact after
-// it.
+// Open opens a file, making it and its folder if they are missing. It removes the
+// remains of an unfinished Reclaim, a file of the same name with the suffix .compact.
 //
 // Errors: [driver.ErrInvalid] for a path that is a folder or a file that is not ours;
-// [driver.ErrUnsupportedVersion] for a file of another format; [driver.ErrLocked] for one
-// that is in use; [driver.ErrReadOnly] for one that can't be written, unless ReadOnly is
-// set. A file that is refused is not changed.
+// [driver.ErrUnsupportedVersion] for a file of another format; [driver.ErrLocked] for a
+// file in use; [driver.ErrReadOnly] for a file that can't be written, unless ReadOnly is
+// set. A refused file is not changed.
 func Open(path string, opts Options) (*Backend, error) {
 	b := &Backend{path: path, opts: opts.withDefaults(), clock: steady(time.Now()), writing: make(chan struct{}, 1)}
 	switch b.opts.Durability {
@@ -42,8 +41,8 @@ func Open(path string, opts Options) (*Backend, error) {
 	return b, nil
 }
 
-// openCurrent opens the file that is at the path, once it is locked. A Reclaim by another
-// process may put a new one there while this one waits for the lock of the old.
+// openCurrent opens the file at the path, once it is locked. A Reclaim by another process
+// may put a new file there while this process waits for the lock of the old one.
 func (b *Backend) openCurrent() (*handle, error) {
 	deadline := time.Now().Add(b.opts.OpenTimeout)
 	for {
@@ -79,9 +78,9 @@ func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handl
 		NoSync:          b.opts.Durability == driver.Off,
 		FreelistType:    bbolt.FreelistMapType,
 		PreLoadFreelist: true, // for Space
-		// The list of free pages is stored, though that is one more page to write: without
-		// it bbolt walks the whole file to open it, and a damaged page then ends the
-		// process.
+		// The list of free pages is stored, though that costs one more page to write.
+		// Without it bbolt walks the whole file to open it, and a damaged page then ends
+		// the process.
 		NoFreelistSync: false,
 		OpenFile: func(path string, _ int, mode os.FileMode) (*os.File, error) {
 			if b.opts.ReadOnly {
@@ -211,7 +210,7 @@ func initialize(tx *bbolt.Tx) error {
 	return counters{}.put(tx)
 }
 
-// format is the value that says that a file is ours, and of which format.
+// format is the value that marks a file as ours and has its format number.
 func format(version uint32) []byte {
 	v := binary.LittleEndian.AppendUint32([]byte(magic), version)
 	return binary.LittleEndian.AppendUint32(v, checksum(kindFormat, 0, 0, v))
@@ -244,7 +243,7 @@ func (b *Backend) identify(tx *bbolt.Tx) (bool, error) {
 	return true, b.readable(binary.LittleEndian.Uint32(format[len(magic):]))
 }
 
-// readable refuses another format than ours.
+// readable refuses a file of another format.
 func (b *Backend) readable(version uint32) error {
 	advice := "update flowlog"
 	switch {

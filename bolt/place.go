@@ -21,21 +21,21 @@ import (
 // CRC covers the run's id, too, so that a run whose row is damaged is found again.
 //
 // bbolt leaves at least three keys on the second of two pages that it splits one into.
-// The two at the end make that one event: of five events where four have room on a page,
-// four stay on the first, and not three.
+// With the two keys at the end, that is one event: if a page has room for four events,
+// then of five events four stay on the first page, not three.
 const endSize = 21
 
-// padEvents is from how many events on a run's bucket has the empty key. Fewer seldom fill
-// a page.
+// padEvents is the number of events from which a run's bucket has the empty key. Fewer
+// seldom fill a page.
 const padEvents = 4
 
-// end is what a run's bucket ends with.
+// end is the value at the end of a run's bucket.
 type end struct {
 	seq uint64
 	place
 }
 
-// place is where a run is in the order of runs: by class, and within it by place.
+// place is a run's place in the order of runs: by class, and within it by place.
 type place struct {
 	class uint8
 	at    uint64
@@ -61,7 +61,7 @@ func decodeEnd(id string, rk uint64, v []byte) (end, bool) {
 	return end{binary.LittleEndian.Uint64(v[4:]), place{v[20], binary.LittleEndian.Uint64(v[12:])}}, true
 }
 
-// end returns what the run's bucket ends with, and a cursor that is there.
+// end returns the value at the end of the run's bucket, and a cursor at it.
 func (r *run) end() (end, *bbolt.Cursor, error) {
 	c := r.bucket.Cursor()
 	k, v := lastKey(c)
@@ -72,7 +72,7 @@ func (r *run) end() (end, *bbolt.Cursor, error) {
 	return e, c, nil
 }
 
-// lastKey moves a cursor to the last key of a run's bucket that says something.
+// lastKey moves a cursor to the last key of a run's bucket with a value.
 func lastKey(c *bbolt.Cursor) (k, v []byte) {
 	k, v = c.Last()
 	if bytes.Equal(k, padKey) {
@@ -107,7 +107,7 @@ func (p place) key(id string) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{p.class}, p.at), id...)
 }
 
-// placeOf returns what a key in places says.
+// placeOf parses a key in places.
 func placeOf(k []byte) (p place, id string, ok bool) {
 	if len(k) <= placeKeySize {
 		return place{}, "", false
@@ -130,7 +130,7 @@ func (p place) put(tx *bbolt.Tx, id string) error {
 	return places.Put(k, binary.LittleEndian.AppendUint32(nil, checksum(kindPlace, 0, 0, k)))
 }
 
-// remove takes a run out of the order.
+// remove removes a run from the order.
 func (p place) remove(tx *bbolt.Tx, id string) error {
 	places, err := bucket(tx, placesBucket)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// A bucket names what is to be erased:
+// A bucket names the data to erase:
 //
 //	rk a            a dropped run with all that it has
 //	rk s first id   the contents of a retired segment
@@ -36,8 +36,8 @@ func bury(tx *bbolt.Tx, key []byte, n uint64) error {
 	return dead.Put(key, v)
 }
 
-// What one transaction of Purge erases, at most: keys, and bytes of states unless one
-// alone has more.
+// The most that one transaction of Purge erases: keys, and bytes of states unless a
+// single state has more.
 const (
 	purgeKeys  = 512
 	purgeBytes = 4 << 20
@@ -147,8 +147,8 @@ func purgeSegment(tx *bbolt.Tx, own *bbolt.Bucket, rk, first, id uint64) (more b
 	return false, nil
 }
 
-// erase deletes a slice of the keys of a bucket from from on and below below, nil for all,
-// and reports whether more are left.
+// erase deletes a slice of the keys of a bucket from from up to, but not including,
+// below, and reports whether more are left. A nil below sets no bound.
 func erase(b *bbolt.Bucket, from, below []byte) (more bool, err error) {
 	var keys [][]byte
 	size := 0

@@ -87,8 +87,8 @@ func (r *run) last() (*stored, end, error) {
 	return last, e, err
 }
 
-// where returns the run's head, with its newest record. A damaged record has a seq and
-// nothing else, which the engine recognises as damage.
+// where returns the run's head, with its newest record. A damaged record has only a
+// seq, which the engine recognises as damage.
 func (r *run) where(tip bool) driver.Head {
 	h := r.head
 	h.Data = bytes.Clone(h.Data)
@@ -104,7 +104,7 @@ func (r *run) where(tip bool) driver.Head {
 			h.Tip = r.tip(last)
 		}
 	}
-	h.Recency = max(h.Recency, h.Place) // where the row or the record is damaged
+	h.Recency = max(h.Recency, h.Place) // if the row or the record is damaged
 	return h
 }
 
@@ -187,7 +187,7 @@ func (r *run) each(from, to uint64, reverse bool, f func(*stored) (bool, error))
 	k, v := c.Seek(recordKey(from))
 	if reverse {
 		step = c.Prev
-		k, v = before(c, append(stateKey(to), 0)) // which is after all of that event's keys
+		k, v = before(c, append(stateKey(to), 0)) // which follows all of that event's keys
 	}
 	for ; k != nil; k, v = step() {
 		seq, ok := isRecord(k)

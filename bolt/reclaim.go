@@ -16,44 +16,44 @@ import (
 // compactSuffix is appended to the file's name for the file that Reclaim writes.
 const compactSuffix = ".compact"
 
-// Reclaim copies a file of which this much is free, in bytes and as a part of it. The
+// Reclaim copies a file if this much of it is free, in bytes and as a fraction. The
 // first write after it makes the file grow by an eighth, see growth: that is a ninth of
-// its new size, and no reason for another.
+// its new size, and no reason for another Reclaim.
 const (
 	reclaimBytes = 64 << 10
 	reclaimPart  = 8
 )
 
-// copyBytes is how much a transaction of Reclaim copies before it is committed and
-// progress is called.
+// copyBytes is the number of bytes that a transaction of Reclaim copies before it is
+// committed and progress is called.
 const copyBytes = 8 << 20
 
-// Reclaim implements [driver.Reclaimer]: it erases what is dead, copies the rest into a
-// new file beside the old one, and puts that in its place. Until then the folder needs
-// room for both. The new file keeps the mode and the owner of the old one. It does nothing
-// unless at least 64 KiB and an eighth of the file are free, the room that shortened
-// records and removed entries have left on their pages included, for which it reads all
-// keys.
+// Reclaim implements [driver.Reclaimer]: it erases the dead data, copies the rest into a
+// new file beside the old one, and puts the new file in its place. Until then the folder
+// needs room for both. The new file keeps the mode and the owner of the old one. Reclaim
+// does nothing unless at least 64 KiB and an eighth of the file are free. That includes
+// the room that shortened records and removed entries have left on their pages; to find
+// it, Reclaim reads all keys.
 //
 // Readers continue on the old file, and then on the new one. Writers wait for the copy and
-// its sync: a second for 150 MB of small events or 250 MB of large ones that are left, as
+// its sync: a second for 150 MB of remaining small events or 250 MB of large ones, as
 // measured. Their contexts can end the wait.
 //
-// A done ctx ends it; only what was erased by then stays so. A crash leaves the old file
-// or the new one, whole; the next Open removes what else it leaves.
+// A done ctx ends it; data erased by then stays erased. A crash leaves the old file or
+// the new one, whole; the next Open removes any remains.
 func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	return b.rewrite(ctx, false, progress)
 }
 
-// Erase implements [driver.Eraser]: it does what Reclaim does, but always. Bytes that were
-// erased from a bbolt file stay in its free pages until they are used again; only a new
-// file is without them. It waits for readers of the old file.
+// Erase implements [driver.Eraser]: it does the same as Reclaim, but always. Bytes erased
+// from a bbolt file stay in its free pages until they are reused; only a new file is free
+// of them. It waits for readers of the old file.
 func (b *Backend) Erase(ctx context.Context) error {
 	_, err := b.rewrite(ctx, true, nil)
 	return err
 }
 
-// rewrite puts a copy of what is left in the place of the file, always or if enough is
+// rewrite replaces the file by a copy of the remaining data, always or if enough is
 // free.
 func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver.Reclaimed)) (int64, error) {
 	for more := true; more; {
@@ -68,7 +68,7 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver
 		return 0, err
 	}
 	defer leave()
-	for more := true; more; { // what has died since
+	for more := true; more; { // data that has died since
 		if more, err = b.purgeSlice(ctx); err != nil {
 			return 0, err
 		}
@@ -128,8 +128,8 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	return next, nil
 }
 
-// swap puts a new file, which is locked, in the place of the old one. An opener that waits
-// for the lock of the old one then finds that it is not at the path any more.
+// swap puts a new, locked file in the place of the old one. An opener that waits for the
+// lock of the old one then finds that it is no longer at the path.
 func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
 	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
 		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCompact())
@@ -163,7 +163,7 @@ func (b *Backend) did(step string) {
 	}
 }
 
-// removeCompact removes what an unfinished Reclaim has left.
+// removeCompact removes the remains of an unfinished Reclaim.
 func (b *Backend) removeCompact() error {
 	if err := os.Remove(b.path + compactSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)

@@ -82,7 +82,7 @@ func decodeRecord(run string, rk, seq uint64, v []byte) (*stored, error) {
 	return nil, corrupt(run, seq, "the event doesn't match its checksum")
 }
 
-// parseRecord returns nil for what can't be an event.
+// parseRecord returns nil for bytes that can't be an event.
 func parseRecord(seq uint64, v []byte) *stored {
 	if len(v) < recordFixed || v[18] > formApart {
 		return nil
@@ -170,7 +170,7 @@ func (r *run) rewrite(rec *driver.Record) error {
 	if rec.Seq < r.head.Tail || r.bucket.Get(recordKey(rec.Seq)) == nil {
 		return nil
 	}
-	// The old state goes even if it is damaged.
+	// The old state is deleted even if it is damaged.
 	if r.bucket.Bucket(stateKey(rec.Seq)) != nil {
 		if err := r.bucket.DeleteBucket(stateKey(rec.Seq)); err != nil {
 			return err

@@ -13,8 +13,9 @@ import (
 //	| CRC | sum | revision | recency | tail | life | suite | data |
 //	+-----+-----+----------+---------+------+------+-------+------+
 //
-// The revision is rk<<32 and how often the row changed, so no revision of a run id comes
-// back. Place and class are not here but at the end of the run's bucket, see place.go.
+// The revision is rk<<32 plus the number of changes of the row, so no revision of a run
+// id is ever reused. Place and class are not here but at the end of the run's bucket,
+// see place.go.
 const rowSize = 49
 
 // maxRuns is the largest number of a run: it and the next one fit in 4 bytes.
@@ -46,7 +47,7 @@ func decodeRow(id string, v []byte) (driver.Head, error) {
 	return readRow(id, v), nil
 }
 
-// readRow returns what a row of at least rowSize bytes says.
+// readRow parses a row of at least rowSize bytes.
 func readRow(id string, v []byte) driver.Head {
 	order := binary.LittleEndian
 	h := driver.Head{

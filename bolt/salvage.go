@@ -9,12 +9,12 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// A damaged value costs what it holds and nothing else: not the rest of its run, and no
-// other run. What readers need of a run's row, and of the value that its bucket ends with,
-// is found elsewhere. Only readers and Drop do without them: nothing else is written to
+// A damaged value loses its own contents, but not the rest of its run or another run.
+// Readers find the data they need from a damaged row, or from a damaged end of a run's
+// bucket, elsewhere. Only readers and Drop work without them: nothing else is written to
 // such a run.
 
-// salvageHead returns what is left of a damaged row. It changes the sum, so that the
+// salvageHead returns the readable part of a damaged row. It changes the sum, so that the
 // engine sees the damage.
 func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (driver.Head, error) {
 	h := driver.Head{Run: id}
@@ -31,11 +31,11 @@ func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (drive
 	}
 	h.Revision = rk<<32 | h.Revision&(1<<32-1)
 	h.Sum = ^h.Sum
-	h.Recency = 0 // the last event and the place have it, too
+	h.Recency = 0 // the last event and the place also have it
 	return h, nil
 }
 
-// belongs reports whether a number is that of a run with that id that was not dropped.
+// belongs reports whether a number belongs to an existing run with that id.
 func belongs(tx *bbolt.Tx, runs *bbolt.Bucket, id string, rk uint64) (bool, error) {
 	dead, err := bucket(tx, deadBucket)
 	if err != nil {
@@ -49,8 +49,8 @@ func belongs(tx *bbolt.Tx, runs *bbolt.Bucket, id string, rk uint64) (bool, erro
 	return err == nil, nil
 }
 
-// search returns the number of a run whose row does not say it: of those that no sound row
-// names, the one whose end says that it belongs to the id.
+// search returns the number of a run whose row does not have it: among the numbers that
+// no sound row has, the one whose end belongs to the id.
 func search(tx *bbolt.Tx, runs *bbolt.Bucket, id string) (uint64, error) {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
@@ -90,8 +90,8 @@ func (r *run) unsealed() uint64 {
 	return tail
 }
 
-// salvageEnd returns the seq of the last event that is there, or of which something says
-// that it was.
+// salvageEnd returns the seq of the last event that is stored or for which there is
+// evidence.
 func (r *run) salvageEnd() uint64 {
 	c := r.bucket.Cursor()
 	k, v := lastKey(c)
@@ -107,8 +107,8 @@ func (r *run) salvageEnd() uint64 {
 	return max(e.seq, r.head.Tail, 1)
 }
 
-// placed returns where a run is in the order of runs. If the end of its bucket does not
-// say so, it looks through the order.
+// placed returns a run's place in the order of runs. If the end of its bucket is
+// unreadable, it searches the order.
 func (r *run) placed(tx *bbolt.Tx) (at place, ok bool, err error) {
 	if e, _, err := r.end(); err == nil {
 		return e.place, true, nil

@@ -19,7 +19,7 @@ import (
 //	| CRC | CRC of index | CRC of data | last | length: index | length: data |
 //	+-----+--------------+-------------+------+---------------+--------------+
 //
-// so the segment that holds an event is the one with the largest key not above it.
+// so the segment that holds an event has the largest key that is not above the event's.
 const segmentSize = 24
 
 // segmentKeySize is the length of a segment's key.
@@ -31,7 +31,8 @@ func segmentKey(first, id uint64) []byte {
 
 func contentKey(first, id uint64) []byte { return append(segmentKey(first, id), 'c') }
 
-// isSegment reports whether a key of a run's bucket is that of a segment's row, and which.
+// isSegment reports whether a key of a run's bucket belongs to a segment's row, and to
+// which.
 func isSegment(key []byte) (first, id uint64, ok bool) {
 	if len(key) != segmentKeySize || key[0] != 'g' {
 		return 0, 0, false
@@ -55,7 +56,7 @@ func encodeSegment(rk, id uint64, s *driver.Segment) []byte {
 	return v
 }
 
-// decodeSegment returns what a row says, also with the error if it is damaged.
+// decodeSegment returns a row's fields, even with the error of a damaged row.
 func decodeSegment(run string, rk, first, id uint64, v []byte) (s driver.Segment, err error) {
 	s = driver.Segment{ID: id, First: first, Last: first}
 	if len(v) != segmentSize {
@@ -97,8 +98,8 @@ func (b *Backend) Segments(ctx context.Context, req driver.SegmentsRequest) (out
 			if first < req.From || first > req.To {
 				break
 			}
-			// A damaged one is listed with what it seems to hold, so that the others can
-			// be read. Its contents can't.
+			// A damaged segment is listed with its apparent range, so that the others
+			// can be read. Its contents can't be read.
 			s, _ := decodeSegment(req.Run, r.rk, first, id, v)
 			out = append(out, s)
 		}
@@ -157,7 +158,7 @@ func (r *run) segmentOf(seq uint64) (driver.Segment, []byte, error) {
 	return s, row, err
 }
 
-// contents reads what is in a segment.
+// contents reads the contents of a segment.
 func (r *run) contents(tx *bbolt.Tx, s *driver.Segment, row []byte, indexOnly bool) (err error) {
 	var get func(part []byte) []byte
 	if own := r.bucket.Bucket(contentKey(s.First, s.ID)); own != nil {
@@ -176,7 +177,7 @@ func (r *run) contents(tx *bbolt.Tx, s *driver.Segment, row []byte, indexOnly bo
 	return err
 }
 
-// part returns a copy of one part of a segment's contents, if it is as its row says.
+// part returns a copy of one part of a segment's contents, if it matches the row.
 func (r *run) part(id uint64, kind byte, part, sum, length []byte) ([]byte, error) {
 	order := binary.LittleEndian
 	if uint64(len(part)) == uint64(order.Uint32(length)) {
@@ -239,7 +240,7 @@ func (r *run) addContents(tx *bbolt.Tx, id uint64, s *driver.Segment) error {
 	return own.Put(secondKey, s.Data)
 }
 
-// retire takes a segment out of force, if it is one of the run's.
+// retire takes a segment out of force, if it belongs to the run.
 func (r *run) retire(tx *bbolt.Tx, s *driver.Segment) error {
 	key := segmentKey(s.First, s.ID)
 	if r.bucket.Get(key) == nil {
@@ -254,14 +255,14 @@ func (r *run) retire(tx *bbolt.Tx, s *driver.Segment) error {
 // smallBlock is the size in bytes up to which a segment's contents lie in blocks.
 const smallBlock = 16 << 10
 
-// pieceSize is the size in bytes of the pieces. Eight fill a page of 4 KiB, with what
-// bbolt and the key take for each.
+// pieceSize is the size of the pieces in bytes. Eight of them, with bbolt's overhead
+// and the keys, fill a page of 4 KiB.
 const pieceSize = (4096-pageHeader)/8 - perKey - blockKeySize - 2
 
-// blockKeySize is the length of what blockKey returns.
+// blockKeySize is the length of blockKey's result.
 const blockKeySize = rkSize + 8
 
-// blockKey is what the keys of a segment's contents in blocks begin with. Then comes
+// blockKey returns the prefix of the keys of a segment's contents in blocks. Then comes
 // firstKey or secondKey, and the piece's number as a byte.
 func blockKey(rk, id uint64) []byte { return binary.BigEndian.AppendUint64(runKey(rk), id) }
 
@@ -277,7 +278,7 @@ func putPieces(blocks *bbolt.Bucket, key, part []byte) error {
 	return nil
 }
 
-// getPieces returns what putPieces stored, or nil.
+// getPieces returns a part that putPieces stored, or nil.
 func getPieces(blocks *bbolt.Bucket, key []byte) []byte {
 	var part []byte
 	c := blocks.Cursor()

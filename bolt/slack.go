@@ -11,10 +11,9 @@ const (
 	pageKeys   = 2
 )
 
-// slack returns how much of a file is taken by pages of runs and of entries that a copy
-// would not need. bbolt leaves a page as it is when the values on it get shorter, as those
-// of events do that are pruned, or fewer, until it is nearly empty. It reads keys and no
-// values.
+// slack returns how much space a copy would save in the pages of runs and of entries.
+// When the values on a page get shorter, like those of pruned events, or fewer, bbolt
+// leaves the page as it is until it is nearly empty. slack reads keys and no values.
 func (h *handle) slack() (n int64, err error) {
 	err = h.view(func(tx *bbolt.Tx) error {
 		runs, err := bucket(tx, runsBucket)

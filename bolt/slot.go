@@ -20,9 +20,9 @@ import (
 //	| CRC | version | set | expires | value |
 //	+-----+---------+-----+---------+-------+
 //
-// with two times in nanoseconds since 1970: when it was set, and from when on it has
-// expired, 0 for never. A slot that was set later than now has expired, too: the clock was
-// set back. Versions are from a counter of the whole file.
+// with two times in nanoseconds since 1970: when the slot was set, and when it expires, 0
+// for never. A slot whose set time is later than now has also expired: the clock was set
+// back. Versions are from a counter of the whole file.
 const slotSize = 28
 
 func slotSum(rk uint64, key string, v []byte) uint32 {
@@ -42,7 +42,7 @@ func encodeSlot(rk uint64, key string, s driver.Slot, now int64) []byte {
 	return v
 }
 
-// decodeSlot returns a copy of a slot, and whether it is there and has not expired.
+// decodeSlot returns a copy of a slot, and whether it exists and has not expired.
 func decodeSlot(run string, rk uint64, key string, v []byte, now int64) (s driver.Slot, ok bool, err error) {
 	if v == nil {
 		return driver.Slot{}, false, nil
@@ -62,8 +62,8 @@ func decodeSlot(run string, rk uint64, key string, v []byte, now int64) (s drive
 	return s, true, nil
 }
 
-// steady returns the clock that slots expire by. While the file is open it does not jump:
-// from one opening to the next it follows the system's.
+// steady returns the clock that slots expire by. It does not jump while the file is open.
+// From one opening to the next it follows the system's clock.
 func steady(opened time.Time) func() int64 {
 	return func() int64 { return opened.Add(time.Since(opened)).UnixNano() }
 }
