@@ -64,9 +64,10 @@ type Limiter interface {
 type Limits struct {
 	// State is the largest state of a record as it is stored, in bytes.
 	State int64
-	// Apply is the largest number of bytes of headers, states, segments and entries in
-	// all changes of one call together. A record is never split: a single one may
-	// exceed it.
+	// Apply is the largest number of bytes of headers, states and entries that one call
+	// appends. A record is never split: a single one may exceed it. It does not bound a
+	// change that seals, prunes or imports, which has a segment of some 8 MiB, or of one
+	// state if that alone has more.
 	Apply int64
 }
 

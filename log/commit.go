@@ -160,7 +160,7 @@ func (l *Log) takeQueue() []*pending {
 	if most := l.limits.Apply; most > 0 {
 		var size int64
 		for i, p := range l.queue {
-			if size += int64(len(p.bytes)) + MaxHeader; size > most && i > 0 {
+			if size += int64(len(p.bytes)) + MaxHeader + maxBlockEntries; size > most && i > 0 {
 				n = i
 				break
 			}

@@ -315,3 +315,57 @@ func TestDamagedNewestOfABlock(t *testing.T) {
 		require.Equal(t, n-1, ev.Seq)
 	}
 }
+
+// TestDamageInTheOpenBlock: a damaged event among the newest stops neither appends nor the
+// search for what is newer or of other nodes.
+func TestDamageInTheOpenBlock(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(*driver.Record){
+		"sum":    func(r *driver.Record) { r.Sum++ },
+		"header": func(r *driver.Record) { r.Header[2] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newTapped(t)
+			l := open(t, b, log.Options{})
+			for _, node := range []string{"old", "a", "b", "a", "b"} {
+				add(t, l, tiny("run", node))
+			}
+			b.onRecord = func(_ string, r *driver.Record) bool {
+				if r.Seq == 2 { // a
+					damage(r)
+				}
+				return true
+			}
+			l = open(t, b, log.Options{})
+			ev, err := l.NodeAt(t.Context(), "run", "a", log.Position{})
+			require.NoError(t, err)
+			require.EqualValues(t, 4, ev.Seq)
+			ev, err = l.Visit(t.Context(), "run", "b", 1, log.Position{})
+			require.NoError(t, err)
+			require.EqualValues(t, 3, ev.Seq)
+			_, err = l.Visit(t.Context(), "run", "a", 1, log.Position{})
+			require.ErrorIs(t, err, log.ErrCorrupt)
+			_, err = l.NodeAt(t.Context(), "run", "a", log.Position{Seq: 3})
+			require.ErrorIs(t, err, log.ErrCorrupt, "never one before it")
+			nodes, err := l.Nodes(t.Context(), "run", log.Position{})
+			if name == "header" { // of whatever node
+				require.ErrorIs(t, err, log.ErrCorrupt)
+			} else {
+				require.NoError(t, err)
+				require.Len(t, nodes, 3)
+			}
+			made := add(t, l, tiny("run", "a"))
+			require.EqualValues(t, 6, made.Seq)
+			if name == "sum" {
+				require.EqualValues(t, 3, made.Visit)
+			}
+			for range 100 { // over the end of the block
+				add(t, open(t, b, log.Options{}), tiny("run", "b"))
+			}
+			ev, err = l.NodeAt(t.Context(), "run", "a", log.Position{})
+			require.NoError(t, err)
+			require.EqualValues(t, 6, ev.Seq)
+		})
+	}
+}

@@ -194,7 +194,7 @@ func goldenMarks(t *testing.T) string {
 		{7, Mark{Labels: map[string]string{"b": "2", "a": ""}, Unlabelled: map[string]bool{"c": true}}},
 		{MaxSeq, Mark{Pinned: true, Labels: map[string]string{"a": "1"}}},
 	} {
-		e, err := c.mark.entry(c.seq)
+		e, err := c.mark.entry(c.seq, nil)
 		require.NoError(t, err)
 		fmt.Fprintf(&out, "%c %x %s\n", e.Key[0], e.Key[1:], e.Value)
 	}

@@ -179,7 +179,7 @@ func (im *importer) takeNotes(values [][]byte, c *driver.Change) error {
 // folded adds what the notes fold into: the marks, and the dropped visits.
 func (im *importer) folded(c *driver.Change) error {
 	if !im.marks.Run.empty() {
-		e, err := im.marks.Run.entry(0)
+		e, err := im.marks.Run.entry(0, nil)
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func (im *importer) folded(c *driver.Change) error {
 		if m.empty() {
 			continue
 		}
-		e, err := m.entry(seq)
+		e, err := m.entry(seq, nil)
 		if err != nil {
 			return err
 		}

@@ -119,8 +119,8 @@ func (f *nodeFinder) newest(ctx context.Context, key visitKey, hint *visitEntry)
 
 // within is newest in one stretch.
 func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint **visitEntry) (uint64, error) {
-	if seq := newestTaken(f.open, key, s); seq != 0 {
-		return seq, nil
+	if seq, err := newestTaken(f.open, key, s); seq != 0 || err != nil {
+		return seq, err
 	}
 	if *hint == nil {
 		e, _, err := f.r.visitEntryBelow(ctx, spaceTaken, key, MaxSeq)
@@ -129,7 +129,7 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 		}
 		*hint = &e
 	}
-	e, ok, err := f.entryUpTo(ctx, **hint, s.tip)
+	e, ok, err := f.entryUpTo(ctx, spaceTaken, **hint, s.tip)
 	if err != nil || !ok {
 		return 0, err
 	}
@@ -139,8 +139,8 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 		if err != nil {
 			return 0, err
 		}
-		if seq := newestTaken(visits, key, s); seq != 0 || e.first == 1 {
-			return seq, nil
+		if seq, err := newestTaken(visits, key, s); seq != 0 || err != nil || e.first == 1 {
+			return seq, err
 		}
 		if e, ok, err = f.r.visitEntryBelow(ctx, spaceTaken, key, e.first-1); err != nil || !ok {
 			return 0, err
@@ -153,26 +153,74 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 }
 
 // newestTaken returns the newest of some visits that recovery can take and that is in a
-// stretch, or 0.
-func newestTaken(visits []visit, key visitKey, s stretch) uint64 {
+// stretch, or 0. A damaged record that may be of the node is an error, unless a newer
+// visit makes it needless.
+func newestTaken(visits []visit, key visitKey, s stretch) (uint64, error) {
 	for _, v := range slices.Backward(visits) {
-		if v.key == key && v.taken && v.seq >= s.since && v.seq <= s.tip {
+		switch {
+		case v.seq < s.since || v.seq > s.tip:
+		case v.damage != nil && (v.key == key || v.key == visitKey{}):
+			return 0, v.damage
+		case v.key == key && v.taken:
+			return v.seq, nil
+		}
+	}
+	return 0, nil
+}
+
+// newestOfAny returns the seq of the newest visit of a node on the line, whether or not
+// recovery can take it; 0 if there is no visit.
+func (f *nodeFinder) newestOfAny(ctx context.Context, key visitKey) (uint64, error) {
+	for n := 0; ; n++ {
+		s, ok, err := f.walk.at(ctx, n)
+		if err != nil || !ok {
+			return 0, err
+		}
+		newest := newestVisit(f.open, key, s)
+		for _, space := range []byte{spaceTaken, spaceDropped} {
+			e, _, err := f.r.visitEntryBelow(ctx, space, key, MaxSeq)
+			if err == nil {
+				e, ok, err = f.entryUpTo(ctx, space, e, s.tip)
+			}
+			if err != nil {
+				return 0, err
+			}
+			if !ok {
+				continue
+			}
+			_, to := blockOf(e.seqFirst)
+			visits, err := f.r.visits(ctx, e.seqFirst, min(to, s.tip))
+			if err != nil {
+				return 0, err
+			}
+			newest = max(newest, newestVisit(visits, key, s))
+		}
+		if newest != 0 {
+			return newest, nil
+		}
+	}
+}
+
+// newestVisit returns the newest of some visits that is in a stretch, or 0.
+func newestVisit(visits []visit, key visitKey, s stretch) uint64 {
+	for _, v := range slices.Backward(visits) {
+		if v.key == key && v.seq >= s.since && v.seq <= s.tip {
 			return v.seq
 		}
 	}
 	return 0
 }
 
-// entryUpTo returns the newest entry of a node whose first visit is at most at seq. It
+// entryUpTo returns the newest entry of a node in a space whose first visit is at most at seq. It
 // halves the visits up to those of newest, the node's newest entry, until it is found.
-func (f *nodeFinder) entryUpTo(ctx context.Context, newest visitEntry, seq uint64) (visitEntry, bool, error) {
+func (f *nodeFinder) entryUpTo(ctx context.Context, space byte, newest visitEntry, seq uint64) (visitEntry, bool, error) {
 	if newest.first == 0 || newest.seqFirst <= seq {
 		return newest, newest.first != 0, nil
 	}
 	var best visitEntry
 	for low, high := uint64(1), newest.first-1; low <= high; {
 		middle := low + (high-low)/2
-		e, ok, err := f.r.visitEntryBelow(ctx, spaceTaken, newest.key, middle)
+		e, ok, err := f.r.visitEntryBelow(ctx, space, newest.key, middle)
 		if err != nil {
 			return visitEntry{}, false, err
 		}
@@ -239,7 +287,7 @@ func (l *Log) nodes(ctx context.Context, run Run, at Position) ([]*Event, error)
 		return err
 	}
 	for _, v := range f.open {
-		if v.taken {
+		if v.taken || v.damage != nil {
 			if err := find(v.key, nil); err != nil {
 				return nil, err
 			}

@@ -449,3 +449,36 @@ func TestTipDropped(t *testing.T) {
 	require.Len(t, nodes, 1)
 	requireIntact(t, l, "run")
 }
+
+// TestNodeThatIsPrunedOnTheLine: why a node can't be taken is said of the line that was
+// asked for, whatever there is of the node on others.
+func TestNodeThatIsPrunedOnTheLine(t *testing.T) {
+	t.Parallel()
+	for _, between := range []int{0, 200} {
+		l := open(t, newTapped(t), log.Options{})
+		add(t, l, event("run", "root"))
+		add(t, l, event("run", "x")) // 2
+		for range between {
+			add(t, l, event("run", "y"))
+		}
+		end := add(t, l, event("run", "z"))
+		_, err := l.Prune(t.Context(), "run", []uint64{2}, "test")
+		require.NoError(t, err)
+		add(t, l, after(event("run", "x"), 1)) // on another line
+		for range between {
+			add(t, l, event("run", "y"))
+		}
+		_, err = l.NodeAt(t.Context(), "run", "x", end.Position())
+		require.ErrorIs(t, err, log.ErrPruned)
+		_, err = l.NodeAt(t.Context(), "run", "x", log.Position{Seq: 1})
+		require.ErrorIs(t, err, log.ErrOtherLine)
+
+		// and the other way around: pruned on another line, and not on this one at all
+		other := add(t, l, after(event("run", "w"), 2))
+		tip := add(t, l, after(event("run", "z"), end.Seq))
+		_, err = l.Prune(t.Context(), "run", []uint64{other.Seq}, "test")
+		require.NoError(t, err)
+		_, err = l.NodeAt(t.Context(), "run", "w", tip.Position())
+		require.ErrorIs(t, err, log.ErrOtherLine)
+	}
+}

@@ -376,7 +376,7 @@ func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*E
 		return nil, err
 	}
 	if seq == 0 {
-		return nil, r.noneOnLine(ctx, key, node, end)
+		return nil, f.noneTaken(ctx, key, node)
 	}
 	ev, err := r.at(ctx, seq)
 	if errors.Is(err, ErrPruned) {
@@ -385,9 +385,20 @@ func (l *Log) nodeAt(ctx context.Context, run Run, node string, at Position) (*E
 	return ev, err
 }
 
-// noneOnLine says why there is no visit of a node on a line: the node has no visit, or
-// all its visits are pruned or on other lines.
-func (r *reader) noneOnLine(ctx context.Context, key visitKey, node string, at uint64) error {
+// noneTaken says why recovery can take no visit of a node on the line: there is no visit,
+// or all are pruned, dropped or on other lines.
+func (f *nodeFinder) noneTaken(ctx context.Context, key visitKey, node string) error {
+	r := f.r
+	seq, err := f.newestOfAny(ctx, key)
+	if err != nil {
+		return err
+	}
+	if seq != 0 {
+		if err := r.l.pruned(ctx, r.run, seq); !errors.Is(err, errNotPruned) {
+			return err
+		}
+		return errPrunedMeanwhile // and imported anew since
+	}
 	n, err := r.countVisits(ctx, key)
 	if err != nil {
 		return err
@@ -395,15 +406,12 @@ func (r *reader) noneOnLine(ctx context.Context, key visitKey, node string, at u
 	if n == 0 {
 		return notFound(r.run.ID, 0, fmt.Sprintf("node %q has no event", node))
 	}
-	seq, err := r.nthVisit(ctx, key, n)
+	seq, err = r.nthVisit(ctx, key, n)
 	if err != nil {
 		return err
 	}
 	if seq <= r.run.Anchor {
 		return r.noVisit(ctx, key, node, n)
 	}
-	if err := r.l.pruned(ctx, r.run, seq); errors.Is(err, ErrPruned) || err != nil && !errors.Is(err, errNotPruned) {
-		return err
-	}
-	return &Error{Run: r.run.ID, Reason: fmt.Sprintf("node %q has no event on the line to seq %d; its newest visit, seq %d, is on another", node, at, seq), Err: ErrOtherLine}
+	return &Error{Run: r.run.ID, Reason: fmt.Sprintf("node %q has no event on the line to seq %d; its newest visit, seq %d, is on another", node, f.walk.end, seq), Err: ErrOtherLine}
 }

@@ -124,9 +124,9 @@ const spaceMark = 'm'
 
 func markKey(seq uint64) []byte { return binary.BigEndian.AppendUint32([]byte{spaceMark}, uint32(seq)) }
 
-// entry returns what is stored of a mark.
-func (m *Mark) entry(seq uint64) (driver.Entry, error) {
-	value, err := json.Marshal(m)
+// entry returns what is stored of a mark, in the place of stored, which may be nil.
+func (m *Mark) entry(seq uint64, stored []byte) (driver.Entry, error) {
+	value, err := marshalOver(stored, m)
 	return driver.Entry{Key: markKey(seq), Value: value}, err
 }
 
@@ -264,17 +264,12 @@ func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) error {
 		}
 		run.row.Marked = run.row.Notes.Count
 		c.Put = append(c.Put, note)
-		return m.change(seq, c)
+		e, err := m.entry(seq, value)
+		if string(e.Value) == "{}" {
+			c.Remove = append(c.Remove, oneEntry(e.Key))
+		} else {
+			c.Put = append(c.Put, e)
+		}
+		return err
 	})
-}
-
-// change puts or removes the mark's entry.
-func (m *Mark) change(seq uint64, c *driver.Change) error {
-	if m.empty() {
-		c.Remove = append(c.Remove, oneEntry(markKey(seq)))
-		return nil
-	}
-	e, err := m.entry(seq)
-	c.Put = append(c.Put, e)
-	return err
 }

@@ -246,3 +246,38 @@ func TestWatchFollowsTheRunThatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchFollowsARestoredRun: a run that is restored to an earlier state while it is being
+// watched, and written anew, is given from its beginning and not with a gap.
+func TestWatchFollowsARestoredRun(t *testing.T) {
+	t.Parallel()
+	for _, run := range []string{"", "run"} {
+		l := open(t, newTapped(t), log.Options{})
+		for range 3 {
+			add(t, l, event("run", "a"))
+		}
+		archive := pack(t, l, "run")
+		for range 3 {
+			add(t, l, event("run", "old"))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var got []string
+		for ev, err := range l.Watch(ctx, log.WatchOptions{Run: run, From: 1, HeadersOnly: true, Every: time.Millisecond}) {
+			require.NoError(t, err)
+			got = append(got, ev.NodeID)
+			if len(got) == 6 {
+				require.NoError(t, l.Delete(t.Context(), "run"))
+				_, err := unpack(t.Context(), l, archive, nil)
+				require.NoError(t, err)
+				for range 5 {
+					add(t, l, event("run", "new"))
+				}
+			}
+			if len(got) == 14 {
+				break
+			}
+		}
+		require.Equal(t, []string{"a", "a", "a", "old", "old", "old", "a", "a", "a", "new", "new", "new", "new", "new"}, got)
+	}
+}

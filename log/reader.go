@@ -62,7 +62,8 @@ func (r *reader) event(ctx context.Context, rec *record) (*snapshot, error) {
 		if now.revision == r.run.revision && recs[0].Sum == rec.Sum {
 			return nil, err
 		}
-		*r, rec = *fresh, &recs[0]
+		r.close()
+		r.run, r.open, r.recent, r.notes, rec = now, fresh.open, [3]*snapshot{}, nil, &recs[0]
 		s, err = r.read(ctx, rec)
 	}
 	return s, err
@@ -149,16 +150,17 @@ func checkRecord(run, life string, rec *driver.Record) (Header, error) {
 	if err := checkSum(run, life, rec); err != nil {
 		return Header{}, err
 	}
-	if rec.Flags&^driver.Passed != 0 {
-		return Header{}, &Error{Run: run, Seq: rec.Seq, Reason: fmt.Sprintf("event with flags %#x, which a newer flowlog wrote; update this one", rec.Flags), Err: ErrUnsupportedVersion}
-	}
 	return parseHeader(run, rec)
 }
 
+// checkSum checks a record but for its header and state.
 func checkSum(run, life string, rec *driver.Record) error {
 	if sum := recordSum(life, rec); sum != rec.Sum {
 		return &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
 			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
+	}
+	if rec.Flags&^driver.Passed != 0 {
+		return &Error{Run: run, Seq: rec.Seq, Reason: fmt.Sprintf("event with flags %#x, which a newer flowlog wrote; update this one", rec.Flags), Err: ErrUnsupportedVersion}
 	}
 	return nil
 }

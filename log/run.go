@@ -116,6 +116,8 @@ type row struct {
 	Sealed *sealedLast `json:"sealed,omitempty"`
 	// Claim names the holder that may continue the run. Nothing sets it yet.
 	Claim *claim `json:"claim,omitempty"`
+
+	stored []byte // the data that this was read from, nil if it is new
 }
 
 // noted is the end of a run's notes.
@@ -185,7 +187,7 @@ func (r *Run) staged() bool { return !r.row.Staged.IsZero() }
 
 // head returns the run's row.
 func (r *Run) head() (*driver.Head, error) {
-	data, err := json.Marshal(&r.row)
+	data, err := marshalOver(r.row.stored, &r.row)
 	if err != nil {
 		return nil, &Error{Run: r.ID, Reason: fmt.Sprintf("head can't be written as JSON: %v", err), Err: ErrInvalid}
 	}
@@ -206,6 +208,7 @@ func parseHead(h *driver.Head) (Run, error) {
 	if err := json.Unmarshal(h.Data, &r.row); err != nil {
 		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
 	}
+	r.row.stored = h.Data
 	r.CreatedAt, r.Notes = r.row.CreatedAt, r.row.Notes.Count
 	if a := r.row.Anchor; a != nil {
 		r.Anchor = a.Seq
@@ -240,8 +243,11 @@ func checkHead(h *driver.Head) error {
 			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
 	var v struct{ Version int }
-	if h.Suite != suiteSHA256 || json.Unmarshal(h.Data, &v) == nil && v.Version > formatVersion {
-		return &Error{Run: h.Run, Reason: "the run was written by a newer flowlog; update this one",
+	if err := json.Unmarshal(h.Data, &v); err != nil {
+		return corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
+	}
+	if h.Suite != suiteSHA256 || v.Version != formatVersion {
+		return &Error{Run: h.Run, Reason: "the run is of another version of flowlog, a newer one if its numbers are larger; use that one",
 			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", v.Version, h.Suite), Err: ErrUnsupportedVersion}
 	}
 	return nil

@@ -26,6 +26,8 @@ type RunsOptions struct {
 	After string
 	// Limit is the largest number of runs; 0 for no limit.
 	Limit int
+
+	page int // of the listing by place; 0 for what Limit asks for
 }
 
 // listed is the place of a run in a listing.
@@ -102,7 +104,9 @@ func parseCursor(s string) (cursor, error) {
 }
 
 // Runs streams the summaries of runs. It reads no states and no events, and the cost of a
-// page does not depend on the number of runs.
+// page does not depend on the number of runs. Newest first with a prefix, each call reads
+// all runs with that prefix, or 4,096 of them. If there are more, it also goes through the
+// runs that lie between them.
 //
 // Newest first is exact within a page of 64 to 512 runs, and accurate to a second between
 // pages: a run that is written often is placed anew once a second. A run that gets an
@@ -208,6 +212,9 @@ func (l *Log) byPlace(ctx context.Context, opts RunsOptions, after cursor, give 
 	req := driver.HeadsRequest{Prefix: opts.Prefix, Newest: true, After: after.from.head(), Limit: pageHeaders}
 	if opts.Limit > 0 {
 		req.Limit = min(max(opts.Limit, leastPage), pageHeaders)
+	}
+	if opts.page > 0 {
+		req.Limit = opts.page
 	}
 	if opts.Class != nil {
 		class := uint8(*opts.Class)

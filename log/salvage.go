@@ -46,12 +46,7 @@ func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, err
 
 // deriveSealed is derive for a run with segments.
 func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last driver.Segment) (Run, error) {
-	if r.run.Anchor = first.First - 1; r.run.Anchor > 0 {
-		if info, err := r.infoOf(ctx, first); err == nil {
-			r.run.anchorAt(anchored{Seq: r.run.Anchor, Hash: Digest(info.Prev), Bytes: info.Bytes, Stored: info.Stored})
-			r.run.row.Anchor = nil // the number of its note is unknown
-		}
-	}
+	r.run.Anchor = first.First - 1 // but the number of its note is unknown
 	for _, s := range []driver.Segment{last, first} { // one of them may also be damaged
 		info, err := r.infoOf(ctx, s)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ const (
 	// spaceAnchor has, for each node, the number of visits dropped with their headers, as
 	// a varint.
 	spaceAnchor = 'a'
+	// maxBlockEntries bounds the bytes of the entries of a block.
+	maxBlockEntries = visitBlock * 32
 )
 
 // visitKey identifies the visits of a node in a role.
@@ -51,6 +54,9 @@ type visit struct {
 	seq   uint64
 	n     uint64
 	taken bool
+	// damage says that the record is damaged. The rest is then what its header seems to
+	// say; the key is zero if that can't be read.
+	damage error
 }
 
 func visitOf(h *Header, r *record) visit {
@@ -122,6 +128,9 @@ func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
 func indexVisits(visits []visit) []visitEntry {
 	var all []visitEntry
 	for _, v := range visits {
+		if v.key == (visitKey{}) {
+			continue // a damaged one, of an unknown node
+		}
 		i := slices.IndexFunc(all, func(e visitEntry) bool { return e.key == v.key })
 		if i < 0 {
 			all = append(all, visitEntry{key: v.key, first: v.n, seqFirst: v.seq})
@@ -154,7 +163,8 @@ func (r *reader) openBlock(ctx context.Context) (openBlock, error) {
 	return openBlock{visits: visits}, err
 }
 
-// visits reads the existing events of a range.
+// visits reads the existing events of a range. A damaged record stops no search that does
+// not depend on it.
 func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 	from = max(from, r.run.first())
 	if from > to {
@@ -168,18 +178,22 @@ func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v, ok := glimpse(rec); ok {
-			if err := checkSum(r.run.ID, r.run.Life, &rec.Record); err != nil {
+		damage := checkSum(r.run.ID, r.run.Life, &rec.Record)
+		if damage != nil && !errors.Is(damage, ErrCorrupt) {
+			return nil, damage
+		}
+		v, ok := glimpse(rec)
+		if !ok {
+			h, err := parseHeader(r.run.ID, &rec.Record)
+			if err != nil && damage == nil {
 				return nil, err
 			}
-			visits = append(visits, v)
-			continue
+			if v = visitOf(&h, rec); err != nil || h.NodeID == "" {
+				v = visit{seq: rec.Seq}
+			}
 		}
-		h, err := checkRecord(r.run.ID, r.run.Life, &rec.Record)
-		if err != nil {
-			return nil, err
-		}
-		visits = append(visits, visitOf(&h, rec))
+		v.damage = damage
+		visits = append(visits, v)
 	}
 	r.seen = seenVisits{r.run.revision, from, to, slices.Clone(visits)}
 	return visits, nil
@@ -364,12 +378,16 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 	if err != nil {
 		return 0, err
 	}
+	var damage error
 	for _, v := range visits {
 		if v.key == key && v.n == n {
 			return v.seq, nil
 		}
+		if v.key == (visitKey{}) {
+			damage = v.damage
+		}
 	}
-	return 0, nil
+	return 0, damage
 }
 
 // reindex returns the changes of the index when the states of events are dropped. seqs
@@ -382,6 +400,11 @@ func (r *reader) reindex(ctx context.Context, seqs []uint64) (remove []driver.En
 		visits, err := r.visits(ctx, from, to)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, v := range visits {
+			if v.damage != nil {
+				return nil, nil, v.damage
+			}
 		}
 		before := indexVisits(visits)
 		for i := range visits {

@@ -47,9 +47,9 @@ const (
 // more. Only an error ends it: ctx.Err() when ctx is done, ErrClosed when the Log is
 // closed.
 //
-// Order: of each run by seq, without gaps but for what was dropped before it came. A run that doesn't exist is waited for;
-// one that is deleted and begun anew is followed from its new event 1 on, and that it
-// was deleted is not told.
+// Order: of each run by seq, without gaps but for what was dropped before it came. A run
+// that doesn't exist is waited for. A run that is deleted, and begun anew or restored to an
+// earlier state, is followed from its first event on; that it was deleted is not told.
 //
 // Cost: each WatchOptions.Every, a call of [driver.Versioner], if the backend has it.
 // If anything was written, a look at the run, or at the runs that had the newest
@@ -89,8 +89,13 @@ type watcher struct {
 // followed is how far a run was given.
 type followed struct {
 	life   string
-	last   uint64
+	at     Position // of the last event given; without a hash, events after a bare seq are wanted
 	broken bool
+}
+
+// behind reports whether the run may have something new.
+func (f *followed) behind(run *Run) bool {
+	return f.life != run.Life || !f.broken && (f.at.Seq < run.Last || !f.at.Hash.IsZero() && f.at != run.Position())
 }
 
 // watch goes on until there is an error.
@@ -180,7 +185,7 @@ func (w *watcher) sweep() error {
 func (w *watcher) recent() error {
 	var news []Run
 	quiet, before := 0, w.newest
-	for run, err := range w.l.Runs(w.ctx, RunsOptions{}) {
+	for run, err := range w.l.Runs(w.ctx, RunsOptions{page: leastPage}) {
 		f := w.known[run.ID]
 		w.newest = max(w.newest, run.recency)
 		switch {
@@ -188,7 +193,7 @@ func (w *watcher) recent() error {
 			if err := w.met(run, err); err != nil {
 				return err
 			}
-		case f.life != run.Life, f.last < run.Last && !f.broken:
+		case f.behind(&run):
 			news, quiet = append(news, run), 0
 			continue
 		}
@@ -255,30 +260,32 @@ func (w *watcher) there(run Run, p Position) (bool, error) {
 func (w *watcher) follow(run Run) error {
 	f, ok := w.known[run.ID]
 	seen, was := w.opts.Seen[run.ID]
-	if !ok && !w.begun && was {
-		there, err := w.there(run, seen)
-		if err != nil {
-			return w.leaveOut(run.ID, followed{life: run.Life}, err)
-		}
-		if was = there; !there { // that was of an earlier life
-			f, ok = followed{life: run.Life}, true
-		}
-	}
 	switch {
-	case !ok && !w.begun && was:
-		f = followed{life: run.Life, last: seen.Seq}
-	case !ok && !w.begun && w.opts.From == 0:
-		f = followed{life: run.Life, last: run.Last}
-	case !ok && !w.begun:
-		f = followed{life: run.Life, last: w.opts.From - 1}
-	case f.life != run.Life:
+	case f.life == run.Life:
+	case ok || w.begun:
 		f = followed{life: run.Life}
+	case was && seen.Seq > run.Last: // it was of an earlier life
+		f = followed{life: run.Life}
+	case was:
+		f = followed{life: run.Life, at: seen}
+	case w.opts.From == 0:
+		f = followed{life: run.Life, at: run.Position()}
+	default:
+		f = followed{life: run.Life, at: Position{Seq: w.opts.From - 1}}
 	}
 	defer func() { w.known[run.ID] = f }()
-	if f.broken || f.last >= run.Last {
+	if !f.behind(&run) {
 		return nil
 	}
-	for ev, err := range w.l.history(w.ctx, run, HistoryOptions{From: f.last + 1, To: run.Last, HeadersOnly: w.opts.HeadersOnly}) {
+	// A run can be deleted, and written anew from an earlier state of the same life.
+	if there, err := w.there(run, f.at); err != nil {
+		err = w.leaveOut(run.ID, f, err)
+		f.broken = true
+		return err
+	} else if !there {
+		f.at = Position{}
+	}
+	for ev, err := range w.l.history(w.ctx, run, HistoryOptions{From: f.at.Seq + 1, To: run.Last, HeadersOnly: w.opts.HeadersOnly}) {
 		if errors.Is(err, ErrNotFound) {
 			return nil // it was deleted; if it is begun anew, the next look tells
 		}
@@ -290,7 +297,7 @@ func (w *watcher) follow(run Run) error {
 		if !w.yield(ev, nil) {
 			return errEnough
 		}
-		f.last = ev.Seq
+		f.at = ev.Position()
 	}
 	return nil
 }
