@@ -132,7 +132,7 @@ func TestFailedSync(t *testing.T) {
 	for _, text := range said["batch unknown"] {
 		require.Contains(t, text, "outcome unknown")
 		require.Contains(t, text, "disk I/O error")
-		require.Contains(t, text, "the event may be there or not; open the store again and look")
+		require.Contains(t, text, "the change may have been made or not; open the store again and look")
 	}
 	for _, what := range []string{"later save read-only", "later delete read-only", "later prune read-only"} {
 		require.Len(t, said[what], 1, "%s: %s", what, out)

@@ -34,6 +34,7 @@ type SlotChange struct {
 	Version uint64
 	// Value is the new value; nil removes the slot.
 	Value []byte
-	// TTL is the new time to live; 0 means that the slot never expires.
+	// TTL is the new time to live; 0 means that the slot never expires. A negative one is
+	// refused with ErrInvalid.
 	TTL time.Duration
 }

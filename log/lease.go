@@ -42,7 +42,7 @@ func (l *Log) Lease(ctx context.Context, holder string, d time.Duration) (bool, 
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("set the lease: %w", err)
+		return false, fmt.Errorf("set the lease: %w", l.outcome(err))
 	}
 	return true, nil
 }

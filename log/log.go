@@ -165,20 +165,24 @@ func (l *Log) apply(ctx context.Context, changes []driver.Change) ([]driver.Resu
 	if err == nil && len(results) != len(changes) {
 		err = fmt.Errorf("backend returned %d results for %d changes", len(results), len(changes))
 	}
-	var notApplied *driver.NotAppliedError
+	return results, l.outcome(err)
+}
+
+// outcome says what an error of a driver's Apply or SetSlot means to the caller, and
+// latches the Log if the outcome is unknown. Before that, the caller has dealt with the
+// errors of SetSlot that are answers.
+func (l *Log) outcome(err error) error {
 	var lost *driver.LostError
 	switch {
-	case err == nil:
-		return results, nil
-	case errors.As(err, &notApplied), errors.Is(err, ErrClosed):
-		return nil, err
+	case err == nil, notApplied(err), errors.Is(err, ErrClosed):
+		return err
 	case errors.As(err, &lost): // the storage is sound
-		return nil, fmt.Errorf("%w: %w: the event may be stored now or later; save it again with the same expected position, which recognises a repetition", ErrUnknownOutcome, err)
+		return fmt.Errorf("%w: %w: the change may have been made, or may still be made; look before you repeat it, but for an append with an expected position, which recognises a repetition", ErrUnknownOutcome, err)
 	}
 	l.mu.Lock()
 	l.failed = err
 	l.mu.Unlock()
-	return nil, fmt.Errorf("%w: %w: the event may be there or not; open the store again and look", ErrUnknownOutcome, err)
+	return fmt.Errorf("%w: %w: the change may have been made or not; open the store again and look", ErrUnknownOutcome, err)
 }
 
 // applyOne applies one change. The caller holds the writer's slot.

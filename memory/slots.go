@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -60,8 +61,12 @@ func (b *Backend) Slot(ctx context.Context, req driver.SlotRequest) (driver.Slot
 
 // SetSlot implements [driver.Backend].
 func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
-	if err := ctx.Err(); err != nil {
-		return driver.Slot{}, err
+	err := ctx.Err()
+	if c.TTL < 0 {
+		err = fmt.Errorf("%w time to live %v of slot %q: it must not be negative", driver.ErrInvalid, c.TTL, c.Key)
+	}
+	if err != nil {
+		return driver.Slot{}, &driver.NotAppliedError{Err: err}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

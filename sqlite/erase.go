@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -60,10 +62,13 @@ func (b *Backend) rebuild(ctx context.Context) error {
 		_, err := b.conn.ExecContext(ctx, `VACUUM`)
 		return err
 	})
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return nil
+	case code(err) == sqlite3.SQLITE_INTERRUPT, ctx.Err() != nil && code(err) == 0: // before its commit
 		return ctx.Err()
 	}
-	return b.explain(err)
+	return b.undo(err, true)
 }
 
 // waitForReaders empties the WAL.

@@ -12,19 +12,32 @@ import (
 )
 
 // code returns SQLite's primary result code, 0 if err is not SQLite's.
-func code(err error) int {
+func code(err error) int { return extendedCode(err) & 0xff }
+
+func extendedCode(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		return e.Code() & 0xff
+		return e.Code()
 	}
 	return 0
 }
 
+// damaged reports whether SQLite could not read its file. A file that was cut ends within
+// a page; a damaged page can ask for more memory than there is.
+func damaged(err error) bool {
+	switch code(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM:
+		return true
+	}
+	return extendedCode(err) == sqlite3.SQLITE_IOERR_SHORT_READ
+}
+
 // explain maps an error of SQLite to the sentinel that callers branch on.
 func (b *Backend) explain(err error) error {
-	switch code(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+	if damaged(err) {
 		return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, driver.ErrCorrupt, err, b.path)
+	}
+	switch code(err) {
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrReadOnly, err)
 	case sqlite3.SQLITE_FULL:
@@ -49,9 +62,26 @@ func (b *Backend) unread(ctx context.Context, err error) error {
 }
 
 // undo rolls back after err and returns it as a [driver.NotAppliedError] if certainly
-// nothing was written. The error may have come from committing.
+// nothing was written. The error may have come from committing. After any other error all
+// writing ends.
 func (b *Backend) undo(err error, committing bool) error {
+	err = b.rolledBack(err, committing)
+	var none *driver.NotAppliedError
+	if !errors.As(err, &none) {
+		b.end(err)
+	}
+	return err
+}
+
+// end ends all writing until the file is opened again, since it is not known what is on
+// the disk.
+func (b *Backend) end(err error) {
+	b.failed = fmt.Errorf("%s: %w since a commit failed (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, driver.ErrReadOnly, err)
+}
+
+func (b *Backend) rolledBack(err error, committing bool) error {
 	clear(b.known)
+	b.recent = maxRecent // it is not known what is in it: settle it with the next transaction
 	// After some errors SQLite has already rolled back; then this one fails.
 	b.exec(rollbackSQL)
 	// A transaction can only begin if none is open: that is the confirmation.

@@ -50,12 +50,12 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 	}
 	gone, more, err := b.purgeOne()
 	b.erased = b.erased || gone
-	if err == nil {
-		err = b.commit()
-	}
 	if err != nil {
-		b.exec(rollbackSQL)
+		b.undo(err, false)
 		return driver.PurgeResult{}, b.unread(ctx, err)
+	}
+	if err := b.commit(); err != nil {
+		return driver.PurgeResult{}, b.undo(err, true)
 	}
 	if b.erased && !more {
 		b.erased = b.emptyWAL() != nil
@@ -74,6 +74,9 @@ func (b *Backend) emptyWAL() error {
 	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
 	if err == nil && busy != 0 || code(err) == sqlite3.SQLITE_BUSY {
 		return errReaders
+	}
+	if code(err) == sqlite3.SQLITE_IOERR { // a sync may have failed, and the next seem to succeed
+		b.end(err)
 	}
 	return b.explain(err)
 }

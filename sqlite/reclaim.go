@@ -10,7 +10,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// reclaimPages is how many pages one transaction of Reclaim gives back: 256 KiB. A
+// reclaimPages is how many pages one transaction of Reclaim gives back: 512 KiB. A
 // page at the end of the file is moved into the free one, so that many are written.
 const reclaimPages = 64
 
@@ -40,7 +40,7 @@ func (b *Backend) Check(ctx context.Context) error {
 }
 
 // Reclaim implements [driver.Reclaimer] by SQLite's incremental vacuum. Others write
-// between its slices, each of which takes about as long as writing 256 KiB.
+// between its slices, each of which takes about as long as writing 512 KiB.
 func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	before, free, err := b.Space(ctx)
 	if err != nil || free == 0 {
@@ -85,7 +85,7 @@ func (b *Backend) vacuum(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	return b.explain(b.lock(ctx, func() error {
+	err = b.lock(ctx, func() error {
 		// It gives back a page a step, so all its steps must be made.
 		rows, err := b.conn.QueryContext(context.Background(), fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, reclaimPages))
 		if err != nil {
@@ -95,7 +95,11 @@ func (b *Backend) vacuum(ctx context.Context) error {
 		for rows.Next() {
 		}
 		return rows.Err()
-	}))
+	})
+	if err != nil {
+		return b.undo(err, true)
+	}
+	return nil
 }
 
 // shrink writes the WAL back, which cuts the file to its new length. While others

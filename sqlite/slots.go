@@ -71,17 +71,17 @@ func scanSlot(row interface{ Scan(...any) error }) (driver.Slot, error) {
 
 // SetSlot implements [driver.Backend]. It does not wait for a sync.
 func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+	if c.TTL < 0 {
+		return driver.Slot{}, &driver.NotAppliedError{Err: fmt.Errorf("%w time to live %v of slot %q: it must not be negative", driver.ErrInvalid, c.TTL, c.Key)}
+	}
 	leave, err := b.enterWriting(ctx)
 	if err != nil {
-		return driver.Slot{}, err
+		return driver.Slot{}, &driver.NotAppliedError{Err: err}
 	}
 	defer leave()
-	if c.TTL < 0 {
-		return driver.Slot{}, fmt.Errorf("%w time to live %v of slot %q: it must not be negative", driver.ErrInvalid, c.TTL, c.Key)
-	}
 	if b.opts.Durability == driver.Full {
 		if err := b.setSynchronous(driver.Normal); err != nil {
-			return driver.Slot{}, b.explain(err)
+			return driver.Slot{}, &driver.NotAppliedError{Err: b.explain(err)}
 		}
 		defer b.syncAgain()
 	}

@@ -44,6 +44,17 @@ func slotBreakages() []breakage {
 		{"counts the versions of a slot from 1", "a version of a slot never comes back for its key", countsVersions},
 		{"shows a slot as a revision", "SetSlot changes nothing of the run but the slot, and a change of the run leaves its slots", slotsTouch},
 		{"drops slots with entries", "SetSlot changes nothing of the run but the slot, and a change of the run leaves its slots", dropsSlots},
+		{"does not say that no slot was set", "a SetSlot that was given a cancelled context or a negative time to live changes nothing and says so with a NotAppliedError", refusesSlots(func(b driver.Backend, ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+			_, err := b.SetSlot(ctx, c)
+			return driver.Slot{}, errors.Unwrap(err)
+		})},
+		{"sets a slot in spite of the context", "a SetSlot that was given a cancelled context or a negative time to live changes nothing and says so with a NotAppliedError", refusesSlots(func(b driver.Backend, ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+			return b.SetSlot(context.WithoutCancel(ctx), c)
+		})},
+		{"takes a negative time to live for none", "a SetSlot that was given a cancelled context or a negative time to live changes nothing and says so with a NotAppliedError", refusesSlots(func(b driver.Backend, ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+			c.TTL = max(0, c.TTL)
+			return b.SetSlot(ctx, c)
+		})},
 		{"keeps the value of a slot that it was given", "SetSlot and Slot keep no slice of the caller's, and return none that they keep", keepsSlotValue},
 		{"shows the TTL that was given", "TTL is what is left of the time to live, and 0 for a slot that does not expire", showingSlots(func(s *driver.Slot) { s.TTL = time.Hour })},
 		{"honours an expired slot", "a slot whose time to live is over is not there, and not before", settingSlots(func(c *driver.SlotChange) { c.TTL *= 10 })},
@@ -51,6 +62,18 @@ func slotBreakages() []breakage {
 		{"compares with the version of an expired slot", "an expired slot has no version: it is set at version 0, under a new version", comparesExpired},
 		{"keeps the first TTL of a slot", "a slot that is set anew lives for its new time to live", keepsTTL},
 		{"compares before it sets a slot", "of several changes of a slot that expect the same version exactly one is made", comparesSlotBefore},
+	}
+}
+
+// refusesSlots makes a driver that refuses slots in a way of its own.
+func refusesSlots(set func(driver.Backend, context.Context, driver.SlotChange) (driver.Slot, error)) func(driver.Backend) driver.Backend {
+	return func(b driver.Backend) driver.Backend {
+		return &broken{Backend: b, setSlot: func(ctx context.Context, c driver.SlotChange) (driver.Slot, error) {
+			if ctx.Err() == nil && c.TTL >= 0 {
+				return b.SetSlot(ctx, c)
+			}
+			return set(b, ctx, c)
+		}}
 	}
 }
 

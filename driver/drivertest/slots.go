@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,7 @@ func slotCases() []Case {
 		{Name: "slots/gone", Rule: "a slot is gone with its run, and not there in the run's next life", run: slotsGone},
 		{Name: "slots/never-back", Rule: "a version of a slot never comes back for its key", run: slotsNeverBack},
 		{Name: "slots/outside", Rule: "SetSlot changes nothing of the run but the slot, and a change of the run leaves its slots", run: slotsOutside},
+		{Name: "slots/refused", Rule: "a SetSlot that was given a cancelled context or a negative time to live changes nothing and says so with a NotAppliedError", run: slotsRefused},
 		{Name: "slots/bytes", Rule: "SetSlot and Slot keep no slice of the caller's, and return none that they keep", run: slotsBytes},
 	}
 }
@@ -37,6 +39,27 @@ func (t *tester) wantSlot(id, key string, want driver.Slot) {
 func (t *tester) wantSlotConflict(what string, c driver.SlotChange) {
 	if _, err := t.b.SetSlot(t.ctx, c); !errors.Is(err, driver.ErrConflict) {
 		t.errorf("SetSlot %s of run %s at version %d, %s, must be ErrConflict, got error %v", quote(c.Key), quote(c.Run), c.Version, what, err)
+	}
+}
+
+func slotsRefused(t *tester) {
+	t.create("a", 1)
+	want := t.dump()
+	refused := func(ctx context.Context, c driver.SlotChange, why error) {
+		var notApplied *driver.NotAppliedError
+		if _, err := t.b.SetSlot(ctx, c); !errors.As(err, &notApplied) || !errors.Is(err, why) {
+			t.errorf("SetSlot returned the error %v, must be a NotAppliedError that satisfies %v", err, why)
+		}
+		t.wantNoSlot(c.Run, c.Key)
+		t.wantDump(want, "after a SetSlot that was refused")
+	}
+	for _, id := range []string{"a", ""} {
+		c := driver.SlotChange{Run: id, Key: "k", Value: []byte("v")}
+		for _, ctx := range cancelled(t) {
+			refused(ctx, c, ctx.Err())
+		}
+		c.TTL = -1
+		refused(t.ctx, c, driver.ErrInvalid)
 	}
 }
 

@@ -149,7 +149,7 @@ func replayed(journal []step) *disk {
 		}
 		if s.slot.TTL != 0 {
 			if s.slot.TTL -= time.Since(s.at); s.slot.TTL <= 0 {
-				s.slot.TTL = -1 // it has expired
+				s.slot.TTL = 1 // it has expired
 			}
 		}
 		d.b.SetSlot(ctx, s.slot)
