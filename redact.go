@@ -39,3 +39,9 @@ import "context"
 func (s *EventStore) Redact(ctx context.Context, runID string, seqs []uint64, reason string) (int, error) {
 	return s.log.Redact(ctx, runID, seqs, reason)
 }
+
+// RedactOf is [EventStore.Redact] for a run as [EventStore.Run] or Runs returned it: it
+// fails with ErrConflict if the run was deleted since, and its id used again.
+func (s *EventStore) RedactOf(ctx context.Context, run Run, seqs []uint64, reason string) (int, error) {
+	return s.log.RedactOf(ctx, run, seqs, reason)
+}

@@ -304,6 +304,12 @@ func (s *EventStore) Prune(ctx context.Context, runID string, seqs []uint64, rea
 	return s.log.Prune(ctx, runID, seqs, reason)
 }
 
+// PruneOf is [EventStore.Prune] for a run as [EventStore.Run] or Runs returned it: it fails
+// with ErrConflict if the run was deleted since, and its id used again.
+func (s *EventStore) PruneOf(ctx context.Context, run Run, seqs []uint64, reason string) (int, error) {
+	return s.log.PruneOf(ctx, run, seqs, reason)
+}
+
 // Report is what Verify found out.
 type Report = log.Report
 

@@ -184,7 +184,7 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 
 // newestBelow returns the newest event with a lower sequence on the run's current line,
 // or zero. An event without an envelope has no sequence, and is skipped if there is one
-// with an envelope.
+// with an envelope before 512 of them.
 func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (checkpoint.Position, error) {
 	newest, err := s.events.Nodes(ctx, runID, checkpoint.Position{})
 	if errors.Is(err, checkpoint.ErrNotFound) || err == nil && len(newest) == 0 {
@@ -194,6 +194,7 @@ func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (ch
 		return checkpoint.Position{}, err
 	}
 	var other checkpoint.Position
+	others := 0
 	to := newest[len(newest)-1].Seq
 	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{To: to, Lineage: true, HeadersOnly: true}) {
 		if errors.Is(err, checkpoint.ErrNotFound) {
@@ -208,6 +209,10 @@ func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (ch
 			return ev.Position(), nil
 		case other.Seq == 0:
 			other = ev.Position()
+		default:
+			if others++; others == 512 {
+				return other, nil
+			}
 		}
 	}
 	return other, nil

@@ -20,7 +20,8 @@ type Events interface {
 	LoadNodeAt(ctx context.Context, runID, node string, at checkpoint.Position) (*checkpoint.Checkpoint, error)
 	Nodes(ctx context.Context, runID string, at checkpoint.Position) ([]*checkpoint.Event, error)
 	History(ctx context.Context, runID string, opts checkpoint.HistoryOptions) iter.Seq2[*checkpoint.Event, error]
-	Prune(ctx context.Context, runID string, seqs []uint64, reason string) (int, error)
+	Run(ctx context.Context, runID string) (checkpoint.Run, error)
+	PruneOf(ctx context.Context, run checkpoint.Run, seqs []uint64, reason string) (int, error)
 	Delete(ctx context.Context, runID string) error
 	Close() error
 }
@@ -178,6 +179,13 @@ func (s *Store) Delete(runID, nodeID string) error {
 	if err := s.outlived(ctx, runID); err != nil {
 		return translate(err)
 	}
+	run, err := s.events.Run(ctx, runID)
+	if errors.Is(err, checkpoint.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return translate(err)
+	}
 	var seqs []uint64
 	for ev, err := range s.events.History(ctx, runID, checkpoint.HistoryOptions{Node: nodeID, HeadersOnly: true}) {
 		if errors.Is(err, checkpoint.ErrNotFound) {
@@ -191,8 +199,8 @@ func (s *Store) Delete(runID, nodeID string) error {
 			seqs = append(seqs, ev.Seq)
 		}
 	}
-	_, err := s.events.Prune(ctx, runID, seqs, "flowgraph: delete node "+nodeID)
-	if errors.Is(err, checkpoint.ErrNotFound) {
+	_, err = s.events.PruneOf(ctx, run, seqs, "flowgraph: delete node "+nodeID)
+	if errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrConflict) {
 		return nil // the run was deleted meanwhile
 	}
 	return translate(err)

@@ -27,13 +27,16 @@ const pruneSlice = 64
 //
 // Errors: ErrNotFound if there is no such run, and as [Log.Append].
 func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string) (int, error) {
+	return l.PruneOf(ctx, Run{ID: id}, seqs, policy)
+}
+
+// PruneOf is [Log.Prune] for a run as [Log.Run] returned it: it fails with ErrConflict if
+// the run was deleted since, and its id used again.
+func (l *Log) PruneOf(ctx context.Context, of Run, seqs []uint64, policy string) (int, error) {
 	if err := checkOptionalID("reason", policy); err != nil {
 		return 0, err
 	}
-	run, err := l.look(ctx, id)
-	if err == nil {
-		err = run.headErr
-	}
+	run, err := l.lookOf(ctx, of)
 	if err != nil {
 		return 0, err
 	}
@@ -47,9 +50,22 @@ func (l *Log) Prune(ctx context.Context, id string, seqs []uint64, policy string
 	// What was sealed is in a segment that is dead now, and perhaps also in a record
 	// that was dead before.
 	if err := l.purgeAll(ctx); err != nil {
-		return dropped, fmt.Errorf("%sstates are pruned, but not all that they took is erased: %w", place(id, 0), err)
+		return dropped, fmt.Errorf("%sstates are pruned, but not all that they took is erased: %w", place(run.ID, 0), err)
 	}
 	return dropped, nil
+}
+
+// lookOf reads a run again, unless its head is damaged. Of a run without a life it takes
+// the one that is there.
+func (l *Log) lookOf(ctx context.Context, of Run) (Run, error) {
+	run, err := l.look(ctx, of.ID)
+	if err == nil {
+		err = run.headErr
+	}
+	if err == nil && of.Life != "" {
+		err = run.in(of.Life)
+	}
+	return run, err
 }
 
 // sorted returns seqs ascending, each once.

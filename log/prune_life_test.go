@@ -18,6 +18,10 @@ func TestPruneMeetsANewLife(t *testing.T) {
 			_, err := l.Prune(t.Context(), "run", []uint64{1}, "test")
 			return err
 		},
+		"prune of": func(l *log.Log, life string) error {
+			_, err := l.PruneOf(t.Context(), log.Run{ID: "run", Life: life}, []uint64{1}, "test")
+			return err
+		},
 		"prune if": func(l *log.Log, life string) error {
 			_, err := l.PruneIf(t.Context(), "run", []uint64{1}, log.PruneOptions{Life: life, May: func(log.Marks) error { return nil }})
 			return err
@@ -52,4 +56,28 @@ func TestPruneMeetsANewLife(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDropOfAnEarlierLife: what was chosen of a run that was deleted since is not dropped
+// of its next life.
+func TestDropOfAnEarlierLife(t *testing.T) {
+	t.Parallel()
+	l := open(t, erasable{newTapped(t)}, log.Options{})
+	long(t, l, "run", 3)
+	run, err := l.Run(t.Context(), "run")
+	require.NoError(t, err)
+	require.NoError(t, l.Delete(t.Context(), "run"))
+	for range 3 {
+		add(t, l, event("run", "a"))
+	}
+	_, err = l.PruneOf(t.Context(), run, []uint64{1}, "test")
+	require.ErrorIs(t, err, log.ErrConflict)
+	_, err = l.RedactOf(t.Context(), run, []uint64{1}, "test")
+	require.ErrorIs(t, err, log.ErrConflict)
+	now, err := l.Run(t.Context(), "run")
+	require.NoError(t, err)
+	require.Zero(t, now.Pruned)
+	n, err := l.PruneOf(t.Context(), now, []uint64{1}, "test")
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 }

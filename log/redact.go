@@ -40,13 +40,17 @@ const noteKindRedact = "redact"
 // ErrInvalid without a reason; [errors.ErrUnsupported] if the driver is no [Eraser];
 // ErrNotErased, with its cause, such as ErrLocked; else as [Log.Append].
 func (l *Log) Redact(ctx context.Context, id string, seqs []uint64, reason string) (int, error) {
+	return l.RedactOf(ctx, Run{ID: id}, seqs, reason)
+}
+
+// RedactOf is [Log.Redact] for a run as [Log.Run] returned it: it fails with ErrConflict if
+// the run was deleted since, and its id used again.
+func (l *Log) RedactOf(ctx context.Context, of Run, seqs []uint64, reason string) (int, error) {
+	id := of.ID
 	if err := checkID("reason", reason); err != nil {
 		return 0, err
 	}
-	run, err := l.look(ctx, id)
-	if err == nil {
-		err = run.headErr
-	}
+	run, err := l.lookOf(ctx, of)
 	if err == nil {
 		err = l.writable(ctx)
 	}

@@ -196,7 +196,7 @@ func (r *redaction) drop(ctx context.Context) error {
 		seqs[i] = e.Seq
 	}
 	meter.show(checkpoint.CompactProgress{Step: "redacting, and writing the file anew"})
-	_, err = store.Redact(ctx, r.run.ID, seqs, r.reason)
+	_, err = store.RedactOf(ctx, r.run, seqs, r.reason)
 	meter.clear()
 	if errors.Is(err, checkpoint.ErrNotErased) {
 		r.c.say("the same command again finishes the work")
