@@ -1,13 +1,6 @@
 package checkpoint
 
-import (
-	"context"
-	"errors"
-	"strconv"
-	"strings"
-
-	"github.com/flowlog/checkpoint/log"
-)
+import "context"
 
 // Resumed is where a run can go on.
 type Resumed[S any] struct {
@@ -68,22 +61,5 @@ func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpo
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt; ErrConflict if at belongs to another life
 // of the run.
 func (s *EventStore) LoadNodeAt(ctx context.Context, runID, node string, at Position) (*Checkpoint, error) {
-	c, err := given(s.log.NodeAt(ctx, runID, node, at))
-	if !errors.Is(err, ErrNotFound) || errors.Is(err, log.ErrOtherLine) || errors.Is(err, ErrDropped) {
-		return c, err // of a node of exactly that name, if any
-	}
-	if name, n, ok := splitVisit(node); ok {
-		return given(s.log.Visit(ctx, runID, name, n, at))
-	}
-	return nil, err
-}
-
-// splitVisit splits "review#2" into "review" and 2.
-func splitVisit(s string) (node string, n int, ok bool) {
-	i := strings.LastIndexByte(s, '#')
-	if i <= 0 {
-		return "", 0, false
-	}
-	n, err := strconv.Atoi(s[i+1:])
-	return s[:i], n, err == nil && n > 0
+	return given(s.log.Named(ctx, runID, node, at))
 }

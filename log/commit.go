@@ -457,6 +457,10 @@ func (l *Log) place(b *batch, p *pending) (done bool, err error) {
 	run.setLast(&p.Header, rec)
 	run.Class = run.classAfter(&p.Header)
 	b.change.Put = append(b.change.Put, b.block.add(visit, rec.Seq)...)
+	if likeVisit(p.Header.NodeID) && !run.likeVisits {
+		b.change.Put = append(b.change.Put, likeVisitsEntry)
+		run.likeVisits = true
+	}
 	p.made = &snapshot{
 		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: int64(len(rec.Header) + len(rec.State)), StateStored: int64(len(rec.State)), Base: rec.Base},
 		life:  run.Life, rewrites: run.row.Rewrites, tail: run.tail, links: rec.Links, chain: p.chain,

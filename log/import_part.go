@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -58,6 +59,10 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 			return driver.Change{}, err
 		}
 		change.Put = append(change.Put, im.block.add(visitOf(&h, rec), rec.Seq)...)
+		if likeVisit(h.NodeID) && !run.likeVisits {
+			change.Put = append(change.Put, likeVisitsEntry)
+			run.likeVisits = true
+		}
 		if rec.Encoding == driver.Pruned {
 			run.row.Pruned++
 			run.row.PrunedBytes += h.Size
@@ -89,6 +94,8 @@ func (im *importer) admit(rec *record) (Header, error) {
 	switch {
 	case !jsontext.Value(rec.Header).IsValid():
 		return h, corrupt(run, rec.Seq, "its header is not JSON, or has a name twice")
+	case !bytes.Contains(rec.Header, nodeFilter(h.NodeID)): // what searches look for
+		return h, corrupt(run, rec.Seq, fmt.Sprintf("its header does not write its node as %s", nodeFilter(h.NodeID)))
 	case len(rec.Header) > MaxHeader:
 		return h, corrupt(run, rec.Seq, fmt.Sprintf("its header takes %d bytes; at most %d are allowed", len(rec.Header), MaxHeader))
 	case h.Seq == 1 && h.Life != im.run.Life, h.Seq > 1 && h.Life != "":

@@ -281,14 +281,19 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 	}
 	r := l.reader(run)
 	defer r.close()
+	return r.visit(ctx, node, uint64(n), at)
+}
+
+// visit is Visit for the reader's run.
+func (r *reader) visit(ctx context.Context, node string, n uint64, at Position) (*Event, error) {
 	r.whole = true
 	key := keyOf(Recoverable, node)
-	seq, err := r.nthVisit(ctx, key, uint64(n))
+	seq, err := r.nthVisit(ctx, key, n)
 	if err != nil {
 		return nil, err
 	}
-	if seq == 0 || seq <= run.Anchor {
-		return nil, r.noVisit(ctx, key, node, uint64(n))
+	if seq == 0 || seq <= r.run.Anchor {
+		return nil, r.noVisit(ctx, key, node, n)
 	}
 	if at.Seq != 0 {
 		end, err := r.lineEnd(ctx, at)
@@ -300,10 +305,41 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 			return nil, err
 		}
 		if !on {
-			return nil, notFound(id, 0, fmt.Sprintf("visit %d of node %q, seq %d, is not on the line to seq %d", n, node, seq, end))
+			return nil, notFound(r.run.ID, 0, fmt.Sprintf("visit %d of node %q, seq %d, is not on the line to seq %d", n, node, seq, end))
 		}
 	}
 	return r.at(ctx, seq)
+}
+
+// Named returns what a name stands for on the line that leads to the event at, or on the
+// run's current line if at is zero: as [Log.NodeAt], a node's newest event; or as
+// [Log.Visit], for "review#2", the second visit of "review", unless there is a node of
+// that id.
+func (l *Log) Named(ctx context.Context, id, name string, at Position) (*Event, error) {
+	node, n, ok := splitVisit(name)
+	if !ok {
+		return l.NodeAt(ctx, id, name, at)
+	}
+	if err := checkID("node id", name); err != nil {
+		return nil, err
+	}
+	run, err := l.look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r := l.reader(run)
+	defer r.close()
+	like, err := r.entry(ctx, likeVisitsEntry.Key)
+	if err != nil {
+		return nil, err
+	}
+	if like != nil {
+		ev, err := l.NodeAt(ctx, id, name, at)
+		if !errors.Is(err, ErrNotFound) || errors.Is(err, ErrOtherLine) || errors.Is(err, ErrDropped) {
+			return ev, err
+		}
+	}
+	return r.visit(ctx, node, uint64(n), at)
 }
 
 // noVisit says why there is no nth visit of a node.

@@ -70,7 +70,9 @@ type Run struct {
 	recency  uint64
 	tail     uint64
 	line     line // of the newest event
-	listed   listed
+	// likeVisits says that the run is known to have its likeVisitsEntry.
+	likeVisits bool
+	listed     listed
 }
 
 // line holds a record's fields about its line: see [driver.Record].

@@ -46,7 +46,7 @@ func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, err
 
 // deriveSealed is derive for a run with segments.
 func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last driver.Segment) (Run, error) {
-	r.run.Anchor = first.First - 1 // but the number of its note is unknown
+	r.run.Anchor = first.First - 1                    // but the number of its note is unknown
 	for _, s := range []driver.Segment{last, first} { // one of them may also be damaged
 		info, err := r.infoOf(ctx, s)
 		if err != nil {
@@ -69,8 +69,9 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 			r.run.Last, r.run.lastErr = last.Last, err
 			return r.run, nil
 		}
-		r.run.standAt(&newest.records[len(newest.records)-1].Record)
-		return r.run, nil
+		end, err := newest.at(last.Last, true)
+		r.run.standAt(&end.Record)
+		return r.run, err
 	}
 	return Run{}, r.run.headErr
 }

@@ -21,7 +21,7 @@ import (
 type sealed struct {
 	driver.Segment
 	payloads *segment.Reader // nil when only the index was read
-	records  []record        // without their states
+	records  []record        // without their states and checksums, which at adds
 	life     string
 	revision uint64 // the run's revision when the segment was last known to be in force
 	reads    int    // number of states that needed more than the one read before
@@ -31,6 +31,7 @@ type sealed struct {
 // at returns the record of an event, with its state if that was read.
 func (s *sealed) at(seq uint64, headersOnly bool) (record, error) {
 	rec := s.records[seq-s.First]
+	rec.Sum = recordSum(s.life, &rec.Record)
 	if headersOnly || rec.Encoding == driver.Pruned {
 		return rec, nil
 	}
@@ -224,7 +225,6 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 		if err := rec.setMeta(e.Meta); err != nil {
 			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
 		}
-		rec.Sum = recordSum(info.Life, &rec.Record)
 	}
 	if hash != Digest(info.Hash) {
 		return nil, fmt.Errorf("%w: the hash chain does not lead through it (want %s, have %s)", ErrCorrupt, Digest(info.Hash), hash)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flowlog/checkpoint/driver"
 )
@@ -34,9 +35,30 @@ const (
 	// spaceAnchor has, for each node, the number of visits dropped with their headers, as
 	// a varint.
 	spaceAnchor = 'a'
+	// spaceLikeVisits has one entry, without a value, if an event's node has an id like
+	// "review#2", which could also name a visit.
+	spaceLikeVisits = '#'
 	// maxBlockEntries bounds the bytes of the entries of a block.
 	maxBlockEntries = visitBlock * 32
 )
+
+var likeVisitsEntry = driver.Entry{Key: []byte{spaceLikeVisits}, Value: []byte{}}
+
+// likeVisit reports whether a node's id could also name a visit.
+func likeVisit(node string) bool {
+	_, _, ok := splitVisit(node)
+	return ok
+}
+
+// splitVisit splits "review#2" into "review" and 2.
+func splitVisit(s string) (node string, n int, ok bool) {
+	i := strings.LastIndexByte(s, '#')
+	if i <= 0 {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(s[i+1:])
+	return s[:i], n, err == nil && n > 0
+}
 
 // visitKey identifies the visits of a node in a role.
 type visitKey [8]byte
@@ -178,7 +200,10 @@ func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 		if err != nil {
 			return nil, err
 		}
-		damage := checkSum(r.run.ID, r.run.Life, &rec.Record)
+		var damage error
+		if rec.sealed == 0 { // a segment was checked when it was opened
+			damage = checkSum(r.run.ID, r.run.Life, &rec.Record)
+		}
 		if damage != nil && !errors.Is(damage, ErrCorrupt) {
 			return nil, damage
 		}
@@ -374,7 +399,21 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 		_, to = blockOf(best.seqFirst)
 		from = best.seqFirst
 	}
-	visits, err := r.visits(ctx, from, min(to, r.run.Last))
+	to = min(to, r.run.Last)
+	if best.last > best.first && best.newest > 0 { // where it is if the node is one of a loop
+		at := best.seqFirst + (best.newest-best.seqFirst)*(n-best.first)/(best.last-best.first)
+		if low, high := max(from, at-min(at, 4)), min(to, at+4); low <= high {
+			if seq, _ := r.findVisit(ctx, key, n, low, high); seq > 0 {
+				return seq, nil
+			}
+		}
+	}
+	return r.findVisit(ctx, key, n, from, to)
+}
+
+// findVisit searches the events of a range for the nth visit of a node.
+func (r *reader) findVisit(ctx context.Context, key visitKey, n, from, to uint64) (uint64, error) {
+	visits, err := r.visits(ctx, from, to)
 	if err != nil {
 		return 0, err
 	}

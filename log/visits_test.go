@@ -263,3 +263,51 @@ func TestIndexMeetsAFullBlock(t *testing.T) {
 		}
 	}
 }
+
+// TestNamed: a name like that of a visit means a node of that id if the run has or had one,
+// also in another process and after an import, and else the visit.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	seq := func(l *log.Log, name string, at uint64) uint64 {
+		ev, err := l.Named(t.Context(), "run", name, log.Position{Seq: at})
+		require.NoError(t, err, name)
+		return ev.Seq
+	}
+	for range 70 {
+		add(t, l, event("run", "x"))
+	}
+	require.EqualValues(t, 2, seq(l, "x#2", 0))
+	require.EqualValues(t, 70, seq(l, "x", 0))
+	named := add(t, another(t, b), event("run", "x#2"))
+	require.EqualValues(t, 71, named.Seq)
+	for range 70 {
+		add(t, l, event("run", "y"))
+	}
+	for _, l := range []*log.Log{l, another(t, b)} {
+		require.EqualValues(t, 71, seq(l, "x#2", 0), "the node of that id")
+		_, err := l.Named(t.Context(), "run", "x#2", log.Position{Seq: 70})
+		require.ErrorIs(t, err, log.ErrOtherLine)
+		require.EqualValues(t, 3, seq(l, "x#3", 0))
+		require.EqualValues(t, 71, seq(l, "x#2#1", 0), "its first visit")
+	}
+	for _, name := range []string{"x#71", "z#1", "z", "x#0", "#1"} {
+		_, err := l.Named(t.Context(), "run", name, log.Position{})
+		require.ErrorIs(t, err, log.ErrNotFound, name)
+	}
+	requireIntact(t, l, "run")
+
+	other := newTapped(t)
+	to := open(t, other, log.Options{})
+	_, err := unpack(t.Context(), to, pack(t, l, "run"), nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 71, seq(to, "x#2", 0))
+	requireIntact(t, to, "run")
+
+	// Verify misses the entry that says so.
+	b.onEntry = func(_ string, e *driver.Entry) bool { return e.Key[0] != '#' }
+	rep, err := open(t, b, log.Options{}).Verify(t.Context(), "run")
+	require.NoError(t, err)
+	require.False(t, rep.Intact())
+}

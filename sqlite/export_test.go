@@ -12,7 +12,7 @@ var (
 func Statements() map[string]string {
 	return map[string]string{
 		"head": headSQL, "tip": tipSQL, "segments": segmentsSQL, "segments in reverse": segmentsDownSQL, "segment": segmentSQL,
-		"records": recordsTexts[0][0], "records in reverse": recordsTexts[0][1], "headers": recordsTexts[1][0], "headers in reverse": recordsTexts[1][1],
+		"records": recordsUpSQL, "records in reverse": recordsDownSQL,
 		"slot": slotSQL, "slot of a run": runSlotSQL, "append": appendEventSQL, "append to recent": appendRecentSQL,
 		"update a run": updateRunSQL, "drop a run": deleteRunSQL, "place a run": placeRunSQL, "settle a run": settleRunSQL, "settled": settledRunSQL,
 		"put": putEntrySQL, "remove": removeSQL, "remove up": removeUpSQL, "set a slot": setSlotSQL, "drop slots": dropSlotsSQL,

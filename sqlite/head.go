@@ -20,16 +20,21 @@ var (
 		LEFT JOIN events e
 		ON e.id = (SELECT max(id) FROM events WHERE id BETWEEN ifnull(p.id, (r.rk << 32) + r.tail) AND (r.rk << 32) + 4294967295)
 		LEFT JOIN bodies b ON b.n = ifnull(e.body, p.body) `
-	ofTip = ` = ifnull(e.id, p.id) - ifnull(e.tip, b.tip) AND ifnull(e.id, p.id) - ifnull(e.tip, b.tip) >= (r.rk << 32) + r.tail`
+	ofTip = ` = iif(?2, ifnull(e.id, p.id) - ifnull(e.tip, b.tip), NULL) AND ifnull(e.id, p.id) - ifnull(e.tip, b.tip) >= (r.rk << 32) + r.tail`
 
 	headSelect = headColumns + headFrom
 	headSQL    = headSelect + `WHERE r.run = ?`
-	tipSQL     = headColumns + `, ifnull(te.id, tp.id), ` + settledColumns("te", "tb") + `, ifnull(te.state, tb.state)` + headFrom + `
+	// tipSQL also has the tip, if ?2 is true. It is prepared when the file is opened.
+	tipSQL = headColumns + `, ifnull(te.id, tp.id), ` + settledColumns("te", "tb") + `, ifnull(te.state, tb.state)` + headFrom + `
 		LEFT JOIN recent tp ON tp.id` + ofTip + `
 		LEFT JOIN events te ON te.id` + ofTip + `
 		LEFT JOIN bodies tb ON tb.n = ifnull(te.body, tp.body)
-		WHERE r.run = ?`
+		WHERE r.run = ?1`
 )
+
+// firstHeads is for how many heads it does not pay to prepare headSQL, which takes a
+// quarter of a millisecond in a new process and saves 2 µs a head.
+const firstHeads = 64
 
 // Head implements [driver.Backend].
 func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (driver.Head, error) {
@@ -38,11 +43,11 @@ func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (driver.Head
 		return driver.Head{}, err
 	}
 	defer leave()
+	var tip recordRow
+	var state []byte
 	var h driver.Head
-	if req.Tip {
-		var tip recordRow
-		var state []byte
-		h, err = scanHead(b.reads.queryRow(ctx, b.readers, tipSQL, req.Run), append(tip.dest(), &state)...)
+	if req.Tip || b.heads.Add(1) <= firstHeads {
+		h, err = scanHead(b.reads.queryRow(ctx, b.readers, tipSQL, req.Run, req.Tip), append(tip.dest(), &state)...)
 		if h.Tip = tip.record(); h.Tip != nil {
 			h.Tip.State = blob(state)
 		}

@@ -8,30 +8,19 @@ import (
 )
 
 // recordsSQL returns the statement for a page of records: events and recent, merged as
-// they are read.
-func recordsSQL(req driver.RecordsRequest) string {
+// they are read, and their states if ?5 is true.
+func recordsSQL(reverse bool) string {
 	const of = ` b ON b.n = e.body WHERE r.run = ?1 AND e.id BETWEEN (r.rk << 32) + max(?2, r.tail) AND (r.rk << 32) + ?3`
-	settled, recent := settledColumns("e", "b"), recentColumns
-	if !req.HeadersOnly {
-		settled, recent = settled+`, ifnull(e.state, b.state)`, recent+`, b.state`
-	}
+	settled, recent := settledColumns("e", "b")+`, iif(?5, ifnull(e.state, b.state), NULL)`, recentColumns+`, iif(?5, b.state, NULL)`
 	order := ` ORDER BY 1 `
-	if req.Reverse {
+	if reverse {
 		order += `DESC `
 	}
 	return `SELECT e.id, ` + settled + ` FROM runs r CROSS JOIN events e LEFT JOIN bodies` + of +
 		` UNION ALL SELECT e.id, ` + recent + ` FROM runs r CROSS JOIN recent e CROSS JOIN bodies` + of + order + `LIMIT ?4`
 }
 
-// The four statements for records.
-var recordsTexts = func() (texts [2][2]string) {
-	for h := range texts {
-		for r := range texts[h] {
-			texts[h][r] = recordsSQL(driver.RecordsRequest{HeadersOnly: h == 1, Reverse: r == 1})
-		}
-	}
-	return texts
-}()
+var recordsUpSQL, recordsDownSQL = recordsSQL(false), recordsSQL(true)
 
 // Records implements [driver.Backend].
 func (b *Backend) Records(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
@@ -51,8 +40,11 @@ func (b *Backend) Records(ctx context.Context, req driver.RecordsRequest) ([]dri
 }
 
 func (b *Backend) records(ctx context.Context, req driver.RecordsRequest) ([]driver.Record, error) {
-	text := recordsTexts[index(req.HeadersOnly)][index(req.Reverse)]
-	rows, err := b.reads.query(ctx, b.readers, text, req.Run, seqParam(req.From), seqParam(req.To), req.Limit)
+	text := recordsUpSQL
+	if req.Reverse {
+		text = recordsDownSQL
+	}
+	rows, err := b.reads.query(ctx, b.readers, text, req.Run, seqParam(req.From), seqParam(req.To), req.Limit, !req.HeadersOnly)
 	if err != nil {
 		return nil, b.explain(err)
 	}
@@ -62,11 +54,7 @@ func (b *Backend) records(ctx context.Context, req driver.RecordsRequest) ([]dri
 	for rows.Next() {
 		var n recordRow
 		var state []byte
-		dest := n.dest()
-		if !req.HeadersOnly {
-			dest = append(dest, &state)
-		}
-		if err := rows.Scan(dest...); err != nil {
+		if err := rows.Scan(append(n.dest(), &state)...); err != nil {
 			return out, b.unread(ctx, err)
 		}
 		r := n.record()
@@ -80,13 +68,6 @@ func (b *Backend) records(ctx context.Context, req driver.RecordsRequest) ([]dri
 		out = append(out, *r)
 	}
 	return out, b.explain(rows.Err())
-}
-
-func index(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // seqParam limits a seq to the range of a rowid.

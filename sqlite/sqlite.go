@@ -72,6 +72,7 @@ type Backend struct {
 	opts Options
 	file os.FileInfo // the file that was opened; nil in memory and when ReadOnly
 
+	heads   atomic.Int64 // how often Head was called without Tip
 	readers *sql.DB
 	reads   prepared // of readers
 
