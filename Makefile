@@ -34,7 +34,7 @@ bench: ## compare with flowgraph's own store and a bare INSERT
 	go run ./bench
 
 golden: ## write the golden files anew, after a change of format that is meant
-	go test . ./log ./log/delta ./log/segment ./internal/archive ./bolt ./cmd/flowlog -update
+	go test . ./log ./log/delta ./log/segment ./internal/archive ./bolt ./sqlite ./cmd/flowlog -update
 
 ci: ## all that a change must pass
 	.ci/run

@@ -80,8 +80,9 @@ const (
 	formatVersion = 2
 )
 
-// Every value has a checksum over its kind, its place and its bytes: a value, or a
-// page, in the wrong place is rejected.
+// Every value has a checksum over its kind, its place and its bytes, or its row has one
+// that covers it: a value, or a page, in the wrong place is rejected. The end of a run's
+// bucket, which can be found again, has none.
 const (
 	kindFormat   = 'f'
 	kindCounters = 'c'

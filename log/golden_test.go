@@ -65,7 +65,7 @@ func TestConstants(t *testing.T) {
 	require.Equal(t, []Encoding{1, 2, 3, 4, 5}, []Encoding{driver.Plain, driver.Zstd, driver.Delta, driver.DeltaZstd, driver.Pruned})
 	require.Equal(t, []driver.Flags{1, 2}, []driver.Flags{driver.Passed, driver.Opaque})
 	require.Equal(t, []int{2, 1, 64}, []int{formatVersion, suiteSHA256, visitBlock})
-	require.Equal(t, "nmvda", string([]byte{spaceNote, spaceMark, spaceTaken, spaceDropped, spaceAnchor}))
+	require.Equal(t, "nmvda#", string([]byte{spaceNote, spaceMark, spaceTaken, spaceDropped, spaceAnchor, spaceLikeVisits}))
 	require.Equal(t, []Kind{"json", "bytes", "none"}, []Kind{JSON, Bytes, None})
 	require.Equal(t, []Role{"", "begin", "end", "failure", "fork", "branch"}, []Role{Recoverable, Begin, End, Failure, Fork, Branch})
 	require.Equal(t, []Class{0, 1, 2, 255}, []Class{ClassOpen, ClassFinished, ClassFailed, classStaged})

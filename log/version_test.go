@@ -56,8 +56,8 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	requireIntact(t, l, "run")
 }
 
-// TestHeadOfAnotherVersion: a run of another version of the format is refused, whether newer or
-// older, and a head without a version is damaged.
+// TestHeadOfAnotherVersion: a run of another version of the format is refused, whether newer,
+// older or of none, and a head that is not JSON is damaged.
 func TestHeadOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	b := newTapped(t)

@@ -402,17 +402,24 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 	to = min(to, r.run.Last)
 	if best.last > best.first && best.newest > 0 { // where it is if the node is one of a loop
 		at := best.seqFirst + (best.newest-best.seqFirst)*(n-best.first)/(best.last-best.first)
-		if low, high := max(from, at-min(at, 4)), min(to, at+4); low <= high {
-			if seq, _ := r.findVisit(ctx, key, n, low, high); seq > 0 {
-				return seq, nil
+		if low, high := max(from, at-min(at, 6)), min(to, at+6); low <= high {
+			visits, err := r.visits(ctx, low, high)
+			if err != nil {
+				return 0, err
+			}
+			for _, v := range visits {
+				switch {
+				case v.key != key:
+				case v.n == n:
+					return v.seq, nil
+				case v.n < n:
+					from = max(from, v.seq+1)
+				default:
+					to = min(to, v.seq-1)
+				}
 			}
 		}
 	}
-	return r.findVisit(ctx, key, n, from, to)
-}
-
-// findVisit searches the events of a range for the nth visit of a node.
-func (r *reader) findVisit(ctx context.Context, key visitKey, n, from, to uint64) (uint64, error) {
 	visits, err := r.visits(ctx, from, to)
 	if err != nil {
 		return 0, err

@@ -31,7 +31,7 @@
 //
 // Why it is so:
 //
-//   - The version stands apart, outside any checksum: an unknown one is reported as such and
+//   - The version is looked at before any checksum: an unknown one is reported as such and
 //     never as damage.
 //   - Each CRC-32C is of all bytes of the file before it but the checksums. So a frame that is
 //     missing, that came twice, from elsewhere or from another file is found at once, and where
