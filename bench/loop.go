@@ -162,7 +162,7 @@ var loopOps = []loopOp{
 		return err
 	}},
 	{name: "LoadSeq", limit: 1.5, do: func(o *openLoop, i int) error { return o.loadSeq(o.events / 2) }},
-	{name: `LoadNode("x#n")`, limit: 2, most: time.Millisecond, do: func(o *openLoop, _ int) error { return o.loadVisit(o.events / loopNodes / 2) }},
+	{name: `LoadNode("x#n")`, limit: 2, most: time.Millisecond, do: func(o *openLoop, i int) error { return o.loadVisit(o.events/loopNodes/2 + i%10) }},
 	{name: "newest 50, backwards", limit: 1.5, do: func(o *openLoop, _ int) error { return o.newest(50) }},
 	{name: "LoadSeq all over the run", scattered: true, do: func(o *openLoop, i int) error { return o.loadSeq(1 + i*7919%o.events) }},
 	{name: `LoadNode("x#n") all over the run`, scattered: true, do: func(o *openLoop, i int) error {

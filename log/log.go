@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,6 +77,7 @@ type Log struct {
 
 // Open returns a Log on a backend, which it owns from then on: [Log.Close] closes it.
 func Open(b driver.Backend, opts Options) (*Log, error) {
+	go learnTypes()
 	opts = opts.withDefaults()
 	l := &Log{backend: b, word: strings.ToLower(rand.Text()[:8]), writer: make(chan struct{}, 1)}
 	if lb, ok := b.(driver.Limiter); ok {
@@ -94,6 +96,14 @@ func Open(b driver.Backend, opts Options) (*Log, error) {
 	l.opts, l.live, l.opened = opts, newLiveRuns(opts.CacheBytes), newOpenSegments(min(openBytes, opts.CacheBytes))
 	return l, nil
 }
+
+// learnTypes has encoding/json look at the stored types, for which the first event that is
+// read would wait 150 µs.
+var learnTypes = sync.OnceFunc(func() {
+	empty := []byte("{}")
+	json.Unmarshal(empty, new(row))
+	json.Unmarshal(empty, new(storedHeader))
+})
 
 // Close waits for the commit under way, fails the appends that are still queued with
 // ErrClosed and closes the backend. A second Close does nothing.

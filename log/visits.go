@@ -366,7 +366,7 @@ func (r *reader) lastVisitEntry(ctx context.Context, in driver.EntryRange) (visi
 
 // entry returns the value of an entry, nil if there is none.
 func (r *reader) entry(ctx context.Context, key []byte) ([]byte, error) {
-	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: key, To: append(slices.Clone(key), 0)}, Limit: 1})
+	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: oneEntry(key), Reverse: true, Limit: 1}) // the order of other searches: a driver may prepare it
 	if err != nil {
 		return nil, fmt.Errorf("%sread an entry: %w", place(r.run.ID, 0), err)
 	}
