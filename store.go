@@ -98,6 +98,7 @@ type SQLiteStore struct{ *EventStore }
 // changed.
 func NewSQLiteStore(path string, opts ...Option) (*SQLiteStore, error) {
 	c := newConfig(opts)
+	log.Prepare()
 	b, err := sqlite.Open(path, c.sqlite)
 	if err != nil {
 		return nil, err
@@ -119,6 +120,7 @@ type BoltStore struct{ *EventStore }
 // file that another process has open; else those of [NewSQLiteStore].
 func NewBoltStore(path string, opts ...Option) (*BoltStore, error) {
 	c := newConfig(opts)
+	log.Prepare()
 	b, err := bolt.Open(path, c.bolt)
 	if err != nil {
 		return nil, err

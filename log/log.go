@@ -77,7 +77,7 @@ type Log struct {
 
 // Open returns a Log on a backend, which it owns from then on: [Log.Close] closes it.
 func Open(b driver.Backend, opts Options) (*Log, error) {
-	go learnTypes()
+	Prepare()
 	opts = opts.withDefaults()
 	l := &Log{backend: b, word: strings.ToLower(rand.Text()[:8]), writer: make(chan struct{}, 1)}
 	if lb, ok := b.(driver.Limiter); ok {
@@ -97,8 +97,11 @@ func Open(b driver.Backend, opts Options) (*Log, error) {
 	return l, nil
 }
 
-// learnTypes has encoding/json look at the stored types, for which the first event that is
-// read would wait 150 µs.
+// Prepare begins what the first read in a process would wait for, and returns at once. Call
+// it before a backend is opened, so that both go on at the same time; Open calls it too.
+func Prepare() { go learnTypes() }
+
+// learnTypes has encoding/json look at the stored types, which takes 150 µs.
 var learnTypes = sync.OnceFunc(func() {
 	empty := []byte("{}")
 	json.Unmarshal(empty, new(row))

@@ -207,8 +207,9 @@ func parseHead(h *driver.Head) (Run, error) {
 		return Run{}, err
 	}
 	r := summary(h)
-	if err := json.Unmarshal(h.Data, &r.row); err != nil {
-		return Run{}, corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
+	err := json.Unmarshal(h.Data, &r.row)
+	if err != nil || r.row.Version != formatVersion || h.Suite != suiteSHA256 {
+		return Run{}, otherHead(h, err)
 	}
 	r.row.stored = h.Data
 	r.CreatedAt, r.Notes = r.row.CreatedAt, r.row.Notes.Count
@@ -237,22 +238,25 @@ func summary(h *driver.Head) Run {
 	}
 }
 
-// checkHead distinguishes a damaged head from one of another format. The checksum is the
-// same in every version, so one damaged byte does not make all of a run unreadable.
+// checkHead checks a head's checksum, which is the same in every version: a damaged head is
+// not mistaken for one of another version, and then made up from the run's events.
 func checkHead(h *driver.Head) error {
 	if sum := headSum(h); sum != h.Sum {
 		return &Error{Run: h.Run, Reason: "head does not match its checksum",
 			Want: fmt.Sprintf("%08x", h.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
+	return nil
+}
+
+// otherHead says why an undamaged head can't be read: it is of another version, or else
+// it is not as this version writes it.
+func otherHead(h *driver.Head, err error) error {
 	var v struct{ Version int }
-	if err := json.Unmarshal(h.Data, &v); err != nil {
-		return corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
-	}
-	if h.Suite != suiteSHA256 || v.Version != formatVersion {
+	if unread := json.Unmarshal(h.Data, &v); h.Suite != suiteSHA256 || unread == nil && v.Version != formatVersion {
 		return &Error{Run: h.Run, Reason: "the run is of another version of flowlog, a newer one if its numbers are larger; use that one",
 			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", v.Version, h.Suite), Err: ErrUnsupportedVersion}
 	}
-	return nil
+	return corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))
 }
 
 // standAt sets the summary to its newest record. A damaged record loses its own event
