@@ -84,9 +84,8 @@ type Backend interface {
 	// size, so that others don't wait for long. Dead data is invisible before Purge,
 	// too.
 	//
-	// After an error the storage is sound. If that is not certain, as after a failed
-	// sync, the backend itself refuses all writes from then on, with ErrReadOnly. The
-	// same is true of [Reclaimer] and [Eraser].
+	// After an error the storage is sound, or the backend refuses all further writes with
+	// ErrReadOnly, as after a failed sync. The same is true of [Reclaimer] and [Eraser].
 	Purge(ctx context.Context, req PurgeRequest) (PurgeResult, error)
 
 	// Close releases the storage. It waits for calls in progress. A second Close does

@@ -184,7 +184,7 @@ func (s *Store) before(c *checkpoint.Checkpoint, sequence int) (place, bool) {
 
 // newestBelow returns the newest event with a lower sequence on the run's current line,
 // or zero. An event without an envelope has no sequence, and is skipped if there is one
-// with an envelope before 512 of them.
+// with an envelope. The search stops after 512 events without an envelope.
 func (s *Store) newestBelow(ctx context.Context, runID string, sequence int) (checkpoint.Position, error) {
 	newest, err := s.events.Nodes(ctx, runID, checkpoint.Position{})
 	if errors.Is(err, checkpoint.ErrNotFound) || err == nil && len(newest) == 0 {

@@ -153,13 +153,12 @@ func (f *nodeFinder) within(ctx context.Context, key visitKey, s stretch, hint *
 }
 
 // newestTaken returns the newest of some visits that recovery can take and that is in a
-// stretch, or 0. A damaged record that may be of the node is an error, unless a newer
-// visit makes it needless.
+// stretch, or 0. A damaged record is an error, unless a newer visit is found first.
 func newestTaken(visits []visit, key visitKey, s stretch) (uint64, error) {
 	for _, v := range slices.Backward(visits) {
 		switch {
 		case v.seq < s.since || v.seq > s.tip:
-		case v.damage != nil && (v.key == key || v.key == visitKey{}):
+		case v.damage != nil:
 			return 0, v.damage
 		case v.key == key && v.taken:
 			return v.seq, nil

@@ -272,7 +272,7 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 	if err := checkID("node id", node); err != nil {
 		return nil, err
 	}
-	if n < 1 || uint64(n) > MaxSeq {
+	if n < 1 {
 		return nil, fmt.Errorf("%w visit %d of node %q: visits count from 1", ErrInvalid, n, node)
 	}
 	run, err := l.look(ctx, id)
@@ -286,6 +286,16 @@ func (l *Log) Visit(ctx context.Context, id, node string, n int, at Position) (*
 
 // visit is Visit for the reader's run.
 func (r *reader) visit(ctx context.Context, node string, n uint64, at Position) (*Event, error) {
+	if n > MaxSeq {
+		return nil, fmt.Errorf("%w visit %d of node %q: a run has at most %d events", ErrInvalid, n, node, uint64(MaxSeq))
+	}
+	var end uint64
+	if at.Seq != 0 {
+		var err error
+		if end, err = r.lineEnd(ctx, at); err != nil {
+			return nil, err
+		}
+	}
 	r.whole = true
 	key := keyOf(Recoverable, node)
 	seq, err := r.nthVisit(ctx, key, n)
@@ -295,11 +305,7 @@ func (r *reader) visit(ctx context.Context, node string, n uint64, at Position) 
 	if seq == 0 || seq <= r.run.Anchor {
 		return nil, r.noVisit(ctx, key, node, n)
 	}
-	if at.Seq != 0 {
-		end, err := r.lineEnd(ctx, at)
-		if err != nil {
-			return nil, err
-		}
+	if end != 0 {
 		on, err := r.walk(end).contains(ctx, seq)
 		if err != nil {
 			return nil, err
@@ -314,7 +320,7 @@ func (r *reader) visit(ctx context.Context, node string, n uint64, at Position) 
 // Named returns what a name stands for on the line that leads to the event at, or on the
 // run's current line if at is zero: as [Log.NodeAt], a node's newest event; or as
 // [Log.Visit], for "review#2", the second visit of "review", unless there is a node of
-// that id.
+// that id. Errors are those of NodeAt and Visit.
 func (l *Log) Named(ctx context.Context, id, name string, at Position) (*Event, error) {
 	node, n, ok := splitVisit(name)
 	if !ok {
@@ -433,7 +439,7 @@ func (f *nodeFinder) noneTaken(ctx context.Context, key visitKey, node string) e
 		if err := r.l.pruned(ctx, r.run, seq); !errors.Is(err, errNotPruned) {
 			return err
 		}
-		return errPrunedMeanwhile // and imported anew since
+		return errPrunedMeanwhile // it was imported again since
 	}
 	n, err := r.countVisits(ctx, key)
 	if err != nil {

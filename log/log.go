@@ -99,13 +99,15 @@ func Open(b driver.Backend, opts Options) (*Log, error) {
 
 // Prepare begins what the first read in a process would wait for, and returns at once. Call
 // it before a backend is opened, so that both go on at the same time; Open calls it too.
-func Prepare() { go learnTypes() }
-
-// learnTypes has encoding/json look at the stored types, which takes 150 µs.
-var learnTypes = sync.OnceFunc(func() {
-	empty := []byte("{}")
-	json.Unmarshal(empty, new(row))
-	json.Unmarshal(empty, new(storedHeader))
+//
+// It has encoding/json look at the stored types, which takes 150 µs, once in a process. The
+// goroutine for it ends by itself, and touches nothing that can be closed.
+var Prepare = sync.OnceFunc(func() {
+	go func() {
+		empty := []byte("{}")
+		json.Unmarshal(empty, new(row))
+		json.Unmarshal(empty, new(storedHeader))
+	}()
 })
 
 // Close waits for the commit under way, fails the appends that are still queued with
@@ -190,7 +192,7 @@ func (l *Log) outcome(err error) error {
 	case err == nil, notApplied(err), errors.Is(err, ErrClosed):
 		return err
 	case errors.As(err, &lost): // the storage is sound
-		return fmt.Errorf("%w: %w: the change may have been made, or may still be made; look before you repeat it, but for an append with an expected position, which recognises a repetition", ErrUnknownOutcome, err)
+		return fmt.Errorf("%w: %w: the change may have been made, or may still be made; check before you repeat it; an append with an expected position can be repeated safely", ErrUnknownOutcome, err)
 	}
 	l.mu.Lock()
 	l.failed = err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log"
 	"github.com/flowlog/checkpoint/memory"
 )
@@ -280,4 +281,37 @@ func TestWatchFollowsARestoredRun(t *testing.T) {
 		}
 		require.Equal(t, []string{"a", "a", "a", "old", "old", "old", "a", "a", "a", "new", "new", "new", "new", "new"}, got)
 	}
+}
+
+// TestWatchOutlivesADeletedRun: a run that is deleted while its events are looked for does
+// not end the watch of the others.
+func TestWatchOutlivesADeletedRun(t *testing.T) {
+	t.Parallel()
+	b := newTapped(t)
+	l := open(t, b, log.Options{})
+	for range 3 {
+		add(t, l, tiny("doomed", "a"))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	seen, deleted := 0, false
+	b.onRecord = func(run string, r *driver.Record) bool {
+		if seen >= 3 && run == "doomed" && r.Seq == 3 && !deleted {
+			deleted = true
+			require.NoError(t, another(t, b).Delete(t.Context(), "doomed"))
+			return false
+		}
+		return true
+	}
+	for ev, err := range l.Watch(ctx, log.WatchOptions{From: 1, HeadersOnly: true, Every: time.Millisecond}) {
+		require.NoError(t, err)
+		if seen++; seen == 3 {
+			add(t, another(t, b), tiny("doomed", "a"))
+			add(t, another(t, b), tiny("other", "a"))
+		}
+		if ev.RunID == "other" {
+			break
+		}
+	}
+	require.True(t, deleted)
 }

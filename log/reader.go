@@ -159,6 +159,11 @@ func checkSum(run, life string, rec *driver.Record) error {
 		return &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
 			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
+	return checkFlags(run, life, rec)
+}
+
+// checkFlags refuses a record with a flag that is not known.
+func checkFlags(run, _ string, rec *driver.Record) error {
 	if rec.Flags&^driver.Passed != 0 {
 		return &Error{Run: run, Seq: rec.Seq, Reason: fmt.Sprintf("event with flags %#x, which a newer flowlog wrote; update this one", rec.Flags), Err: ErrUnsupportedVersion}
 	}

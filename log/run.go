@@ -238,8 +238,9 @@ func summary(h *driver.Head) Run {
 	}
 }
 
-// checkHead checks a head's checksum, which is the same in every version: a damaged head is
-// not mistaken for one of another version, and then made up from the run's events.
+// checkHead checks a head's checksum, which is the same in every version. It comes before the
+// version is looked at, so a damaged head is reported as damage, and is derived from the
+// run's events.
 func checkHead(h *driver.Head) error {
 	if sum := headSum(h); sum != h.Sum {
 		return &Error{Run: h.Run, Reason: "head does not match its checksum",
@@ -253,7 +254,7 @@ func checkHead(h *driver.Head) error {
 func otherHead(h *driver.Head, err error) error {
 	var v struct{ Version int }
 	if unread := json.Unmarshal(h.Data, &v); h.Suite != suiteSHA256 || unread == nil && v.Version != formatVersion {
-		return &Error{Run: h.Run, Reason: "the run is of another version of flowlog, a newer one if its numbers are larger; use that one",
+		return &Error{Run: h.Run, Reason: "the run was written by another version of flowlog; open it with that version",
 			Want: fmt.Sprintf("version %d, suite %d", formatVersion, suiteSHA256), Have: fmt.Sprintf("version %d, suite %d", v.Version, h.Suite), Err: ErrUnsupportedVersion}
 	}
 	return corrupt(h.Run, 0, fmt.Sprintf("head: %v", err))

@@ -76,8 +76,7 @@ type visit struct {
 	seq   uint64
 	n     uint64
 	taken bool
-	// damage says that the record is damaged. The rest is then what its header seems to
-	// say; the key is zero if that can't be read.
+	// damage says that the record is damaged. Nothing else but the seq is known then.
 	damage error
 }
 
@@ -150,9 +149,6 @@ func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
 func indexVisits(visits []visit) []visitEntry {
 	var all []visitEntry
 	for _, v := range visits {
-		if v.key == (visitKey{}) {
-			continue // a damaged one, of an unknown node
-		}
 		i := slices.IndexFunc(all, func(e visitEntry) bool { return e.key == v.key })
 		if i < 0 {
 			all = append(all, visitEntry{key: v.key, first: v.n, seqFirst: v.seq})
@@ -182,11 +178,19 @@ type openBlock struct {
 func (r *reader) openBlock(ctx context.Context) (openBlock, error) {
 	from, _ := blockOf(r.run.Last + 1)
 	visits, err := r.visits(ctx, from, r.run.Last)
-	return openBlock{visits: visits}, err
+	if err != nil {
+		return openBlock{}, err
+	}
+	for _, v := range visits {
+		if v.damage != nil { // of whatever node: the index could not be continued
+			return openBlock{}, v.damage
+		}
+	}
+	return openBlock{visits: visits}, nil
 }
 
-// visits reads the existing events of a range. A damaged record stops no search that does
-// not depend on it.
+// visits reads the existing events of a range. A damaged record does not stop a search that
+// finds what it looks for before it.
 func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 	from = max(from, r.run.first())
 	if from > to {
@@ -200,28 +204,32 @@ func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 		if err != nil {
 			return nil, err
 		}
-		var damage error
-		if rec.sealed == 0 { // a segment was checked when it was opened
-			damage = checkSum(r.run.ID, r.run.Life, &rec.Record)
+		v, err := r.visitAt(rec)
+		if errors.Is(err, ErrCorrupt) {
+			v = visit{seq: rec.Seq, damage: err}
+		} else if err != nil {
+			return nil, err
 		}
-		if damage != nil && !errors.Is(damage, ErrCorrupt) {
-			return nil, damage
-		}
-		v, ok := glimpse(rec)
-		if !ok {
-			h, err := parseHeader(r.run.ID, &rec.Record)
-			if err != nil && damage == nil {
-				return nil, err
-			}
-			if v = visitOf(&h, rec); err != nil || h.NodeID == "" {
-				v = visit{seq: rec.Seq}
-			}
-		}
-		v.damage = damage
 		visits = append(visits, v)
 	}
 	r.seen = seenVisits{r.run.revision, from, to, slices.Clone(visits)}
 	return visits, nil
+}
+
+// visitAt checks a record and returns its visit.
+func (r *reader) visitAt(rec *record) (visit, error) {
+	check := checkSum
+	if rec.sealed > 0 { // its segment was checked when it was opened
+		check = checkFlags
+	}
+	if err := check(r.run.ID, r.run.Life, &rec.Record); err != nil {
+		return visit{}, err
+	}
+	if v, ok := glimpse(rec); ok {
+		return v, nil
+	}
+	h, err := parseHeader(r.run.ID, &rec.Record)
+	return visitOf(&h, rec), err
 }
 
 // seenVisits are the visits of a range of events, as they were at a revision of the run.
@@ -429,7 +437,7 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 		if v.key == key && v.n == n {
 			return v.seq, nil
 		}
-		if v.key == (visitKey{}) {
+		if v.damage != nil {
 			damage = v.damage
 		}
 	}

@@ -89,7 +89,7 @@ type watcher struct {
 // followed is how far a run was given.
 type followed struct {
 	life   string
-	at     Position // of the last event given; without a hash, events after a bare seq are wanted
+	at     Position // of the last event given; only its seq is known if the hash is zero
 	broken bool
 }
 
@@ -247,6 +247,9 @@ func (w *watcher) there(run Run, p Position) (bool, error) {
 	r := w.l.reader(run)
 	defer r.close()
 	rec, err := r.record(w.ctx, p.Seq, true)
+	if err == nil {
+		err = checkSum(run.ID, run.Life, &rec.Record)
+	}
 	if errors.Is(err, ErrDropped) {
 		return true, nil // the events after it exist, or were dropped with it
 	}
@@ -278,11 +281,13 @@ func (w *watcher) follow(run Run) error {
 		return nil
 	}
 	// A run can be deleted, and written anew from an earlier state of the same life.
-	if there, err := w.there(run, f.at); err != nil {
-		err = w.leaveOut(run.ID, f, err)
-		f.broken = true
+	switch there, err := w.there(run, f.at); {
+	case errors.Is(err, ErrNotFound):
+		return nil // it was deleted just now
+	case unreadable(err): // what comes after it may be sound
+	case err != nil:
 		return err
-	} else if !there {
+	case !there:
 		f.at = Position{}
 	}
 	for ev, err := range w.l.history(w.ctx, run, HistoryOptions{From: f.at.Seq + 1, To: run.Last, HeadersOnly: w.opts.HeadersOnly}) {

@@ -68,7 +68,7 @@ func (b *Backend) rebuild(ctx context.Context) error {
 	case code(err) == sqlite3.SQLITE_INTERRUPT, ctx.Err() != nil && code(err) == 0: // before its commit
 		return ctx.Err()
 	}
-	return b.undo(err, true)
+	return b.undo(err, code(err) == sqlite3.SQLITE_IOERR) // other errors come before the commit
 }
 
 // waitForReaders empties the WAL.

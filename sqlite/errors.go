@@ -34,6 +34,9 @@ func damaged(err error) bool {
 
 // explain maps an error of SQLite to the sentinel that callers branch on.
 func (b *Backend) explain(err error) error {
+	if code(err) == sqlite3.SQLITE_NOMEM {
+		return fmt.Errorf("%s: %w: a page is damaged, or there is too little memory: %w", b.path, driver.ErrCorrupt, err)
+	}
 	if damaged(err) {
 		return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, driver.ErrCorrupt, err, b.path)
 	}
@@ -76,7 +79,7 @@ func (b *Backend) undo(err error, committing bool) error {
 // end ends all writing until the file is opened again, since it is not known what is on
 // the disk.
 func (b *Backend) end(err error) {
-	b.failed = fmt.Errorf("%s: %w since a commit failed (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, driver.ErrReadOnly, err)
+	b.failed = fmt.Errorf("%s: %w since a write or a sync failed (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, driver.ErrReadOnly, err)
 }
 
 func (b *Backend) rolledBack(err error, committing bool) error {

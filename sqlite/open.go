@@ -96,10 +96,10 @@ func withPragmas(dsn string, pragmas ...string) string {
 
 // pageSize is the size in bytes of the pages of a new file. Of events of 440 bytes of
 // state, 11 fit into 8 KiB but only 5 into SQLite's own 4 KiB. So such an event takes 760
-// bytes and not 830, and a save takes no longer that one could measure.
+// bytes and not 830, and a save is not measurably slower.
 const pageSize = 8192
 
-// The WAL is written back into the file when it has walPages pages, 1 MB. It is then
+// The WAL is written back into the file when it has walPages pages: 1 MB, with pages of 8 KiB. It is then
 // overwritten from its beginning, and syncing overwritten pages is faster than syncing a
 // file that has grown. With SQLite's own 4 MB a short run of large states never gets that
 // far. After longPast transactions more are likely, and the WAL may grow to longWALPages:

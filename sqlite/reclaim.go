@@ -7,10 +7,12 @@ import (
 	"strings"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// reclaimPages is how many pages one transaction of Reclaim gives back: 512 KiB. A
+// reclaimPages is how many pages one transaction of Reclaim gives back: 512 KiB of pages of 8 KiB. A
 // page at the end of the file is moved into the free one, so that many are written.
 const reclaimPages = 64
 
@@ -97,7 +99,7 @@ func (b *Backend) vacuum(ctx context.Context) error {
 		return rows.Err()
 	})
 	if err != nil {
-		return b.undo(err, true)
+		return b.undo(err, code(err) == sqlite3.SQLITE_IOERR) // other errors come before the commit
 	}
 	return nil
 }
