@@ -61,5 +61,5 @@ func (s *EventStore) LoadNode(ctx context.Context, runID, node string) (*Checkpo
 // Errors: ErrNotFound, ErrPruned, ErrCorrupt; ErrConflict if at belongs to another life
 // of the run.
 func (s *EventStore) LoadNodeAt(ctx context.Context, runID, node string, at Position) (*Checkpoint, error) {
-	return given(s.log.Named(ctx, runID, node, at))
+	return given(s.log.ByName(ctx, runID, node, at))
 }

@@ -18,7 +18,10 @@ import (
 	"github.com/flowlog/checkpoint/sqlite"
 )
 
-func init() { children["failing sync of a purge"] = purgeWithFailingSync }
+func init() {
+	children["failing sync of a purge"] = purgeWithFailingSync
+	children["failing sync of a smaller file"] = shrinkWithFailingSync
+}
 
 // purgeWithFailingSync deletes a run, has the disk fail just when what it took is
 // erased, and be sound again after that.
@@ -83,5 +86,44 @@ func TestFailedSyncOfPurge(t *testing.T) {
 			require.EqualValues(t, 21, saved(t, s, "kept", "node", `1`).Seq, "the store works again")
 			require.NoError(t, s.Delete(t.Context(), "gone"))
 		})
+	}
+}
+
+// shrinkWithFailingSync has SQLite's Reclaim or Erase meet a failing disk, and writes then.
+func shrinkWithFailingSync(args []string) int {
+	var t inChild
+	ctx := context.Background()
+	store, err := checkpoint.NewSQLiteStore(args[1], checkpoint.WithoutCompaction())
+	require.NoError(t, err)
+	for i := range 50 {
+		require.NoError(t, store.Save(ctx, small("gone", i)))
+	}
+	require.NoError(t, store.Delete(ctx, "gone"))
+	require.NoError(t, store.Close())
+	b, err := sqlite.Open(args[1], sqlite.Options{})
+	require.NoError(t, err)
+	_, err = b.SetSlot(ctx, driver.SlotChange{Key: "before", Value: []byte("value")}) // in the WAL
+	require.NoError(t, err)
+	require.NoError(t, deny(true, unix.EIO, unix.SYS_FSYNC, unix.SYS_FDATASYNC))
+	if args[0] == "reclaim" {
+		_, err = b.Reclaim(ctx, nil)
+	} else {
+		err = b.Erase(ctx)
+	}
+	require.ErrorContains(t, err, "disk I/O error")
+	_, err = b.SetSlot(ctx, driver.SlotChange{Key: "after", Value: []byte("value")}) // without a sync of its own
+	require.ErrorIs(t, err, driver.ErrReadOnly)
+	require.ErrorContains(t, err, "nothing was written")
+	fmt.Println("done")
+	return 0
+}
+
+// TestFailedSyncOfASmallerFile holds the same of what makes SQLite's file smaller.
+func TestFailedSyncOfASmallerFile(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"reclaim", "erase"} {
+		out, err := child(t, "failing sync of a smaller file", what, filepath.Join(t.TempDir(), "checkpoints.db")).Output()
+		require.NoError(t, err, "%s: %s", what, out)
+		require.Equal(t, "done\n", string(out), what)
 	}
 }

@@ -43,7 +43,7 @@ func lookChild(args []string) (any, error) {
 	if have := cmd.ProcessState.ExitCode(); have != code {
 		return nil, fmt.Errorf("%v: exit code %d, not %d: %s", cmd, have, code, &said)
 	}
-	r.Memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	r.Memory = int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10
 	return r, nil
 }
 

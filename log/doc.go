@@ -28,12 +28,12 @@
 // # Where to look
 //
 //   - Appending: append.go takes an event, commit.go commits those that are queued,
-//     cache.go remembers live runs.
-//   - Reading: load.go one event, history.go many, reader.go makes a state of a record,
-//     deltachain.go of a chain of deltas, sealed.go of a segment, segmentcache.go keeps
-//     segments open.
-//   - Finding: line.go what is on a line, visits.go the nth visit of a node, runs.go lists
-//     runs, watch.go follows them.
+//     place.go gives each its seq, parent and hash, cache.go remembers live runs.
+//   - Reading: load.go one event, load_node.go that of a node, history.go many, reader.go
+//     makes a state of a record, deltachain.go of a chain of deltas, sealed.go of a
+//     segment, segmentcache.go keeps segments open.
+//   - Finding: line.go what is on a line, visits.go the nth visit of a node,
+//     visit_index.go is what finds it, runs.go lists runs, watch.go follows them.
 //   - Saying more: notes.go, marks.go labels and pins.
 //   - Smaller: seal.go and seal_block.go make segments, prune.go, redact.go, truncate.go and
 //     delete.go drop what is named, prune_guard.go what was chosen earlier.

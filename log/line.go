@@ -210,8 +210,9 @@ func newestVisit(visits []visit, key visitKey, s stretch) uint64 {
 	return 0
 }
 
-// entryUpTo returns the newest entry of a node in a space whose first visit is at most at seq. It
-// halves the visits up to those of newest, the node's newest entry, until it is found.
+// entryUpTo returns the newest entry of a node, in one space, whose first visit is at most
+// at seq. It halves the visits up to those of newest, the node's newest entry there, until
+// it is found.
 func (f *nodeFinder) entryUpTo(ctx context.Context, space byte, newest visitEntry, seq uint64) (visitEntry, bool, error) {
 	if newest.first == 0 || newest.seqFirst <= seq {
 		return newest, newest.first != 0, nil

@@ -2,6 +2,7 @@ package log
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -26,9 +27,14 @@ func marshalOver(stored []byte, v any) ([]byte, error) {
 		delete(unknown, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		w := jsonWriter{b: data[:len(data)-1]}
-		w.key(name)
-		data = append(append(w.b, unknown[name]...), '}')
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		if data = data[:len(data)-1]; len(data) > 1 {
+			data = append(data, ',')
+		}
+		data = fmt.Appendf(data, "%s:%s}", quoted, unknown[name])
 	}
 	return data, nil
 }

@@ -22,7 +22,7 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	}
 	require.NoError(t, l.Pin(t.Context(), "run", 2))
 
-	const extra = `,"zeal":{"a":[1,2]},"aim":"<north>"}`
+	const extra = `,"zeal":{"a":[1,2]},"ai\"m":"<north>"}`
 	h, err := b.Head(t.Context(), driver.HeadRequest{Run: "run"})
 	require.NoError(t, err)
 	h.Data = append(h.Data[:len(h.Data)-1], extra...)
@@ -50,7 +50,7 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	for _, data := range [][]byte{h.Data, entries[0].Value} {
 		require.True(t, json.Valid(data), "%s", data)
 		require.Contains(t, string(data), `"zeal":{"a":[1,2]}`)
-		require.Contains(t, string(data), `"aim":"<north>"`)
+		require.Contains(t, string(data), `"ai\"m":"<north>"`)
 		require.Equal(t, 1, bytes.Count(data, []byte("zeal")))
 	}
 	requireIntact(t, l, "run")

@@ -3,169 +3,12 @@ package log
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/flowlog/checkpoint/driver"
 )
-
-// An index in the run's entries finds the visits of its nodes, so that no search for the
-// nth or the newest visit of a node reads event by event. The index is sparse: the append
-// that fills a block of 64 events writes an entry for each node in the block:
-//
-//	key    space ‖ node, 8 bytes ‖ number of the first visit in the block, 4 bytes
-//	value  varints: the seq of that visit; how many more visits follow in the block; and
-//	       in the space of those taken, how many seqs further the newest is that
-//	       recovery can take
-//
-// where node is the beginning of the SHA-256 of the event's role, a NUL and the node's
-// id. The space is 'v' if recovery can take one of the visits, else 'd', so that the
-// newest recoverable visit is found after any number of failures and dropped states.
-// After the last full block the events themselves are read, 63 at most. Numbers in keys
-// are big-endian.
-const (
-	visitBlock   = 64
-	spaceTaken   = 'v'
-	spaceDropped = 'd'
-	// spaceAnchor has, for each node, the number of visits dropped with their headers, as
-	// a varint.
-	spaceAnchor = 'a'
-	// spaceLikeVisits has one entry, without a value, if an event's node has an id like
-	// "review#2", which could also name a visit.
-	spaceLikeVisits = '#'
-	// maxBlockEntries bounds the bytes of the entries of a block.
-	maxBlockEntries = visitBlock * 32
-)
-
-var likeVisitsEntry = driver.Entry{Key: []byte{spaceLikeVisits}, Value: []byte{}}
-
-// likeVisit reports whether a node's id could also name a visit.
-func likeVisit(node string) bool {
-	_, _, ok := splitVisit(node)
-	return ok
-}
-
-// splitVisit splits "review#2" into "review" and 2.
-func splitVisit(s string) (node string, n int, ok bool) {
-	i := strings.LastIndexByte(s, '#')
-	if i <= 0 {
-		return "", 0, false
-	}
-	n, err := strconv.Atoi(s[i+1:])
-	return s[:i], n, err == nil && n > 0
-}
-
-// visitKey identifies the visits of a node in a role.
-type visitKey [8]byte
-
-func keyOf(role Role, node string) visitKey {
-	b := make([]byte, 0, 64)
-	b = append(append(append(b, role...), 0), node...)
-	sum := sha256.Sum256(b)
-	return visitKey(sum[:])
-}
-
-// visit is one event as the index sees it.
-type visit struct {
-	key   visitKey
-	seq   uint64
-	n     uint64
-	taken bool
-	// damage says that the record is damaged. Nothing else but the seq is known then.
-	damage error
-}
-
-func visitOf(h *Header, r *record) visit {
-	return visit{key: keyOf(h.Role, h.NodeID), seq: r.Seq, n: h.Visit, taken: r.taken()}
-}
-
-// visitEntry describes a node's visits in one block.
-type visitEntry struct {
-	key             visitKey
-	first, seqFirst uint64 // number and seq of the first visit
-	last            uint64 // number of the last visit
-	newest          uint64 // seq of the newest that recovery can take, 0 for none
-}
-
-func (e *visitEntry) space() byte {
-	if e.newest == 0 {
-		return spaceDropped
-	}
-	return spaceTaken
-}
-
-// visitEntryKey is the key of the entry whose first visit is number n.
-func visitEntryKey(space byte, key visitKey, n uint64) []byte {
-	b := append(make([]byte, 0, 14), space)
-	return binary.BigEndian.AppendUint32(append(b, key[:]...), uint32(n))
-}
-
-func (e *visitEntry) entry() driver.Entry {
-	v := binary.AppendUvarint(make([]byte, 0, 8), e.seqFirst)
-	v = binary.AppendUvarint(v, e.last-e.first)
-	if e.newest > 0 {
-		v = binary.AppendUvarint(v, e.newest-e.seqFirst)
-	}
-	return driver.Entry{Key: visitEntryKey(e.space(), e.key, e.first), Value: v}
-}
-
-func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
-	k, v := stored.Key, stored.Value
-	bad := func() (visitEntry, error) {
-		return visitEntry{}, corrupt(run, 0, fmt.Sprintf("entry %x of the index of visits", k))
-	}
-	if len(k) != 13 {
-		return bad()
-	}
-	e := visitEntry{key: visitKey(k[1:9]), first: uint64(binary.BigEndian.Uint32(k[9:]))}
-	var nums [3]uint64
-	want := 2
-	if k[0] == spaceTaken {
-		want = 3
-	}
-	for i := range want {
-		n, size := binary.Uvarint(v)
-		if size <= 0 || n > MaxSeq {
-			return bad()
-		}
-		nums[i], v = n, v[size:]
-	}
-	e.seqFirst, e.last = nums[0], e.first+nums[1]
-	if want == 3 {
-		e.newest = e.seqFirst + nums[2]
-	}
-	if len(v) > 0 || e.first == 0 || e.seqFirst == 0 || e.newest > MaxSeq || nums[1] >= visitBlock || nums[2] >= visitBlock {
-		return bad()
-	}
-	return e, nil
-}
-
-// indexVisits returns the index entries for the ascending visits in one block.
-func indexVisits(visits []visit) []visitEntry {
-	var all []visitEntry
-	for _, v := range visits {
-		i := slices.IndexFunc(all, func(e visitEntry) bool { return e.key == v.key })
-		if i < 0 {
-			all = append(all, visitEntry{key: v.key, first: v.n, seqFirst: v.seq})
-			i = len(all) - 1
-		}
-		if all[i].last = v.n; v.taken {
-			all[i].newest = v.seq
-		}
-	}
-	return all
-}
-
-// blockOf returns the seqs of the block that holds an event.
-func blockOf(seq uint64) (from, to uint64) {
-	from = (seq-1)/visitBlock*visitBlock + 1
-	return from, from + visitBlock - 1
-}
 
 // openBlock holds the visits after the last full block of a run, which the next append
 // needs. Copies share its slices; only the newest copy is added to.
@@ -181,12 +24,8 @@ func (r *reader) openBlock(ctx context.Context) (openBlock, error) {
 	if err != nil {
 		return openBlock{}, err
 	}
-	for _, v := range visits {
-		if v.damage != nil { // of whatever node: the index could not be continued
-			return openBlock{}, v.damage
-		}
-	}
-	return openBlock{visits: visits}, nil
+	// A damaged event can be of any node: the index could not be continued.
+	return openBlock{visits: visits}, damageOf(visits)
 }
 
 // visits reads the existing events of a range. A damaged record does not stop a search that
@@ -230,6 +69,16 @@ func (r *reader) visitAt(rec *record) (visit, error) {
 	}
 	h, err := parseHeader(r.run.ID, &rec.Record)
 	return visitOf(&h, rec), err
+}
+
+// damageOf returns the damage of the newest of some visits that is damaged.
+func damageOf(visits []visit) error {
+	for _, v := range slices.Backward(visits) {
+		if v.damage != nil {
+			return v.damage
+		}
+	}
+	return nil
 }
 
 // seenVisits are the visits of a range of events, as they were at a revision of the run.
@@ -333,60 +182,6 @@ func (r *reader) visitsBefore(ctx context.Context, key visitKey) (uint64, error)
 	return n, nil
 }
 
-// droppedEntry says how many visits of a node were dropped with their headers.
-func droppedEntry(key visitKey, n uint64) driver.Entry {
-	return driver.Entry{Key: append([]byte{spaceAnchor}, key[:]...), Value: binary.AppendUvarint(nil, n)}
-}
-
-// visitsDropped returns how many visits of a node were dropped with their headers.
-func (r *reader) visitsDropped(ctx context.Context, key visitKey) (uint64, error) {
-	v, err := r.entry(ctx, append([]byte{spaceAnchor}, key[:]...))
-	if err != nil || v == nil {
-		return 0, err
-	}
-	n, size := binary.Uvarint(v)
-	if size != len(v) {
-		return 0, corrupt(r.run.ID, 0, fmt.Sprintf("entry of the visits of %x that were dropped", key))
-	}
-	return n, nil
-}
-
-// visitEntryBelow returns the entry of a node with the largest first visit that is at
-// most n.
-func (r *reader) visitEntryBelow(ctx context.Context, space byte, key visitKey, n uint64) (visitEntry, bool, error) {
-	from := append([]byte{space}, key[:]...)
-	to := append(visitEntryKey(space, key, n), 0)
-	return r.lastVisitEntry(ctx, driver.EntryRange{From: from, To: to})
-}
-
-// lastVisitEntry returns the last entry of a range.
-func (r *reader) lastVisitEntry(ctx context.Context, in driver.EntryRange) (visitEntry, bool, error) {
-	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: in, Reverse: true, Limit: 1})
-	if err != nil {
-		return visitEntry{}, false, fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
-	}
-	if len(found) == 0 {
-		return visitEntry{}, false, nil
-	}
-	e, err := parseVisitEntry(r.run.ID, found[0])
-	return e, err == nil, err
-}
-
-// entry returns the value of an entry, nil if there is none.
-func (r *reader) entry(ctx context.Context, key []byte) ([]byte, error) {
-	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: oneEntry(key), Reverse: true, Limit: 1}) // the order of other searches: a driver may prepare it
-	if err != nil {
-		return nil, fmt.Errorf("%sread an entry: %w", place(r.run.ID, 0), err)
-	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	if found[0].Value == nil {
-		return []byte{}, nil
-	}
-	return found[0].Value, nil
-}
-
 // nthVisit returns the seq of the nth visit of a node, 0 if there is none.
 func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, error) {
 	var best visitEntry
@@ -432,53 +227,10 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 	if err != nil {
 		return 0, err
 	}
-	var damage error
 	for _, v := range visits {
 		if v.key == key && v.n == n {
 			return v.seq, nil
 		}
-		if v.damage != nil {
-			damage = v.damage
-		}
 	}
-	return 0, damage
-}
-
-// reindex returns the changes of the index when the states of events are dropped. seqs
-// names the events, ascending.
-func (r *reader) reindex(ctx context.Context, seqs []uint64) (remove []driver.EntryRange, put []driver.Entry, err error) {
-	openFrom, _ := blockOf(r.run.Last + 1)
-	for len(seqs) > 0 && seqs[0] < openFrom {
-		from, to := blockOf(seqs[0])
-		n, _ := slices.BinarySearch(seqs, to+1)
-		visits, err := r.visits(ctx, from, to)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, v := range visits {
-			if v.damage != nil {
-				return nil, nil, v.damage
-			}
-		}
-		before := indexVisits(visits)
-		for i := range visits {
-			if _, gone := slices.BinarySearch(seqs[:n], visits[i].seq); gone {
-				visits[i].taken = false
-			}
-		}
-		for i, e := range indexVisits(visits) {
-			if e == before[i] {
-				continue
-			}
-			remove = append(remove, oneEntry(visitEntryKey(before[i].space(), e.key, e.first)))
-			put = append(put, e.entry())
-		}
-		seqs = seqs[n:]
-	}
-	return remove, put, nil
-}
-
-// oneEntry is the range of one key.
-func oneEntry(key []byte) driver.EntryRange {
-	return driver.EntryRange{From: key, To: append(slices.Clone(key), 0)}
+	return 0, damageOf(visits)
 }

@@ -264,14 +264,14 @@ func TestIndexMeetsAFullBlock(t *testing.T) {
 	}
 }
 
-// TestNamed: a name like that of a visit means a node of that id if the run has or had one,
+// TestByName: a name like that of a visit means a node of that id if the run has or had one,
 // also in another process and after an import, and else the visit.
-func TestNamed(t *testing.T) {
+func TestByName(t *testing.T) {
 	t.Parallel()
 	b := newTapped(t)
 	l := open(t, b, log.Options{})
 	seq := func(l *log.Log, name string, at uint64) uint64 {
-		ev, err := l.Named(t.Context(), "run", name, log.Position{Seq: at})
+		ev, err := l.ByName(t.Context(), "run", name, log.Position{Seq: at})
 		require.NoError(t, err, name)
 		return ev.Seq
 	}
@@ -287,13 +287,13 @@ func TestNamed(t *testing.T) {
 	}
 	for _, l := range []*log.Log{l, another(t, b)} {
 		require.EqualValues(t, 71, seq(l, "x#2", 0), "the node of that id")
-		_, err := l.Named(t.Context(), "run", "x#2", log.Position{Seq: 70})
+		_, err := l.ByName(t.Context(), "run", "x#2", log.Position{Seq: 70})
 		require.ErrorIs(t, err, log.ErrOtherLine)
 		require.EqualValues(t, 3, seq(l, "x#3", 0))
 		require.EqualValues(t, 71, seq(l, "x#2#1", 0), "its first visit")
 	}
 	for _, name := range []string{"x#71", "z#1", "z", "x#0", "#1"} {
-		_, err := l.Named(t.Context(), "run", name, log.Position{})
+		_, err := l.ByName(t.Context(), "run", name, log.Position{})
 		require.ErrorIs(t, err, log.ErrNotFound, name)
 	}
 	requireIntact(t, l, "run")

@@ -48,8 +48,9 @@ const (
 // closed.
 //
 // Order: of each run by seq, without gaps but for what was dropped before it came. A run
-// that doesn't exist is waited for. A run that is deleted, and begun anew or restored to an
-// earlier state, is followed from its first event on; that it was deleted is not told.
+// that doesn't exist is waited for. If a run is deleted, and begun anew or restored to an
+// earlier state, Watch yields its events from the first one again. It does not report
+// that the run was deleted.
 //
 // Cost: each WatchOptions.Every, a call of [driver.Versioner], if the backend has it.
 // If anything was written, a look at the run, or at the runs that had the newest

@@ -1,5 +1,7 @@
 package statediff
 
+import "math"
+
 // search finds a longest common subsequence of two sequences by Myers' algorithm in linear space: from both
 // ends at once it follows, for each number of differences, the furthest path on each diagonal, until the
 // two meet in the middle of a shortest one; then it does the same on either side. As in GNU diff and git it
@@ -139,7 +141,7 @@ func (s *search) furthest(x, endX, y, endY, fLow, fHigh, bLow, bHigh int) (int, 
 			bestF, fx = at+at-d, at
 		}
 	}
-	bestB, bx := 1<<62, 0
+	bestB, bx := math.MaxInt/2, 0
 	for d := bHigh; d >= bLow; d -= 2 {
 		at := max(x, int(s.behind[off+d]))
 		if at-d < y {
