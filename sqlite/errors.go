@@ -22,25 +22,17 @@ func extendedCode(err error) int {
 	return 0
 }
 
-// damaged reports whether SQLite could not read its file. A file that was cut ends within
-// a page; a damaged page can ask for more memory than there is.
-func damaged(err error) bool {
-	switch code(err) {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM:
-		return true
-	}
-	return extendedCode(err) == sqlite3.SQLITE_IOERR_SHORT_READ
-}
-
 // explain maps an error of SQLite to the sentinel that callers branch on.
 func (b *Backend) explain(err error) error {
-	if code(err) == sqlite3.SQLITE_NOMEM {
-		return fmt.Errorf("%s: %w: a page is damaged, or there is too little memory: %w", b.path, driver.ErrCorrupt, err)
-	}
-	if damaged(err) {
-		return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, driver.ErrCorrupt, err, b.path)
-	}
 	switch code(err) {
+	case sqlite3.SQLITE_NOMEM: // a length in a damaged page can be larger than the memory
+		return fmt.Errorf("%s: %w: a page is damaged, or there is too little memory: %w", b.path, driver.ErrCorrupt, err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return b.corrupt(err)
+	case sqlite3.SQLITE_IOERR:
+		if extendedCode(err) == sqlite3.SQLITE_IOERR_SHORT_READ { // the file was cut within a page
+			return b.corrupt(err)
+		}
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrReadOnly, err)
 	case sqlite3.SQLITE_FULL:
@@ -56,6 +48,10 @@ func (b *Backend) explain(err error) error {
 	return nil
 }
 
+func (b *Backend) corrupt(err error) error {
+	return fmt.Errorf("%s: %w: %w; `sqlite3 %s .recover` may save what is left", b.path, driver.ErrCorrupt, err, b.path)
+}
+
 // unread explains why a row could not be read: a column of the wrong type is damaged.
 func (b *Backend) unread(ctx context.Context, err error) error {
 	if err != nil && code(err) == 0 && ctx.Err() == nil {
@@ -68,7 +64,7 @@ func (b *Backend) unread(ctx context.Context, err error) error {
 // nothing was written. The error may have come from committing. After any other error all
 // writing ends.
 func (b *Backend) undo(err error, committing bool) error {
-	err = b.rolledBack(err, committing)
+	err = b.rollBack(err, committing)
 	var none *driver.NotAppliedError
 	if !errors.As(err, &none) {
 		b.end(err)
@@ -82,7 +78,7 @@ func (b *Backend) end(err error) {
 	b.failed = fmt.Errorf("%s: %w since a write or a sync failed (%w): nothing was written now; close the store, make sure that its disk is sound, and open it again", b.path, driver.ErrReadOnly, err)
 }
 
-func (b *Backend) rolledBack(err error, committing bool) error {
+func (b *Backend) rollBack(err error, committing bool) error {
 	clear(b.known)
 	b.recent = maxRecent // it is not known what is in it: settle it with the next transaction
 	// After some errors SQLite has already rolled back; then this one fails.
