@@ -79,9 +79,13 @@ func TestRetention(t *testing.T) {
 		}
 		require.Equal(t, []string{"run"}, runs(t, s, checkpoint.RunsOptions{}))
 		requireIntact(t, s, "run")
+		// The store that met both runs may have let the other take its turn, and tells when
+		// it is done. Close would end its pass untold.
+		require.Eventually(t, func() bool {
+			return strings.Contains(said.String(), `level=INFO msg="flowlog: retention" runs=2 `)
+		}, time.Minute, time.Millisecond)
 		require.NoError(t, s.Close())
 		require.NoError(t, other.Close())
-		require.Contains(t, said.String(), `level=INFO msg="flowlog: retention" runs=2 pruned_runs=1 dropped_runs=`)
 		require.NotContains(t, said.String(), "WARN")
 	})
 }

@@ -14,8 +14,8 @@ import (
 // Retention asks a Compactor to drop what policies name, again and again. The zero value
 // asks for nothing.
 type Retention struct {
-	// Every is how long after the end of a pass the next begins. The first begins at
-	// once.
+	// Every is how long after the end of a pass the next begins, but at least 0.2 seconds,
+	// so that other processes get their turn. The first begins at once.
 	Every time.Duration
 	// Policies are those that each pass plans by.
 	Policies []Policy
@@ -80,7 +80,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 	}
 	pass.Err = err
 	c.tell(ctx, &pass)
-	return r.Every, nil
+	return max(r.Every, 2*leaseRetry), nil // who waits for the lease asks again meanwhile
 }
 
 // tell logs and reports a pass.
