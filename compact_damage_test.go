@@ -28,7 +28,7 @@ func TestCompactOfADamagedFile(t *testing.T) {
 			require.NoError(t, s.Close())
 			file, err := os.ReadFile(path)
 			require.NoError(t, err)
-			page := map[string]int{"sqlite": pageSize, "bolt": 4096}[kind]
+			const page = pageSize
 			r := rand.New(rand.NewPCG(1, 1))
 			refused, compacted, tries := 0, 0, 40
 			if brief() {

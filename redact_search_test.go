@@ -27,8 +27,8 @@ func (s secret) in(b []byte) bool {
 	return false
 }
 
-// pageSize is that of SQLite's files.
-const pageSize = 8192
+// pageSize is that of SQLite's files and of bbolt's.
+const pageSize = 4096
 
 // find returns where the secret stands in the files of a folder: as plain bytes, and
 // in whatever zstd frame there is, alive or left over, as far as it can still be

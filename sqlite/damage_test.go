@@ -202,7 +202,7 @@ func twoRuns(t *testing.T) ([]byte, map[string]map[uint64]string) {
 
 func TestDamagedPages(t *testing.T) {
 	t.Parallel()
-	const page = 8192
+	const page = 4096
 	file, states := twoRuns(t)
 	require.Zero(t, len(file)%page)
 	r := rand.New(rand.NewPCG(1, 1))
@@ -274,7 +274,7 @@ func TestPageEndsAtDamage(t *testing.T) {
 	leaf := query[int64](t, look(t, path), `SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 5`)
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
-	_, err = file.WriteAt(make([]byte, 8192), (leaf-1)*8192)
+	_, err = file.WriteAt(make([]byte, 4096), (leaf-1)*4096)
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
 

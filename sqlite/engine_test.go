@@ -106,7 +106,7 @@ func readAsEngine(t *testing.T, path string, states map[string][]string, what st
 
 func TestEngineOnDamagedPages(t *testing.T) {
 	t.Parallel()
-	const page = 8192
+	const page = 4096
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	states := map[string][]string{"one": save(t, path, "one", 30), "two": save(t, path, "two", 30)}
 	file, err := os.ReadFile(path)

@@ -94,20 +94,15 @@ func withPragmas(dsn string, pragmas ...string) string {
 	return dsn
 }
 
-// pageSize is the size in bytes of the pages of a new file. Of events of 440 bytes of
-// state, 11 fit into 8 KiB but only 5 into SQLite's own 4 KiB. So such an event takes 760
-// bytes and not 830, and a save is not measurably slower.
-const pageSize = 8192
-
-// The WAL is written back into the file when it has walPages pages: 1 MB, with pages of 8 KiB. It is then
+// The WAL is written back into the file when it has walPages pages, 1 MB. It is then
 // overwritten from its beginning, and syncing overwritten pages is faster than syncing a
 // file that has grown. With SQLite's own 4 MB a short run of large states never gets that
 // far. After longPast transactions more are likely, and the WAL may grow to longWALPages:
 // pages that change often are then written back less often, which saves 2 % of a small
 // save.
 const (
-	walPages     = 1 << 20 / pageSize
-	longWALPages = 4 << 20 / pageSize
+	walPages     = 250
+	longWALPages = 1000
 	longPast     = 1000
 )
 
@@ -116,7 +111,7 @@ const (
 const walLimit = 16 << 20
 
 func (b *Backend) openWriter(dsn string) error {
-	dsn = withPragmas(dsn, fmt.Sprintf("page_size(%d)", pageSize), fmt.Sprintf("synchronous(%s)", b.opts.Durability), "secure_delete(1)",
+	dsn = withPragmas(dsn, fmt.Sprintf("synchronous(%s)", b.opts.Durability), "secure_delete(1)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", walPages), fmt.Sprintf("journal_size_limit(%d)", walLimit))
 	if b.opts.Durability == driver.Full { // fsync alone does not empty a disk's cache on a Mac
 		dsn = withPragmas(dsn, "fullfsync(1)", "checkpoint_fullfsync(1)")

@@ -131,7 +131,7 @@ func TestAppendWritesOnePage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoints.db")
 	b := open(t, path, sqlite.Options{Durability: driver.Off})
 	revision := apply(t, b, newRun("run", "1")).Revision
-	const page = 24 + 8192
+	const page = 24 + 4096
 	size := func() int64 {
 		info, err := os.Stat(path + "-wal")
 		require.NoError(t, err)

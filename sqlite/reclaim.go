@@ -12,7 +12,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// reclaimPages is how many pages one transaction of Reclaim gives back: 512 KiB of pages of 8 KiB. A
+// reclaimPages is how many pages one transaction of Reclaim gives back: 256 KiB. A
 // page at the end of the file is moved into the free one, so that many are written.
 const reclaimPages = 64
 
@@ -42,7 +42,7 @@ func (b *Backend) Check(ctx context.Context) error {
 }
 
 // Reclaim implements [driver.Reclaimer] by SQLite's incremental vacuum. Others write
-// between its slices, each of which takes about as long as writing 512 KiB.
+// between its slices, each of which takes about as long as writing 256 KiB.
 func (b *Backend) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int64, error) {
 	before, free, err := b.Space(ctx)
 	if err != nil || free == 0 {
