@@ -39,7 +39,9 @@ type ManifestAnchor struct {
 	Hash  Digest    `json:"hash"`
 	Bytes int64     `json:"bytes"`
 	Began time.Time `json:"began"`
-	Note  uint64    `json:"note"` // the number of the note that says more
+	// Common is what the first event said and later ones don't repeat.
+	Common Common `json:"common,omitzero"`
+	Note   uint64 `json:"note"` // the number of the note that says more
 	// Class is the run's, where none of the events that are there says it.
 	Class Class `json:"class,omitempty"`
 }
@@ -81,7 +83,7 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 		if err != nil {
 			return Manifest{}, nil, err
 		}
-		m.Anchor = &ManifestAnchor{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Began: a.Began, Note: run.row.Anchor.Note, Class: run.Class}
+		m.Anchor = &ManifestAnchor{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Began: a.Began, Common: a.Common, Note: run.row.Anchor.Note, Class: run.Class}
 	}
 	return m, func(yield func(Part, error) bool) {
 		for seg, err := range l.exported(ctx, run) {

@@ -14,13 +14,13 @@ import (
 func FuzzHeader(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, h := range []Header{fullHeader(), smallHeader(), nextHeader(), randomHeader(r), randomHeader(r), randomHeader(r)} {
-		b, err := h.marshal()
+		b, err := h.marshal(Common{})
 		require.NoError(f, err)
 		f.Add(h.RunID, uint32(h.Seq), b)
 	}
 	for _, text := range []string{
 		`{"node":",\"size\":7,\"sha256\":\"00\"","labels":{"size":"1","sha256":"0000000000000000000000000000000000000000000000000000000000000000"}}`,
-		"", "null", "{}", "{", `{"size":1}`, `{"size":1e0}`, `{"size":1,"size":1}`, `{"SIZE":1}`, `{"size":1,"run_id":"\ud800"}`,
+		"", "null", "{}", "{", `{"envelope":0}`, `{"envelope":9223372036854775807}`, `{"size":1}`, `{"size":1e0}`, `{"size":1,"size":1}`, `{"SIZE":1}`, `{"size":1,"run_id":"\ud800"}`,
 		`{"at":"0000-01-01T00:00:00+23:59","took":9223372036854775807}`, `{"at":"9999-12-31T23:59:59.999999999-23:59","took":-9223372036854775808}`,
 		`{"labels":{"":""},"origin":{},"envelope":{},"error":{}}`, `{"origin":null,"labels":null,"took":null,"parent":null}`,
 		`{"input":"ABCDEF0000000000000000000000000000000000000000000000000000000000"}`, `{"parent":0}`, `{"role":"later","later":[{}]}`,
@@ -29,11 +29,11 @@ func FuzzHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, run string, seq uint32, b []byte) {
 		rec := &driver.Record{Seq: uint64(seq), Header: b}
-		h, err := parseHeader(run, rec)
+		h, err := parseHeader(run, Common{}, rec)
 		if err != nil {
 			require.ErrorIs(t, err, ErrCorrupt)
 			rec.Flags = driver.Passed // perhaps it has a role
-			if h, err = parseHeader(run, rec); err != nil {
+			if h, err = parseHeader(run, Common{}, rec); err != nil {
 				require.ErrorIs(t, err, ErrCorrupt)
 				return
 			}
@@ -42,19 +42,19 @@ func FuzzHeader(f *testing.F) {
 		if !h.StartedAt.IsZero() && !h.StartedAt.Add(h.CreatedAt.Sub(h.StartedAt)).Equal(h.CreatedAt) {
 			return // further apart than a writer allows
 		}
-		once, err := h.marshal()
+		once, err := h.marshal(Common{})
 		if err != nil { // what a writer refuses
 			require.ErrorIs(t, err, ErrInvalid)
 			return
 		}
-		again, err := parseHeader(h.RunID, &driver.Record{Seq: h.Seq, Header: once, Flags: rec.Flags})
+		again, err := parseHeader(h.RunID, Common{}, &driver.Record{Seq: h.Seq, Header: once, Flags: rec.Flags})
 		require.NoError(t, err)
 		size, err := sizeOf(h.RunID, h.Seq, once)
 		require.NoError(t, err)
 		require.Equal(t, h.Size, size)
 		require.True(t, h.CreatedAt.Equal(again.CreatedAt))
 		require.True(t, h.StartedAt.Equal(again.StartedAt))
-		twice, err := again.marshal()
+		twice, err := again.marshal(Common{})
 		require.NoError(t, err)
 		require.Equal(t, string(once), string(twice))
 	})

@@ -78,7 +78,14 @@ func TestConstants(t *testing.T) {
 // that most are.
 func goldenHeaders(t *testing.T) string {
 	full, small, next := fullHeader(), smallHeader(), nextHeader()
-	return fmt.Sprintf("full\n%s\nof event 1\n%s\nof most events\n%s\n", marshalled(t, full), marshalled(t, small), marshalled(t, next))
+	flowgraph := next
+	envelope, err := flowgraphEnvelope(&flowgraph, 2)
+	require.NoError(t, err)
+	flowgraph.Envelope = &envelope
+	shared, err := flowgraph.marshal(flowgraph.common())
+	require.NoError(t, err)
+	return fmt.Sprintf("full\n%s\nof event 1\n%s\nof an event that shares nothing with event 1\n%s\nof most events, by flowgraph\n%s\n",
+		marshalled(t, full), marshalled(t, small), marshalled(t, next), shared)
 }
 
 // goldenHeads writes heads' data and checksums, without and with all of their fields.
@@ -94,7 +101,7 @@ func goldenHeads(t *testing.T) string {
 	}{
 		{"of a new run", row{CreatedAt: smallHeader().CreatedAt}},
 		{"full", row{
-			CreatedAt: fullHeader().CreatedAt, Pruned: 3, PrunedBytes: 4567, Freed: 890, Rewrites: 2, Staged: fullHeader().CreatedAt,
+			CreatedAt: fullHeader().CreatedAt, Common: Common{"graph", 1, 2, "abcdefgh"}, Pruned: 3, PrunedBytes: 4567, Freed: 890, Rewrites: 2, Staged: fullHeader().CreatedAt,
 			Notes: noted{Count: 5, Hash: Digest{5, 255}}, Marked: 4,
 			Anchor: &anchored{Seq: 2, Hash: Digest{2, 255}, Bytes: 100, Stored: 50, Note: 3},
 			Sealed: &sealed, Claim: &claim{Epoch: 7, Word: "word"},
@@ -163,7 +170,7 @@ func goldenNotes(t *testing.T) string {
 	require.NoError(t, err)
 	unlabel, err := json.Marshal(labelData{Key: "color"})
 	require.NoError(t, err)
-	anchor, err := json.Marshal(Anchor{Seq: 4, Hash: Digest{4, 255}, Bytes: 99, Began: smallHeader().CreatedAt, Visits: map[string]int{"node": 3}, Others: map[string]int{"failure node": 1}, Reason: "old"})
+	anchor, err := json.Marshal(Anchor{Seq: 4, Hash: Digest{4, 255}, Bytes: 99, Began: smallHeader().CreatedAt, Common: Common{"graph", 1, 2, "abcdefgh"}, Visits: map[string]int{"node": 3}, Others: map[string]int{"failure node": 1}, Reason: "old"})
 	require.NoError(t, err)
 	for _, n := range []Note{
 		*prune, *redact,

@@ -66,14 +66,6 @@ type Origin struct {
 	Hash  Digest `json:"hash"`
 }
 
-// Envelope holds the bytes that an engine wraps around a state: prefix, state and suffix
-// together are the bytes that it saved. flowlog keeps it beside the state, so that the
-// engine gets its own bytes back and people see only the state.
-type Envelope struct {
-	Prefix string `json:"prefix"`
-	Suffix string `json:"suffix"`
-}
-
 // FailureInfo is the error that an event of role Failure records.
 type FailureInfo struct {
 	// Type is the Go type of the error, Text its text of at most MaxFailureText bytes.
@@ -152,14 +144,30 @@ func (h Header) clone() Header {
 	return h
 }
 
-// marshal returns the header's stored JSON.
-func (h *Header) marshal() ([]byte, error) { return h.append(make([]byte, 0, 384)) }
+// Common is what the events of a run share: see [Header]. Event 1 says it. A later event's
+// stored header has only what differs.
+type Common struct {
+	GraphID string `json:"graph_id,omitempty"`
+	Version int    `json:"version,omitempty"`
+	Attempt int    `json:"attempt,omitempty"`
+	Writer  string `json:"writer,omitempty"`
+}
+
+func (h *Header) common() Common {
+	return Common{h.Metadata.GraphID, h.Metadata.Version, h.Attempt, h.Writer}
+}
+
+// marshal returns the stored JSON of a header in a run whose events share c.
+func (h *Header) marshal(c Common) ([]byte, error) { return h.append(make([]byte, 0, 384), c) }
 
 // append is marshal into b, which must be empty, if it has room. It writes JSON by hand,
 // in a fifth of the time that encoding/json takes, which matters for an event of a few
 // hundred bytes.
-func (h *Header) append(b []byte) ([]byte, error) {
+func (h *Header) append(b []byte, c Common) ([]byte, error) {
 	w := jsonWriter{b: b}
+	if h.Seq == 1 {
+		c = Common{}
+	}
 	if h.Seq == 1 {
 		w.str("run_id", h.RunID)
 		w.str("life", h.Life)
@@ -171,7 +179,9 @@ func (h *Header) append(b []byte) ([]byte, error) {
 	w.str("node", h.NodeID)
 	w.strIf("prev", h.PrevNodeID)
 	w.strIf("next", h.NextNode)
-	w.numIf("attempt", int64(h.Attempt))
+	if h.Attempt != c.Attempt {
+		w.num("attempt", int64(h.Attempt))
+	}
 	w.strIf("branch", h.BranchID)
 	w.strIf("fork", h.ForkNodeID)
 	if len(h.Merges) > 0 {
@@ -182,20 +192,20 @@ func (h *Header) append(b []byte) ([]byte, error) {
 	if !h.StartedAt.IsZero() {
 		w.num("took", int64(h.CreatedAt.Sub(h.StartedAt)))
 	}
-	w.strIf("graph", h.Metadata.GraphID)
-	w.numIf("version", int64(h.Metadata.Version))
+	if h.Metadata.GraphID != c.GraphID {
+		w.str("graph", h.Metadata.GraphID)
+	}
+	if h.Metadata.Version != c.Version {
+		w.num("version", int64(h.Metadata.Version))
+	}
 	if len(h.Metadata.Labels) > 0 {
 		w.any("labels", h.Metadata.Labels)
 	}
 	if h.Origin != nil {
 		w.any("origin", h.Origin)
 	}
-	if e := h.Envelope; e != nil {
-		w.key("envelope")
-		w.b = append(w.b, '{')
-		w.str("prefix", e.Prefix)
-		w.str("suffix", e.Suffix)
-		w.b = append(w.b, '}')
+	if h.Envelope != nil {
+		w.envelope(h)
 	}
 	if !h.Input.IsZero() {
 		w.key("input")
@@ -210,7 +220,9 @@ func (h *Header) append(b []byte) ([]byte, error) {
 	}
 	w.num("size", h.Size)
 	w.num("visit", int64(h.Visit))
-	w.strIf("writer", h.Writer)
+	if h.Writer != c.Writer {
+		w.str("writer", h.Writer)
+	}
 	w.numIf("epoch", int64(h.Epoch))
 	if w.err != nil {
 		return nil, &Error{Run: h.RunID, Reason: fmt.Sprintf("header can't be written as JSON: %v", w.err), Err: ErrInvalid}
@@ -281,8 +293,9 @@ func (w *jsonWriter) any(name string, v any) {
 
 // storedHeader is a header's stored JSON, which is hashed as written. It leaves out the
 // fields that the record has beside it, the seq and the state's SHA-256, and the
-// defaults: the run's id and life except in event 1, a parent that is the event before,
-// the kind json. Unknown members are kept.
+// defaults: the run's id and life except in event 1, what all events of the run share
+// (see common), a parent that is the event before, the kind json. Unknown members are
+// kept.
 type storedHeader struct {
 	RunID      string            `json:"run_id"`
 	Life       string            `json:"life"`
@@ -291,32 +304,43 @@ type storedHeader struct {
 	NodeID     string            `json:"node"`
 	PrevNodeID string            `json:"prev"`
 	NextNode   string            `json:"next"`
-	Attempt    int               `json:"attempt"`
+	Attempt    *int              `json:"attempt"`
 	BranchID   string            `json:"branch"`
 	ForkNodeID string            `json:"fork"`
 	Merges     []uint64          `json:"merges"`
 	CreatedAt  time.Time         `json:"at"`
 	Took       *time.Duration    `json:"took"` // nanoseconds from StartedAt to CreatedAt
-	GraphID    string            `json:"graph"`
-	Version    int               `json:"version"`
+	GraphID    *string           `json:"graph"`
+	Version    *int              `json:"version"`
 	Labels     map[string]string `json:"labels"`
 	Origin     *Origin           `json:"origin"`
-	Envelope   *Envelope         `json:"envelope"`
+	Envelope   *storedEnvelope   `json:"envelope"`
 	Input      Digest            `json:"input"`
 	Reused     uint64            `json:"reused"`
 	Failure    *FailureInfo      `json:"error"`
 	Kind       Kind              `json:"kind"`
 	Size       int64             `json:"size"`
 	Visit      uint64            `json:"visit"`
-	Writer     string            `json:"writer"`
+	Writer     *string           `json:"writer"`
 	Epoch      uint64            `json:"epoch"`
 }
 
-// parseHeader reads the stored header of a record and checks the fields that readers rely
-// on.
-func parseHeader(run string, r *driver.Record) (Header, error) {
+// or returns what a header says, or else what the run's events share.
+func or[T any](said *T, shared T) T {
+	if said != nil {
+		return *said
+	}
+	return shared
+}
+
+// parseHeader reads the stored header of a record, in a run whose events share c, and
+// checks the fields that readers rely on.
+func parseHeader(run string, c Common, r *driver.Record) (Header, error) {
 	var s storedHeader
 	seq := r.Seq
+	if seq == 1 {
+		c = Common{}
+	}
 	if err := json.Unmarshal(r.Header, &s); err != nil {
 		return Header{}, corrupt(run, seq, fmt.Sprintf("header: %v", err))
 	}
@@ -325,19 +349,23 @@ func parseHeader(run string, r *driver.Record) (Header, error) {
 	}
 	h := Header{
 		RunID: run, Seq: seq, Parent: seq - 1, Role: s.Role, NodeID: s.NodeID, PrevNodeID: s.PrevNodeID, NextNode: s.NextNode,
-		Attempt: s.Attempt, BranchID: s.BranchID, ForkNodeID: s.ForkNodeID, Merges: s.Merges, CreatedAt: s.CreatedAt,
-		Metadata: Metadata{GraphID: s.GraphID, Version: s.Version, Labels: s.Labels}, Origin: s.Origin, Envelope: s.Envelope,
+		Attempt: or(s.Attempt, c.Attempt), BranchID: s.BranchID, ForkNodeID: s.ForkNodeID, Merges: s.Merges, CreatedAt: s.CreatedAt,
+		Metadata: Metadata{GraphID: or(s.GraphID, c.GraphID), Version: or(s.Version, c.Version), Labels: s.Labels}, Origin: s.Origin,
 		Input: s.Input, Reused: s.Reused, Failure: s.Failure, Kind: s.Kind, Size: s.Size, SHA256: r.StateHash,
-		Visit: s.Visit, Writer: s.Writer, Epoch: s.Epoch, Life: s.Life,
+		Visit: s.Visit, Writer: or(s.Writer, c.Writer), Epoch: s.Epoch, Life: s.Life,
 	}
-	if s.Parent != nil {
-		h.Parent = *s.Parent
-	}
+	h.Parent = or(s.Parent, h.Parent)
 	if s.Took != nil {
 		h.StartedAt = s.CreatedAt.Add(-*s.Took)
 	}
 	if h.Kind == "" {
 		h.Kind = JSON
+	}
+	if s.Envelope != nil {
+		var err error
+		if h.Envelope, err = s.Envelope.of(&h); err != nil {
+			return Header{}, corrupt(run, seq, fmt.Sprintf("envelope: %v", err))
+		}
 	}
 	switch {
 	case h.Parent >= seq:

@@ -84,7 +84,7 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 // it: with valid fields, unknown members kept, and the next visit of its node.
 func (im *importer) admit(rec *record) (Header, error) {
 	run := im.run.ID
-	h, err := parseHeader(run, &rec.Record)
+	h, err := im.run.header(&rec.Record)
 	if err != nil {
 		return h, err
 	}

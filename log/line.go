@@ -53,7 +53,7 @@ func (w *lineWalk) next(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	h, err := checkRecord(w.r.run.ID, w.r.run.Life, &rec.Record)
+	h, err := w.r.run.checkRecord(&rec.Record)
 	return h.Parent, err
 }
 

@@ -241,7 +241,7 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) 
 	if h.Seq == 1 {
 		h.Life = run.Life
 	}
-	header, err := h.append(buf)
+	header, err := h.append(buf, run.row.Common)
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 	if p.untimed {
 		h.CreatedAt = ev.CreatedAt
 	}
-	header, err := h.marshal()
+	header, err := h.marshal(b.run.row.Common)
 	if err != nil || h.SHA256 != ev.SHA256 || !bytes.Equal(header, rec.Header) {
 		return false, nil
 	}

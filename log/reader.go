@@ -125,7 +125,7 @@ func (r *reader) damaged(seq uint64, err error) error {
 
 // header checks a record and returns the event without its state.
 func (r *reader) header(rec *record) (Event, error) {
-	h, err := checkRecord(r.run.ID, r.run.Life, &rec.Record)
+	h, err := r.run.checkRecord(&rec.Record)
 	if err != nil {
 		return Event{}, err
 	}
@@ -146,11 +146,16 @@ func (r *reader) header(rec *record) (Event, error) {
 }
 
 // checkRecord checks a record but for its state and returns its header.
-func checkRecord(run, life string, rec *driver.Record) (Header, error) {
-	if err := checkSum(run, life, rec); err != nil {
+func (r *Run) checkRecord(rec *driver.Record) (Header, error) {
+	if err := checkSum(r.ID, r.Life, rec); err != nil {
 		return Header{}, err
 	}
-	return parseHeader(run, rec)
+	return r.header(rec)
+}
+
+// header is checkRecord for a record that was checked.
+func (r *Run) header(rec *driver.Record) (Header, error) {
+	return parseHeader(r.ID, r.row.Common, rec)
 }
 
 // checkSum checks a record but for its header and state.

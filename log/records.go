@@ -49,7 +49,7 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*recor
 					if recs[i].Seq != next {
 						continue
 					}
-					h, err := checkRecord(r.run.ID, r.run.Life, &recs[i].Record)
+					h, err := r.run.checkRecord(&recs[i].Record)
 					if err != nil {
 						yield(nil, err)
 						return

@@ -94,6 +94,7 @@ func (r *Run) Position() Position { return Position{r.Last, r.Hash} }
 type row struct {
 	Version   int       `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
+	Common    Common    `json:"common,omitzero"` // as event 1 says it
 	// Pruned counts the dropped states. PrunedBytes and Freed are their size, as given
 	// and as stored; they are subtracted from the running totals of the newest record.
 	// So an append and a change of the row never contradict each other.
@@ -263,7 +264,7 @@ func otherHead(h *driver.Head, err error) error {
 // standAt sets the summary to its newest record. A damaged record loses its own event
 // and no other.
 func (r *Run) standAt(last *driver.Record) {
-	hdr, err := checkRecord(r.ID, r.Life, last)
+	hdr, err := r.checkRecord(last)
 	if err != nil {
 		r.Last, r.lastErr = last.Seq, err
 		return
@@ -274,13 +275,18 @@ func (r *Run) standAt(last *driver.Record) {
 // setLast makes an event the newest of the summary.
 func (r *Run) setLast(h *Header, rec *driver.Record) {
 	if r.Last == 0 && h.Seq == 1 {
-		r.CreatedAt, r.row.CreatedAt = h.CreatedAt, h.CreatedAt
+		r.begunBy(h)
 	}
 	r.stand(h.Seq, rec.Hash, rec.Bytes, rec.Stored)
 	r.Tip, r.line = rec.Tip, lineOf(rec)
 	r.recency = max(r.recency, rec.Recency)
 	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
 	r.UpdatedAt = h.CreatedAt
+}
+
+// begunBy takes from event 1 what the head has of it.
+func (r *Run) begunBy(h *Header) {
+	r.CreatedAt, r.row.CreatedAt, r.row.Common = h.CreatedAt, h.CreatedAt, h.common()
 }
 
 // stand puts the summary at an event; bytes and stored are its running totals.

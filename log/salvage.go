@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/segment"
@@ -35,11 +36,12 @@ func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, err
 	if len(recs) == 0 || h.Last == nil {
 		return Run{}, damage
 	}
-	hdr, err := parseHeader(h.Run, &recs[0])
+	hdr, err := r.run.header(&recs[0])
 	if err != nil || checkSum(h.Run, hdr.Life, &recs[0]) != nil {
 		return Run{}, errors.Join(damage, err)
 	}
-	r.run.Life, r.run.CreatedAt = hdr.Life, hdr.CreatedAt
+	r.run.Life = hdr.Life
+	r.run.begunBy(&hdr)
 	r.run.standAt(h.Last)
 	return r.run, nil
 }
@@ -54,6 +56,9 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		}
 		r.run.Life = info.Life
 		r.run.tail = last.Last + 1
+		if err := r.deriveBeginning(ctx); err != nil {
+			return Run{}, err
+		}
 		if h.Last != nil && h.Last.Seq >= r.run.tail {
 			r.run.standAt(h.Last)
 			return r.run, nil
@@ -74,6 +79,40 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		return r.run, err
 	}
 	return Run{}, r.run.headErr
+}
+
+// deriveBeginning reads what the run's first event said: from that event, or if it was
+// dropped from the note that says so. If that is damaged too, it stays unknown.
+func (r *reader) deriveBeginning(ctx context.Context) error {
+	if r.run.Anchor == 0 {
+		s, err := r.segment(ctx, 1, true)
+		if err == nil && s != nil {
+			var h Header
+			if h, err = r.run.header(&s.records[0].Record); err == nil {
+				r.run.begunBy(&h)
+			}
+		}
+		if unreadable(err) {
+			return nil
+		}
+		return err
+	}
+	req := driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: noteKey(1), To: noteKey(math.MaxUint64)}, Reverse: true, Limit: 1}
+	for {
+		page, err := r.l.backend.Entries(ctx, req)
+		if err != nil && !unreadable(err) {
+			return err
+		}
+		if err != nil || len(page) == 0 {
+			return nil
+		}
+		n := readNote(r.run.ID, 0, page[0].Value)
+		if a := n.anchor(); n.err == nil && n.Kind == noteKindAnchor && a.Seq == r.run.Anchor {
+			r.run.CreatedAt, r.run.row.CreatedAt, r.run.row.Common = a.Began, a.Began, a.Common
+			return nil
+		}
+		req.To = page[0].Key
+	}
 }
 
 // infoOf returns what a segment says of itself.

@@ -286,7 +286,7 @@ func (r *reader) readBack(ctx context.Context, seg driver.Segment) error {
 		if rec.Encoding == driver.Pruned {
 			continue
 		}
-		h, err := parseHeader(r.run.ID, &rec.Record)
+		h, err := r.run.header(&rec.Record)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type Anchor struct {
 	Bytes int64 `json:"bytes"`
 	// Began is when the run's first event was created.
 	Began time.Time `json:"began"`
+	// Common is what the first event said and later ones don't repeat.
+	Common Common `json:"common,omitzero"`
 	// Visits counts the dropped events that recovery could take, by node. Others
 	// counts the dropped events with a role, by role, a space and the node.
 	Visits map[string]int `json:"visits,omitempty"`
@@ -130,7 +132,7 @@ func (r *reader) anchor(ctx context.Context) (Anchor, error) {
 		return Anchor{}, err
 	}
 	if n != nil && n.Kind == noteKindAnchor {
-		if a := n.anchor(); a.Seq == at.Seq && a.Hash == at.Hash && a.Bytes == at.Bytes {
+		if a := n.anchor(); a.Seq == at.Seq && a.Hash == at.Hash && a.Bytes == at.Bytes && a.Began.Equal(run.CreatedAt) && a.Common == run.row.Common {
 			return a, nil
 		}
 	}
@@ -260,7 +262,7 @@ func (r *reader) front(ctx context.Context, first uint64) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{Anchor: Anchor{Began: r.run.CreatedAt, Visits: map[string]int{}}, visits: map[visitKey]uint64{}}
+	f := &front{Anchor: Anchor{Began: r.run.CreatedAt, Common: r.run.row.Common, Visits: map[string]int{}}, visits: map[visitKey]uint64{}}
 	maps.Copy(f.Visits, a.Visits)
 	f.Others = maps.Clone(a.Others)
 	for rec, err := range r.scan(ctx, HistoryOptions{From: r.run.first(), To: first - 1, HeadersOnly: true}) {
@@ -344,6 +346,6 @@ func (v *verifier) anchor(ctx context.Context, run *Run) error {
 func (r *Run) begin(a *ManifestAnchor) {
 	r.Class = a.Class
 	r.anchorAt(anchored{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Note: a.Note}) // Stored comes with the first part
-	r.row.PrunedBytes, r.CreatedAt, r.row.CreatedAt = a.Bytes, a.Began, a.Began
+	r.row.PrunedBytes, r.CreatedAt, r.row.CreatedAt, r.row.Common = a.Bytes, a.Began, a.Began, a.Common
 	r.stand(a.Seq, a.Hash, a.Bytes, 0)
 }

@@ -214,8 +214,14 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
 			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
 	}
-	if rec.Seq == 1 && ev.Life != v.r.run.Life {
-		v.rep.problem(1, corrupt(v.rep.RunID, 1, "the run's first event is of another incarnation of the run"))
+	if run := &v.r.run; rec.Seq == 1 {
+		switch {
+		case ev.Life != run.Life:
+			v.rep.problem(1, corrupt(run.ID, 1, "the run's first event is of another incarnation of the run"))
+		case ev.common() != run.row.Common, !ev.CreatedAt.Equal(run.CreatedAt):
+			v.rep.problem(1, &Error{Run: run.ID, Seq: 1, Reason: "the head does not agree with the run's first event: graph, version, writer and time",
+				Want: fmt.Sprint(ev.common(), ev.CreatedAt), Have: fmt.Sprint(run.row.Common, run.CreatedAt), Err: ErrCorrupt})
+		}
 	}
 	for _, err := range []error{v.lines.check(v.r.run.ID, rec, &ev.Header, gap), v.index.check(v.r.run.ID, rec, &ev.Header, gap)} {
 		if err != nil {

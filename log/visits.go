@@ -67,7 +67,7 @@ func (r *reader) visitAt(rec *record) (visit, error) {
 	if v, ok := glimpse(rec); ok {
 		return v, nil
 	}
-	h, err := parseHeader(r.run.ID, &rec.Record)
+	h, err := r.run.header(&rec.Record)
 	return visitOf(&h, rec), err
 }
 
