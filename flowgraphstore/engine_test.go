@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/flowgraphstore"
 )
 
@@ -82,6 +83,14 @@ func TestLoopKeepsEveryPass(t *testing.T) {
 			require.Contains(t, load(t, fg, "run", fmt.Sprint("work#", pass)), string(c.State))
 		}
 		require.Equal(t, load(t, fg, "run", "work#100"), load(t, fg, "run", "work"))
+
+		// What flowgraph wraps around a state takes next to no space.
+		for e, err := range s.History(t.Context(), "run", checkpoint.HistoryOptions{From: 2, HeadersOnly: true}) {
+			require.NoError(t, err)
+			if e.Encoding == driver.Plain {
+				require.LessOrEqual(t, e.Stored-e.Size, int64(140), "event %d", e.Seq)
+			}
+		}
 	})
 }
 
