@@ -84,7 +84,8 @@ func saveLoop(store *checkpoint.EventStore, i int, note []byte) error {
 		return errors.New("flowgraph's envelope does not have the state in it")
 	}
 	return store.Save(context.Background(), &checkpoint.Checkpoint{
-		RunID: "run", NodeID: loopNode(i), NextNode: loopNode(i + 1), PrevNodeID: cp.PrevNodeID, CreatedAt: cp.Timestamp, State: state,
+		RunID: "run", NodeID: loopNode(i), NextNode: loopNode(i + 1), PrevNodeID: cp.PrevNodeID, Attempt: cp.Attempt, CreatedAt: cp.Timestamp, State: state,
+		Metadata: checkpoint.Metadata{Version: cp.Version},
 		Envelope: &checkpoint.Envelope{Prefix: string(prefix), Suffix: string(suffix)},
 	})
 }

@@ -52,8 +52,9 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 	}
 	change := driver.Change{Add: []driver.Segment{seg}}
 	stored := run.Stored + seg.Size
-	for i := range s.records {
-		rec := &s.records[i]
+	for seq := s.First; seq <= s.Last; seq++ {
+		sealed := s.record(seq)
+		rec := &sealed
 		h, err := im.admit(rec)
 		if err != nil {
 			return driver.Change{}, err
@@ -69,7 +70,7 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 		}
 		run.setLast(&h, &rec.Record)
 		run.Class = run.classAfter(&h)
-		if i == len(s.records)-1 {
+		if seq == s.Last {
 			run.tail = rec.Seq + 1
 			last := sealedAt(&h, &rec.Record)
 			run.row.Sealed = &last

@@ -88,7 +88,8 @@ func (r *reader) deriveBeginning(ctx context.Context) error {
 		s, err := r.segment(ctx, 1, true)
 		if err == nil && s != nil {
 			var h Header
-			if h, err = r.run.header(&s.records[0].Record); err == nil {
+			first := s.record(1)
+			if h, err = r.run.header(&first.Record); err == nil {
 				r.run.begunBy(&h)
 			}
 		}

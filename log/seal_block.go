@@ -270,16 +270,16 @@ func (r *reader) readBack(ctx context.Context, seg driver.Segment) error {
 		return r.damagedSegment(seg, err)
 	}
 	uses := map[uint64]int{}
-	for i := range s.records {
-		uses[s.records[i].Base]++
+	for _, e := range s.index.Entries() {
+		uses[e.Base]++
 	}
 	states := map[uint64][]byte{} // that others are still to be made of
 	var free []byte               // the memory of one that is done with
-	for i := len(s.records) - 1; i >= 0; i-- {
+	for seq := s.Last; seq >= s.First; seq-- {
 		if err := r.breathe(ctx); err != nil {
 			return err
 		}
-		rec, err := s.at(s.records[i].Seq, false)
+		rec, err := s.at(seq, false)
 		if err != nil {
 			return r.damagedSegment(seg, err)
 		}
@@ -309,7 +309,7 @@ func (r *reader) readBack(ctx context.Context, seg driver.Segment) error {
 			free = nil
 			if uses[rec.Base]--; uses[rec.Base] == 0 {
 				delete(states, rec.Base)
-				if s.records[rec.Base-s.First].Encoding == driver.Delta { // else it is the segment's
+				if s.encoding(rec.Base) == driver.Delta { // else it is the segment's
 					free = base
 				}
 			}

@@ -20,18 +20,41 @@ import (
 // whole; see seal.go.
 type sealed struct {
 	driver.Segment
+	index    *segment.Index
 	payloads *segment.Reader // nil when only the index was read
-	records  []record        // without their states and checksums, which at adds
-	life     string
-	revision uint64 // the run's revision when the segment was last known to be in force
-	reads    int    // number of states that needed more than the one read before
+	sums     []runningSum    // by event
+	revision uint64          // the run's revision when the segment was last known to be in force
+	reads    int             // number of states that needed more than the one read before
 	unfolded *unfolded
 }
 
+// runningSum is what a record has of the events up to and including its own.
+type runningSum struct {
+	hash          Digest
+	bytes, stored int64
+}
+
+// record returns the record of an event without its state and checksum.
+func (s *sealed) record(seq uint64) record {
+	e, sum := &s.index.Entries()[seq-s.First], &s.sums[seq-s.First]
+	rec := record{
+		Record: driver.Record{
+			Seq: seq, Recency: s.index.Info().Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(s.index.Depth(seq)),
+			Bytes: sum.bytes, Stored: sum.stored, Hash: sum.hash, StateHash: e.Digest, Header: e.Header, StateLen: e.Len,
+		},
+		sealed: max(e.Stored, 1), sealedState: e.StoredPayload, first: s.First, shared: e.Shared,
+	}
+	rec.setMeta(e.Meta) // unseal found it sound
+	return rec
+}
+
+// encoding returns how the state of an event is stored.
+func (s *sealed) encoding(seq uint64) Encoding { return Encoding(s.index.Entries()[seq-s.First].Kind) }
+
 // at returns the record of an event, with its state if that was read.
 func (s *sealed) at(seq uint64, headersOnly bool) (record, error) {
-	rec := s.records[seq-s.First]
-	rec.Sum = recordSum(s.life, &rec.Record)
+	rec := s.record(seq)
+	rec.Sum = recordSum(s.index.Info().Life, &rec.Record)
 	if headersOnly || rec.Encoding == driver.Pruned {
 		return rec, nil
 	}
@@ -199,7 +222,7 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	if info.Run != r.run.ID || info.Life != r.run.Life || info.First != seg.First || info.Last != seg.Last {
 		return nil, fmt.Errorf("%w: it holds the events %d to %d of run %q, incarnation %s", ErrCorrupt, info.First, info.Last, driver.Shorten(info.Run), info.Life)
 	}
-	s := &sealed{Segment: seg, life: info.Life, revision: r.run.revision, records: make([]record, len(x.Entries()))}
+	s := &sealed{Segment: seg, index: x, revision: r.run.revision, sums: make([]runningSum, len(x.Entries()))}
 	s.Index, s.Data = nil, nil
 	if !indexOnly {
 		if s.payloads, err = r.l.segments.NewReader(x, seg.Data); err != nil {
@@ -214,15 +237,8 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 		}
 		hash = chainAfter(e.Seq-1, hash, e.Header, e.Digest)
 		bytes, stored = bytes+size, stored+e.Stored
-		rec := &s.records[i]
-		*rec = record{
-			Record: driver.Record{
-				Seq: e.Seq, Recency: info.Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(x.Depth(e.Seq)),
-				Bytes: bytes, Stored: stored, Hash: hash, StateHash: e.Digest, Header: e.Header, StateLen: e.Len,
-			},
-			sealed: max(e.Stored, 1), sealedState: e.StoredPayload, first: seg.First, shared: e.Shared,
-		}
-		if err := rec.setMeta(e.Meta); err != nil {
+		s.sums[i] = runningSum{hash, bytes, stored}
+		if _, err := parseMeta(e.Seq, e.Meta); err != nil {
 			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
 		}
 	}
@@ -244,19 +260,26 @@ func (r *record) meta() []byte {
 }
 
 func (r *record) setMeta(meta []byte) error {
-	var nums [5]uint64
-	for i := range nums {
-		n, size := binary.Uvarint(meta)
-		if size <= 0 {
-			return fmt.Errorf("%w: its meta ends early", ErrCorrupt)
-		}
-		nums[i], meta = n, meta[size:]
-	}
-	if len(meta) > 0 || nums[0] > 255 || nums[1] > r.Seq || nums[2] > r.Seq || nums[3] > r.Seq {
-		return fmt.Errorf("%w: its meta is %v", ErrCorrupt, nums)
+	nums, err := parseMeta(r.Seq, meta)
+	if err != nil {
+		return err
 	}
 	r.Flags, r.Recoverable, r.Tip, r.Since, r.note = driver.Flags(nums[0]), r.Seq-nums[1], r.Seq-nums[2], nums[3], nums[4]
 	return nil
+}
+
+func parseMeta(seq uint64, meta []byte) (nums [5]uint64, err error) {
+	for i := range nums {
+		n, size := binary.Uvarint(meta)
+		if size <= 0 {
+			return nums, fmt.Errorf("%w: its meta ends early", ErrCorrupt)
+		}
+		nums[i], meta = n, meta[size:]
+	}
+	if len(meta) > 0 || nums[0] > 255 || nums[1] > seq || nums[2] > seq || nums[3] > seq {
+		return nums, fmt.Errorf("%w: its meta is %v", ErrCorrupt, nums)
+	}
+	return nums, nil
 }
 
 // sizeOf returns the size of the state from a stored header. If the header is written as

@@ -26,11 +26,11 @@ type unfolded struct {
 // left out, as are damaged ones and those that rest on them, are read one by one.
 func (r *reader) unfold(s *sealed) *unfolded {
 	u := &unfolded{deltas: map[uint64]*delta.Delta{}, roots: map[uint64]uint64{}}
-	for i := len(s.records) - 1; i >= 0; i-- {
-		if s.records[i].Encoding != driver.Delta {
+	for seq := s.Last; seq >= s.First; seq-- {
+		if s.encoding(seq) != driver.Delta {
 			continue
 		}
-		rec, err := s.at(s.records[i].Seq, false)
+		rec, err := s.at(seq, false)
 		if err != nil {
 			continue
 		}
@@ -44,7 +44,7 @@ func (r *reader) unfold(s *sealed) *unfolded {
 			if d, err = delta.Compose(base, d); err != nil {
 				continue
 			}
-		} else if !s.records[rec.Base-s.First].Encoding.Whole() {
+		} else if !s.encoding(rec.Base).Whole() {
 			continue // that one was left out
 		}
 		if u.ops += d.Ops(); u.ops > unfoldOps {

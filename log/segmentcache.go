@@ -35,7 +35,7 @@ func (c *openSegments) take(run, life string, seq uint64) *sealed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for el := c.order.Front(); el != nil; el = el.Next() {
-		if k := el.Value.(*keptSegment); k.run == run && k.life == life && k.First <= seq && seq <= k.Last {
+		if k := el.Value.(*keptSegment); k.run == run && k.index.Info().Life == life && k.First <= seq && seq <= k.Last {
 			c.remove(el)
 			return k.sealed
 		}
@@ -66,8 +66,8 @@ func (c *openSegments) remove(el *list.Element) {
 // memory is the approximate size of an open segment, in bytes.
 func (s *sealed) memory() int64 {
 	n := s.Size + blockMemory
-	for i := range s.records {
-		n += int64(len(s.records[i].Header)) + 256
+	for _, e := range s.index.Entries() {
+		n += int64(len(e.Header)) + 256
 	}
 	if s.payloads == nil {
 		n -= s.Size + blockMemory

@@ -27,6 +27,8 @@ type readForm struct {
 	rows     int
 	row      int
 	ops      []byte // by value, then by row
+	nanos    int64  // the time that stands at stamp
+	stamp    place  // in out; empty for none
 }
 
 // readHeaders gives the entries their headers, of at most most bytes together.
@@ -191,11 +193,17 @@ func (r *headerReader) next(f *readForm) (place, error) {
 			continue
 		}
 		was := *p
-		if err := r.put(r.out[from:was.off]); err != nil {
+		err := r.put(r.out[from:was.off])
+		if err != nil {
 			return place{}, err
 		}
 		p.off = int32(len(r.out))
-		if err := r.value(op, r.out[was.off:was.end:was.end]); err != nil {
+		if op == opTime {
+			err = r.time(f, was)
+		} else {
+			err = r.value(op, r.out[was.off:was.end:was.end])
+		}
+		if err != nil {
 			return place{}, err
 		}
 		p.end = int32(len(r.out))
@@ -231,8 +239,6 @@ func (r *headerReader) value(op byte, was []byte) error {
 		return r.put(b)
 	case op == opDigest:
 		return r.digest()
-	case op == opTime:
-		return r.time(was)
 	case op == opTook, op == opAgain:
 		if !r.times.has {
 			return corrupt("table: times before it in the header", r.t.pos, 0, 1)
@@ -292,11 +298,15 @@ func (r *headerReader) took(was []byte) error {
 	return r.put(appendDigits(b[:0], n, width(was)))
 }
 
-func (r *headerReader) time(was []byte) error {
+// time appends a time. Most often the one before is known as a number from then.
+func (r *headerReader) time(f *readForm, was place) error {
 	at := r.t.pos
-	n, ok := parseTime(was)
-	if !ok {
-		return unfit("table: time", at, was)
+	n := f.nanos
+	if was != f.stamp || was.off == was.end {
+		text, ok := r.out[was.off:was.end], false
+		if n, ok = parseTime(text); !ok {
+			return unfit("table: time", at, text)
+		}
 	}
 	high, err := r.t.number("time", math.MaxUint64>>24)
 	if err != nil {
@@ -312,8 +322,9 @@ func (r *headerReader) time(was []byte) error {
 	if err := r.put(appendTime(b[:0], n)); err != nil {
 		return err
 	}
+	f.nanos, f.stamp = n, place{int32(off), int32(len(r.out))}
 	if !r.times.has {
-		r.made = place{int32(off), int32(len(r.out))}
+		r.made = f.stamp
 	}
 	r.times.made(n)
 	return nil
