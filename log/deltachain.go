@@ -62,7 +62,7 @@ func (r *reader) chain(ctx context.Context, rec *record) ([]*record, error) {
 		if base.Links >= rec.Links && (rec.first != 0 || base.first == 0) || rec.first == 0 && base.Seq >= rec.Seq {
 			return nil, corrupt(r.run.ID, rec.Seq, fmt.Sprintf("its delta rests on seq %d, which can't be", base.Seq))
 		}
-		if err := checkSum(r.run.ID, r.run.Life, &base.Record); err != nil {
+		if err := base.check(&r.run); err != nil {
 			return nil, err
 		}
 		chain = append(chain, base)

@@ -349,7 +349,7 @@ func TestUnknownRole(t *testing.T) {
 	h.Role = "signal"
 	rec := storedAs(&h, []byte(marshalled(t, h)))
 	rec.Sum = recordSum(fixedLife, rec)
-	read, err := (&Run{ID: "run", Life: fixedLife}).checkRecord(rec)
+	read, err := (&Run{ID: "run", Life: fixedLife}).checked(&record{Record: *rec})
 	require.NoError(t, err)
 	require.Equal(t, Role("signal"), read.Role)
 	require.False(t, (&record{Record: *rec}).taken())
@@ -364,7 +364,7 @@ func TestUnknownFlags(t *testing.T) {
 		rec := storedAs(&h, []byte(marshalled(t, h)))
 		rec.Flags |= 1 << bit
 		rec.Sum = recordSum(fixedLife, rec)
-		_, err := (&Run{ID: "run", Life: fixedLife}).checkRecord(rec)
+		_, err := (&Run{ID: "run", Life: fixedLife}).checked(&record{Record: *rec})
 		if rec.Flags == driver.Passed { // it has no role
 			require.ErrorIs(t, err, ErrCorrupt)
 			continue

@@ -74,7 +74,7 @@ func (l *Log) history(ctx context.Context, run Run, opts HistoryOptions) iter.Se
 			return yield(ev, err) && err == nil
 		}
 		for rec, err := range r.scan(ctx, opts) {
-			if err == nil && !bytes.Contains(rec.Header, node) && checkSum(run.ID, run.Life, &rec.Record) == nil {
+			if err == nil && !bytes.Contains(rec.Header, node) && rec.check(&run) == nil {
 				continue
 			}
 			var next *upcoming

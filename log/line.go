@@ -53,7 +53,7 @@ func (w *lineWalk) next(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	h, err := w.r.run.checkRecord(&rec.Record)
+	h, err := w.r.run.checked(rec)
 	return h.Parent, err
 }
 
@@ -64,7 +64,7 @@ func (r *reader) lineAt(ctx context.Context, seq uint64) (line, error) {
 	}
 	rec, err := r.record(ctx, seq, true)
 	if err == nil {
-		err = checkSum(r.run.ID, r.run.Life, &rec.Record)
+		err = rec.check(&r.run)
 	}
 	if err != nil {
 		return line{}, err

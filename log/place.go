@@ -219,7 +219,7 @@ func (l *Log) continued(b *batch, p *pending) (parent, error) {
 	if err != nil {
 		return parent{}, err
 	}
-	if err := checkSum(run.ID, run.Life, &rec.Record); err != nil {
+	if err := rec.check(run); err != nil {
 		return parent{}, err
 	}
 	return heldTo(run.ID, from, &rec.Record)

@@ -125,7 +125,7 @@ func (r *reader) damaged(seq uint64, err error) error {
 
 // header checks a record and returns the event without its state.
 func (r *reader) header(rec *record) (Event, error) {
-	h, err := r.run.checkRecord(&rec.Record)
+	h, err := r.run.checked(rec)
 	if err != nil {
 		return Event{}, err
 	}
@@ -145,30 +145,39 @@ func (r *reader) header(rec *record) (Event, error) {
 	return ev, nil
 }
 
-// checkRecord checks a record but for its state and returns its header.
-func (r *Run) checkRecord(rec *driver.Record) (Header, error) {
-	if err := checkSum(r.ID, r.Life, rec); err != nil {
+// checked checks a record but for its state and returns its header.
+func (r *Run) checked(rec *record) (Header, error) {
+	if err := rec.check(r); err != nil {
 		return Header{}, err
 	}
-	return r.header(rec)
+	return r.header(&rec.Record)
 }
 
-// header is checkRecord for a record that was checked.
+// header is checked for a record that was checked.
 func (r *Run) header(rec *driver.Record) (Header, error) {
 	return parseHeader(r.ID, r.row.Common, rec)
 }
 
-// checkSum checks a record but for its header and state.
+// check checks a record but for its header and state. One in a segment has no checksum of its
+// own: its segment was checked when it was opened.
+func (r *record) check(run *Run) error {
+	if r.sealed > 0 {
+		return checkFlags(run.ID, &r.Record)
+	}
+	return checkSum(run.ID, run.Life, &r.Record)
+}
+
+// checkSum is check for a record of the tail.
 func checkSum(run, life string, rec *driver.Record) error {
 	if sum := recordSum(life, rec); sum != rec.Sum {
 		return &Error{Run: run, Seq: rec.Seq, Reason: "record does not match its checksum",
 			Want: fmt.Sprintf("%08x", rec.Sum), Have: fmt.Sprintf("%08x", sum), Err: ErrCorrupt}
 	}
-	return checkFlags(run, life, rec)
+	return checkFlags(run, rec)
 }
 
 // checkFlags refuses a record with a flag that is not known.
-func checkFlags(run, _ string, rec *driver.Record) error {
+func checkFlags(run string, rec *driver.Record) error {
 	if rec.Flags&^driver.Passed != 0 {
 		return &Error{Run: run, Seq: rec.Seq, Reason: fmt.Sprintf("event with flags %#x, which a newer flowlog wrote; update this one", rec.Flags), Err: ErrUnsupportedVersion}
 	}

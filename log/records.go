@@ -49,7 +49,7 @@ func (r *reader) scan(ctx context.Context, opts HistoryOptions) iter.Seq2[*recor
 					if recs[i].Seq != next {
 						continue
 					}
-					h, err := r.run.checkRecord(&recs[i].Record)
+					h, err := r.run.checked(&recs[i])
 					if err != nil {
 						yield(nil, err)
 						return
@@ -91,7 +91,7 @@ func (r *reader) records(ctx context.Context, req driver.RecordsRequest) ([]reco
 		if n > 0 { // what is missing behind them is met by the next page
 			recs = recs[:n]
 			// A page is of one life of the run: one record tells.
-			if recordSum(r.run.Life, &recs[0].Record) != recs[0].Sum {
+			if recs[0].sealed == 0 && recordSum(r.run.Life, &recs[0].Record) != recs[0].Sum {
 				err = r.l.gone(ctx, r.run)
 			}
 			return recs, err

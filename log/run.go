@@ -264,7 +264,10 @@ func otherHead(h *driver.Head, err error) error {
 // standAt sets the summary to its newest record. A damaged record loses its own event
 // and no other.
 func (r *Run) standAt(last *driver.Record) {
-	hdr, err := r.checkRecord(last)
+	hdr, err := Header{}, checkSum(r.ID, r.Life, last)
+	if err == nil {
+		hdr, err = r.header(last)
+	}
 	if err != nil {
 		r.Last, r.lastErr = last.Seq, err
 		return

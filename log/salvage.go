@@ -70,13 +70,18 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		if err == nil && newest == nil {
 			err = r.run.headErr
 		}
+		var end record
+		var hdr Header
+		if err == nil {
+			end = newest.record(last.Last)
+			hdr, err = r.run.header(&end.Record)
+		}
 		if err != nil {
 			r.run.Last, r.run.lastErr = last.Last, err
 			return r.run, nil
 		}
-		end, err := newest.at(last.Last, true)
-		r.run.standAt(&end.Record)
-		return r.run, err
+		r.run.setLast(&hdr, &end.Record)
+		return r.run, nil
 	}
 	return Run{}, r.run.headErr
 }

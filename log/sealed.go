@@ -34,7 +34,7 @@ type runningSum struct {
 	bytes, stored int64
 }
 
-// record returns the record of an event without its state and checksum.
+// record returns the record of an event without its state. It has no checksum.
 func (s *sealed) record(seq uint64) record {
 	e, sum := &s.index.Entries()[seq-s.First], &s.sums[seq-s.First]
 	rec := record{
@@ -54,7 +54,6 @@ func (s *sealed) encoding(seq uint64) Encoding { return Encoding(s.index.Entries
 // at returns the record of an event, with its state if that was read.
 func (s *sealed) at(seq uint64, headersOnly bool) (record, error) {
 	rec := s.record(seq)
-	rec.Sum = recordSum(s.index.Info().Life, &rec.Record)
 	if headersOnly || rec.Encoding == driver.Pruned {
 		return rec, nil
 	}
@@ -76,10 +75,12 @@ func (r *reader) sealedPage(ctx context.Context, seq uint64, req driver.RecordsR
 		return nil, err
 	}
 	last, step := min(req.To, s.Last), 1
+	n := last - seq
 	if req.Reverse {
 		last, step = max(req.From, s.First), -1
+		n = seq - last
 	}
-	var recs []record
+	recs := make([]record, 0, min(n+1, uint64(req.Limit), pageStates))
 	var size int64
 	for {
 		rec, err := s.at(seq, req.HeadersOnly)

@@ -57,11 +57,7 @@ func (r *reader) visits(ctx context.Context, from, to uint64) ([]visit, error) {
 
 // visitAt checks a record and returns its visit.
 func (r *reader) visitAt(rec *record) (visit, error) {
-	check := checkSum
-	if rec.sealed > 0 { // its segment was checked when it was opened
-		check = checkFlags
-	}
-	if err := check(r.run.ID, r.run.Life, &rec.Record); err != nil {
+	if err := rec.check(&r.run); err != nil {
 		return visit{}, err
 	}
 	if v, ok := glimpse(rec); ok {
@@ -192,6 +188,9 @@ func (r *reader) nthVisit(ctx context.Context, key visitKey, n uint64) (uint64, 
 		}
 		if ok && e.first > best.first {
 			best = e
+		}
+		if n <= best.last { // no other entry has it
+			break
 		}
 	}
 	from, to := blockOf(r.run.Last + 1)

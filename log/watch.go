@@ -249,7 +249,7 @@ func (w *watcher) there(run Run, p Position) (bool, error) {
 	defer r.close()
 	rec, err := r.record(w.ctx, p.Seq, true)
 	if err == nil {
-		err = checkSum(run.ID, run.Life, &rec.Record)
+		err = rec.check(&run)
 	}
 	if errors.Is(err, ErrDropped) {
 		return true, nil // the events after it exist, or were dropped with it
