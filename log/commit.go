@@ -107,6 +107,7 @@ type batch struct {
 	block   openBlock
 	cached  bool // run is as it is remembered
 	fresh   bool // the cached run is not enough
+	headed  bool // the change has a head
 	tries   int
 	pending []*pending
 	// later holds appends that depend on the outcome of earlier ones in the same

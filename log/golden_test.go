@@ -65,7 +65,7 @@ func TestConstants(t *testing.T) {
 	require.Equal(t, []Encoding{1, 2, 3, 4, 5}, []Encoding{driver.Plain, driver.Zstd, driver.Delta, driver.DeltaZstd, driver.Pruned})
 	require.Equal(t, []driver.Flags{1, 2}, []driver.Flags{driver.Passed, driver.Opaque})
 	require.Equal(t, []int{2, 1, 64}, []int{formatVersion, suiteSHA256, visitBlock})
-	require.Equal(t, "nmvda#", string([]byte{spaceNote, spaceMark, spaceTaken, spaceDropped, spaceAnchor, spaceLikeVisits}))
+	require.Equal(t, "nmvda", string([]byte{spaceNote, spaceMark, spaceTaken, spaceDropped, spaceAnchor}))
 	require.Equal(t, []Kind{"json", "bytes", "none"}, []Kind{JSON, Bytes, None})
 	require.Equal(t, []Role{"", "begin", "end", "failure", "fork", "branch"}, []Role{Recoverable, Begin, End, Failure, Fork, Branch})
 	require.Equal(t, []Class{0, 1, 2, 255}, []Class{ClassOpen, ClassFinished, ClassFailed, classStaged})
@@ -101,7 +101,7 @@ func goldenHeads(t *testing.T) string {
 	}{
 		{"of a new run", row{CreatedAt: smallHeader().CreatedAt}},
 		{"full", row{
-			CreatedAt: fullHeader().CreatedAt, Common: Common{"graph", 1, 2, "abcdefgh"}, Pruned: 3, PrunedBytes: 4567, Freed: 890, Rewrites: 2, Staged: fullHeader().CreatedAt,
+			CreatedAt: fullHeader().CreatedAt, Common: Common{"graph", 1, 2, "abcdefgh"}, Pruned: 3, PrunedBytes: 4567, Freed: 890, Rewrites: 2, LikeVisits: true, Staged: fullHeader().CreatedAt,
 			Notes: noted{Count: 5, Hash: Digest{5, 255}}, Marked: 4,
 			Anchor: &anchored{Seq: 2, Hash: Digest{2, 255}, Bytes: 100, Stored: 50, Note: 3},
 			Sealed: &sealed, Claim: &claim{Epoch: 7, Word: "word"},

@@ -60,10 +60,7 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 			return driver.Change{}, err
 		}
 		change.Put = append(change.Put, im.block.add(visitOf(&h, rec), rec.Seq)...)
-		if likeVisit(h.NodeID) && !run.likeVisits {
-			change.Put = append(change.Put, likeVisitsEntry)
-			run.likeVisits = true
-		}
+		run.row.LikeVisits = run.row.LikeVisits || likeVisit(h.NodeID)
 		if rec.Encoding == driver.Pruned {
 			run.row.Pruned++
 			run.row.PrunedBytes += h.Size

@@ -79,11 +79,7 @@ func (l *Log) ByName(ctx context.Context, id, name string, at Position) (*Event,
 	}
 	r := l.reader(run)
 	defer r.close()
-	like, err := r.entry(ctx, likeVisitsEntry.Key)
-	if err != nil {
-		return nil, err
-	}
-	if like != nil {
+	if run.row.LikeVisits || run.headErr != nil {
 		ev, err := l.NodeAt(ctx, id, name, at)
 		if !errors.Is(err, ErrNotFound) || errors.Is(err, ErrOtherLine) || errors.Is(err, ErrDropped) {
 			return ev, err

@@ -31,6 +31,7 @@ func (l *Log) prepare(b *batch) {
 		return
 	}
 	b.change = driver.Change{Run: id, Revision: b.run.revision, Append: b.record[:0]}
+	b.headed = b.run.revision == 0
 	if len(b.pending) > 1 {
 		b.change.Append = make([]driver.Record, 0, len(b.pending))
 	}
@@ -61,7 +62,7 @@ func (l *Log) prepare(b *batch) {
 	if b.class = uint8(b.run.Class); b.run.Class != was {
 		b.change.Class = &b.class
 	}
-	if b.run.revision == 0 {
+	if b.headed {
 		var err error
 		if b.change.Head, err = b.run.head(); err != nil {
 			b.fail(err)
@@ -144,9 +145,8 @@ func (l *Log) place(b *batch, p *pending) (done bool, err error) {
 	run.setLast(&p.Header, rec)
 	run.Class = run.classAfter(&p.Header)
 	b.change.Put = append(b.change.Put, b.block.add(visit, rec.Seq)...)
-	if likeVisit(p.Header.NodeID) && !run.likeVisits {
-		b.change.Put = append(b.change.Put, likeVisitsEntry)
-		run.likeVisits = true
+	if likeVisit(p.Header.NodeID) && !run.row.LikeVisits {
+		run.row.LikeVisits, b.headed = true, true
 	}
 	p.made = &snapshot{
 		event: Event{Hash: rec.Hash, Encoding: rec.Encoding, Stored: int64(len(rec.Header) + len(rec.State)), StateStored: int64(len(rec.State)), Base: rec.Base},

@@ -70,9 +70,7 @@ type Run struct {
 	recency  uint64
 	tail     uint64
 	line     line // of the newest event
-	// likeVisits says that the run is known to have its likeVisitsEntry.
-	likeVisits bool
-	listed     listed
+	listed   listed
 }
 
 // line holds a record's fields about its line: see [driver.Record].
@@ -108,6 +106,9 @@ type row struct {
 	Rewrites uint64 `json:"rewrites,omitempty"`
 	// Staged is the time of an unfinished import's last progress; zero for a visible run.
 	Staged time.Time `json:"staged,omitzero"`
+	// LikeVisits says that an event's node has, or had, an id that could also name a
+	// visit: see likeVisit.
+	LikeVisits bool `json:"like_visits,omitempty"`
 	// Notes is the number of notes, and the end of their hash chain. Marked is the
 	// number of the newest note about labels or pins.
 	Notes  noted  `json:"notes,omitzero"`

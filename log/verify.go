@@ -223,6 +223,9 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 				Want: fmt.Sprint(ev.common(), ev.CreatedAt), Have: fmt.Sprint(run.row.Common, run.CreatedAt), Err: ErrCorrupt})
 		}
 	}
+	if likeVisit(ev.NodeID) && !v.r.run.row.LikeVisits && v.r.run.headErr == nil {
+		v.rep.problem(rec.Seq, corrupt(v.rep.RunID, rec.Seq, fmt.Sprintf("its node %q could also name a visit, and the head does not say that there is such a node", ev.NodeID)))
+	}
 	for _, err := range []error{v.lines.check(v.r.run.ID, rec, &ev.Header, gap), v.index.check(v.r.run.ID, rec, &ev.Header, gap)} {
 		if err != nil {
 			v.rep.problem(rec.Seq, err)

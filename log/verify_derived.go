@@ -128,9 +128,6 @@ func (v *indexVerifier) check(run string, rec *record, h *Header, gap bool) erro
 		v.counts, v.entries = map[visitKey]uint64{}, map[string]string{}
 	}
 	v.unknown = v.unknown || gap
-	if likeVisit(h.NodeID) {
-		v.entries[string(likeVisitsEntry.Key)] = ""
-	}
 	at := visitOf(h, rec)
 	before := v.counts[at.key]
 	v.counts[at.key] = at.n
@@ -154,7 +151,7 @@ func (v *indexVerifier) compare(ctx context.Context, r *reader, rep *Report) err
 		return nil
 	}
 	found := 0
-	for _, space := range []byte{spaceDropped, spaceTaken, spaceAnchor, spaceLikeVisits} {
+	for _, space := range []byte{spaceDropped, spaceTaken, spaceAnchor} {
 		req := driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: []byte{space}, To: []byte{space + 1}}, Limit: pageHeaders}
 		for {
 			page, err := r.l.backend.Entries(ctx, req)
@@ -162,9 +159,6 @@ func (v *indexVerifier) compare(ctx context.Context, r *reader, rep *Report) err
 				return fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
 			}
 			for _, e := range page {
-				if space == spaceLikeVisits { // perhaps of an event that was dropped, or came meanwhile
-					v.entries[string(e.Key)] = string(e.Value)
-				}
 				if space == spaceDropped || space == spaceTaken {
 					entry, err := parseVisitEntry(r.run.ID, e)
 					if err == nil && entry.seqFirst > r.run.Last-r.run.Last%visitBlock {

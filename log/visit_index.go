@@ -33,16 +33,11 @@ const (
 	// spaceAnchor has, for each node, the number of visits dropped with their headers, as
 	// a varint.
 	spaceAnchor = 'a'
-	// spaceLikeVisits has one entry, without a value, if an event's node has an id like
-	// "review#2", which could also name a visit.
-	spaceLikeVisits = '#'
 	// maxBlockEntries bounds the bytes of the entries of a block.
 	maxBlockEntries = visitBlock * 32
 )
 
-var likeVisitsEntry = driver.Entry{Key: []byte{spaceLikeVisits}, Value: []byte{}}
-
-// likeVisit reports whether a node's id could also name a visit.
+// likeVisit reports whether a node's id could also name a visit, as "review#2".
 func likeVisit(node string) bool {
 	_, _, ok := splitVisit(node)
 	return ok

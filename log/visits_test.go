@@ -1,6 +1,7 @@
 package log_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -305,9 +306,14 @@ func TestByName(t *testing.T) {
 	require.EqualValues(t, 71, seq(to, "x#2", 0))
 	requireIntact(t, to, "run")
 
-	// Verify misses the entry that says so.
-	b.onEntry = func(_ string, e *driver.Entry) bool { return e.Key[0] != '#' }
-	rep, err := open(t, b, log.Options{}).Verify(t.Context(), "run")
+	// Verify misses the head's word of it, and a damaged head is no reason to miss the node.
+	untold := open(t, &heads{b, "run", func(h *driver.Head) {
+		h.Data = bytes.Replace(h.Data, []byte(`"like_visits":true`), []byte(`"like_visits":false`), 1)
+		h.Sum = log.HeadSum(h)
+	}}, log.Options{})
+	rep, err := untold.Verify(t.Context(), "run")
 	require.NoError(t, err)
-	require.False(t, rep.Intact())
+	require.EqualValues(t, 71, rep.BrokenAt)
+	damaged := open(t, &heads{b, "run", func(h *driver.Head) { h.Sum++ }}, log.Options{})
+	require.EqualValues(t, 71, seq(damaged, "x#2", 0))
 }
