@@ -99,7 +99,7 @@ func (t *table) flatFresh(pair [2]loopStore, how string, rounds float64) error {
 			continue
 		}
 		var times [2][]time.Duration
-		for round := range max(3, int(7*rounds)) {
+		for round := range max(3, int(15*rounds)) {
 			for i := range pair {
 				i = (i + round) % len(pair)
 				r, err := pair[i].child(op.name)
