@@ -12,8 +12,8 @@ type Change struct {
 	// Revision is the revision that the run must have, 0 for a run that must not exist.
 	Revision uint64
 	// Last, if not 0, is the seq that the run's last event must have. A change that was
-	// planned from the whole contents of a run needs it, since an append doesn't change
-	// the revision.
+	// planned from the whole contents of a run needs it, since an append alone
+	// doesn't change the revision.
 	Last uint64
 	// Head, if not nil, replaces the run's row, which gets a new revision. Its Run,
 	// Revision, Place, Class, Last and Tip are ignored. It may come alone. A new run, and

@@ -14,8 +14,9 @@
 //   - An [Event] is one immutable entry of a run: a [Header] and a state.
 //   - A record is an event as stored: the header's JSON, and the state in one of the ways
 //     that [Encoding] names.
-//   - A head is the run's row and its newest record. An append does not change the row.
-//     Appends are compared with the record, all other changes with the row.
+//   - A head is the run's row and its newest record. An append does not change the row,
+//     unless it is the first of a node whose id could also name a visit. Appends are
+//     compared with the record, all other changes with the row.
 //   - A segment is a sealed block of consecutive events. A run's tail is the events that are
 //     not sealed: a record each.
 //   - A [Note] is a later statement about a run or its events. Events never change. Notes

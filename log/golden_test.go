@@ -84,8 +84,12 @@ func goldenHeaders(t *testing.T) string {
 	flowgraph.Envelope = &envelope
 	shared, err := flowgraph.marshal(flowgraph.common())
 	require.NoError(t, err)
-	return fmt.Sprintf("full\n%s\nof event 1\n%s\nof an event that shares nothing with event 1\n%s\nof most events, by flowgraph\n%s\n",
-		marshalled(t, full), marshalled(t, small), marshalled(t, next), shared)
+	odd := fullHeader()
+	odd.RunID = oddText
+	around, err := flowgraphEnvelope(&odd, 7)
+	require.NoError(t, err)
+	return fmt.Sprintf("full\n%s\nof event 1\n%s\nof an event that shares nothing with event 1\n%s\nof most events, by flowgraph\n%s\nwhat a number for an envelope means\n%s\n%s\n%s\n%s\n",
+		marshalled(t, full), marshalled(t, small), marshalled(t, next), shared, envelope.Prefix, envelope.Suffix, around.Prefix, around.Suffix)
 }
 
 // goldenHeads writes heads' data and checksums, without and with all of their fields.

@@ -11,28 +11,27 @@ import (
 // suiteSHA256 is the suite of this format: SHA-256, and no cipher.
 const suiteSHA256 = 1
 
-// The hash chain of a run:
+// chainAfter returns the place in a run's hash chain of the event that follows seq prevSeq:
 //
-//	hash(n) = SHA-256( frame(hash(n-1)) ‖ frame(header(n)) ‖ frame(SHA-256(state(n))) )
+//	hash(1) = SHA-256( frame("") ‖ frame(header(1)) ‖ frame(SHA-256(state(1))) )
+//	hash(n) = SHA-256( frame(hash(n-1)) ‖ frame(header(n)) ‖ frame(SHA-256(state(n))) ‖
+//	                   frame(graph) ‖ frame(writer) ‖ frame(version ‖ attempt) )
 //	frame(x) = length of x as 8 bytes, big-endian ‖ x
 //
-// hash(0) is the empty string. The framing makes two different triples never hash the
-// same bytes. The header of event 1 holds the run's id and incarnation id, so two lives of
-// one run id share no hash. The chain covers the hash of a state and not the state, so
-// the chain still verifies after a state was dropped.
-func chainHash(prev *Digest, header []byte, state Digest) Digest {
-	if prev == nil {
+// Graph, writer, version and attempt are those of event 1, from which headers inherit (see
+// [Common]); the numbers have 8 bytes each, big-endian. So they stay proven when event 1 was
+// dropped. The framing makes no two different events hash the same bytes. The header of
+// event 1 holds the run's id and incarnation id, so two lives of one run id share no hash.
+// The chain covers the hash of a state and not the state, so the chain still verifies after a
+// state was dropped.
+func chainAfter(prevSeq uint64, prev Digest, c *Common, header []byte, state Digest) Digest {
+	if prevSeq == 0 {
 		return hashFrames(nil, header, state[:])
 	}
-	return hashFrames(prev[:], header, state[:])
-}
-
-// chainAfter is chainHash for the event that follows seq prevSeq.
-func chainAfter(prevSeq uint64, prev Digest, header []byte, state Digest) Digest {
-	if prevSeq == 0 {
-		return chainHash(nil, header, state)
-	}
-	return chainHash(&prev, header, state)
+	var numbers [16]byte
+	binary.BigEndian.PutUint64(numbers[:], uint64(c.Version))
+	binary.BigEndian.PutUint64(numbers[8:], uint64(c.Attempt))
+	return hashFrames(prev[:], header, state[:], []byte(c.GraphID), []byte(c.Writer), numbers[:])
 }
 
 // noteHash is the hash chain of a run's notes:

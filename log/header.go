@@ -144,8 +144,8 @@ func (h Header) clone() Header {
 	return h
 }
 
-// Common is what the events of a run share: see [Header]. Event 1 says it. A later event's
-// stored header has only what differs.
+// Common is what event 1 of a run said that a later event inherits: its stored header has
+// only what differs.
 type Common struct {
 	GraphID string `json:"graph_id,omitempty"`
 	Version int    `json:"version,omitempty"`
@@ -167,8 +167,6 @@ func (h *Header) append(b []byte, c Common) ([]byte, error) {
 	w := jsonWriter{b: b}
 	if h.Seq == 1 {
 		c = Common{}
-	}
-	if h.Seq == 1 {
 		w.str("run_id", h.RunID)
 		w.str("life", h.Life)
 	}
@@ -325,7 +323,12 @@ type storedHeader struct {
 	Epoch      uint64            `json:"epoch"`
 }
 
-// or returns what a header says, or else what the run's events share.
+// common returns what later events inherit from this header.
+func (s *storedHeader) common() Common {
+	return Common{or(s.GraphID, ""), or(s.Version, 0), or(s.Attempt, 0), or(s.Writer, "")}
+}
+
+// or returns what a header says, or else what it inherits.
 func or[T any](said *T, shared T) T {
 	if said != nil {
 		return *said

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -194,6 +195,13 @@ func (im *importer) folded(c *driver.Change) error {
 			return err
 		}
 		c.Put = append(c.Put, e)
+	}
+	for node := range im.anchor.Visits {
+		im.run.row.LikeVisits = im.run.row.LikeVisits || likeVisit(node)
+	}
+	for name := range im.anchor.Others {
+		_, node, _ := strings.Cut(name, " ")
+		im.run.row.LikeVisits = im.run.row.LikeVisits || likeVisit(node)
 	}
 	for key, n := range im.anchor.keys() {
 		c.Put = append(c.Put, droppedEntry(key, n))

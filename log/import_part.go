@@ -53,8 +53,8 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 	change := driver.Change{Add: []driver.Segment{seg}}
 	stored := run.Stored + seg.Size
 	for seq := s.First; seq <= s.Last; seq++ {
-		sealed := s.record(seq)
-		rec := &sealed
+		rec := new(record)
+		*rec = s.record(seq)
 		h, err := im.admit(rec)
 		if err != nil {
 			return driver.Change{}, err
@@ -82,7 +82,7 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 // it: with valid fields, unknown members kept, and the next visit of its node.
 func (im *importer) admit(rec *record) (Header, error) {
 	run := im.run.ID
-	h, err := im.run.header(&rec.Record)
+	h, err := im.run.parse(&rec.Record)
 	if err != nil {
 		return h, err
 	}

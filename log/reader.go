@@ -59,7 +59,7 @@ func (r *reader) event(ctx context.Context, rec *record) (*snapshot, error) {
 		if again != nil {
 			return nil, again
 		}
-		if now.revision == r.run.revision && recs[0].Sum == rec.Sum {
+		if now.revision == r.run.revision && recs[0].Sum == rec.Sum { // a segment changes with the revision
 			return nil, err
 		}
 		r.close()
@@ -150,11 +150,14 @@ func (r *Run) checked(rec *record) (Header, error) {
 	if err := rec.check(r); err != nil {
 		return Header{}, err
 	}
-	return r.header(&rec.Record)
+	return r.parse(&rec.Record)
 }
 
-// header is checked for a record that was checked.
-func (r *Run) header(rec *driver.Record) (Header, error) {
+// parse returns the header of a record that was checked.
+func (r *Run) parse(rec *driver.Record) (Header, error) {
+	if r.beginErr != nil && rec.Seq > 1 {
+		return Header{}, r.beginErr
+	}
 	return parseHeader(r.ID, r.row.Common, rec)
 }
 

@@ -65,6 +65,7 @@ type Run struct {
 
 	row      row
 	headErr  error // the head is damaged: what it says was made up from the events
+	beginErr error // and what event 1 said, which later events inherit, is unknown
 	lastErr  error // the newest record is damaged: what is said of it is not to be trusted
 	revision uint64
 	recency  uint64
@@ -267,7 +268,7 @@ func otherHead(h *driver.Head, err error) error {
 func (r *Run) standAt(last *driver.Record) {
 	hdr, err := Header{}, checkSum(r.ID, r.Life, last)
 	if err == nil {
-		hdr, err = r.header(last)
+		hdr, err = r.parse(last)
 	}
 	if err != nil {
 		r.Last, r.lastErr = last.Seq, err
@@ -278,7 +279,7 @@ func (r *Run) standAt(last *driver.Record) {
 
 // setLast makes an event the newest of the summary.
 func (r *Run) setLast(h *Header, rec *driver.Record) {
-	if r.Last == 0 && h.Seq == 1 {
+	if h.Seq == 1 && r.Last == 0 && r.row.stored == nil {
 		r.begunBy(h)
 	}
 	r.stand(h.Seq, rec.Hash, rec.Bytes, rec.Stored)
@@ -290,7 +291,11 @@ func (r *Run) setLast(h *Header, rec *driver.Record) {
 
 // begunBy takes from event 1 what the head has of it.
 func (r *Run) begunBy(h *Header) {
-	r.CreatedAt, r.row.CreatedAt, r.row.Common = h.CreatedAt, h.CreatedAt, h.common()
+	r.began(h.CreatedAt, h.common())
+}
+
+func (r *Run) began(at time.Time, c Common) {
+	r.CreatedAt, r.row.CreatedAt, r.row.Common, r.beginErr = at, at, c, nil
 }
 
 // stand puts the summary at an event; bytes and stored are its running totals.

@@ -10,12 +10,13 @@ import (
 )
 
 // derive makes the summary of a run whose head is damaged from its events, as far
-// as reading them needs it: everything in a head is there a second time, in the
-// first event, the segments and the newest record. What was pruned is not counted,
+// as reading them needs it: what reading needs is there a second time, in the first
+// event or the note that says that it was dropped, the segments and the newest record. What
+// was pruned is not counted,
 // and nothing is written to the run.
 func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, error) {
 	run := summary(&h)
-	run.Life, run.tail, run.headErr = "", 1, damage
+	run.Life, run.tail, run.headErr, run.beginErr = "", 1, damage, damage
 	r := l.reader(run)
 	defer r.close()
 	first, err := r.segmentsFrom(ctx, 1, 1)
@@ -36,7 +37,7 @@ func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, err
 	if len(recs) == 0 || h.Last == nil {
 		return Run{}, damage
 	}
-	hdr, err := r.run.header(&recs[0])
+	hdr, err := r.run.parse(&recs[0])
 	if err != nil || checkSum(h.Run, hdr.Life, &recs[0]) != nil {
 		return Run{}, errors.Join(damage, err)
 	}
@@ -74,7 +75,7 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		var hdr Header
 		if err == nil {
 			end = newest.record(last.Last)
-			hdr, err = r.run.header(&end.Record)
+			hdr, err = r.run.parse(&end.Record)
 		}
 		if err != nil {
 			r.run.Last, r.run.lastErr = last.Last, err
@@ -87,14 +88,14 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 }
 
 // deriveBeginning reads what the run's first event said: from that event, or if it was
-// dropped from the note that says so. If that is damaged too, it stays unknown.
+// dropped from the note that says so. If that is damaged too, later events can't be read.
 func (r *reader) deriveBeginning(ctx context.Context) error {
 	if r.run.Anchor == 0 {
 		s, err := r.segment(ctx, 1, true)
 		if err == nil && s != nil {
 			var h Header
-			first := s.record(1)
-			if h, err = r.run.header(&first.Record); err == nil {
+			rec := s.record(1)
+			if h, err = r.run.parse(&rec.Record); err == nil {
 				r.run.begunBy(&h)
 			}
 		}
@@ -103,7 +104,9 @@ func (r *reader) deriveBeginning(ctx context.Context) error {
 		}
 		return err
 	}
-	req := driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: noteKey(1), To: noteKey(math.MaxUint64)}, Reverse: true, Limit: 1}
+	req := driver.EntriesRequest{
+		Run: r.run.ID, EntryRange: driver.EntryRange{From: noteKey(1), To: noteKey(math.MaxUint64)}, Reverse: true, Limit: pageHeaders, MaxBytes: pageBytes,
+	}
 	for {
 		page, err := r.l.backend.Entries(ctx, req)
 		if err != nil && !unreadable(err) {
@@ -112,12 +115,14 @@ func (r *reader) deriveBeginning(ctx context.Context) error {
 		if err != nil || len(page) == 0 {
 			return nil
 		}
-		n := readNote(r.run.ID, 0, page[0].Value)
-		if a := n.anchor(); n.err == nil && n.Kind == noteKindAnchor && a.Seq == r.run.Anchor {
-			r.run.CreatedAt, r.run.row.CreatedAt, r.run.row.Common = a.Began, a.Began, a.Common
-			return nil
+		for _, e := range page {
+			n := readNote(r.run.ID, 0, e.Value)
+			if a := n.anchor(); n.err == nil && n.Kind == noteKindAnchor && a.Seq == r.run.Anchor { // a wrong one does not fit the hash chain
+				r.run.began(a.Began, a.Common)
+				return nil
+			}
 		}
-		req.To = page[0].Key
+		req.To = page[len(page)-1].Key
 	}
 }
 

@@ -286,7 +286,7 @@ func (r *reader) readBack(ctx context.Context, seg driver.Segment) error {
 		if rec.Encoding == driver.Pruned {
 			continue
 		}
-		h, err := r.run.header(&rec.Record)
+		h, err := r.run.parse(&rec.Record)
 		if err != nil {
 			return err
 		}

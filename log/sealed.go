@@ -14,7 +14,7 @@ import (
 )
 
 // sealed is a segment that was opened for reading. Its events are shown as the
-// records that they were: a reader need not know where an event is stored.
+// records that they were, but without checksums: see record.check.
 //
 // In a segment most states are deltas on a newer state, and the newest is stored
 // whole; see seal.go.
@@ -230,13 +230,20 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 			return nil, err
 		}
 	}
+	shared, err := r.shared(x)
+	if err != nil {
+		return nil, err
+	}
 	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
 	for i, e := range x.Entries() {
+		if (Encoding(e.Kind) == driver.Delta) != (e.Base != 0) {
+			return nil, fmt.Errorf("%w: event %d is stored as %s, with the base %d", ErrCorrupt, e.Seq, Encoding(e.Kind), e.Base)
+		}
 		size, err := sizeOf(info.Run, e.Seq, e.Header)
 		if err != nil {
 			return nil, err
 		}
-		hash = chainAfter(e.Seq-1, hash, e.Header, e.Digest)
+		hash = chainAfter(e.Seq-1, hash, &shared, e.Header, e.Digest)
 		bytes, stored = bytes+size, stored+e.Stored
 		s.sums[i] = runningSum{hash, bytes, stored}
 		if _, err := parseMeta(e.Seq, e.Meta); err != nil {
@@ -247,6 +254,18 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 		return nil, fmt.Errorf("%w: the hash chain does not lead through it (want %s, have %s)", ErrCorrupt, Digest(info.Hash), hash)
 	}
 	return s, nil
+}
+
+// shared returns what the events of a segment inherit from event 1.
+func (r *reader) shared(x *segment.Index) (Common, error) {
+	if x.Info().First > 1 {
+		return r.run.row.Common, r.run.beginErr
+	}
+	var first storedHeader
+	if err := json.Unmarshal(x.Entries()[0].Header, &first); err != nil {
+		return Common{}, fmt.Errorf("%w: header of event 1: %w", ErrCorrupt, err)
+	}
+	return first.common(), nil
 }
 
 // A sealed event's meta consists of varints: its flags; how many seqs back Recoverable

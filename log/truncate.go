@@ -273,6 +273,9 @@ func (r *reader) front(ctx context.Context, first uint64) (*front, error) {
 		if err != nil {
 			return nil, err
 		}
+		if ev.Seq == 1 && (ev.common() != r.run.row.Common || !ev.CreatedAt.Equal(r.run.CreatedAt)) {
+			return nil, corrupt(r.run.ID, 1, "the head does not agree with it: verify the run")
+		}
 		f.count(&ev.Header)
 		f.stored += stored(rec)
 		if ev.Pruned {
@@ -346,6 +349,7 @@ func (v *verifier) anchor(ctx context.Context, run *Run) error {
 func (r *Run) begin(a *ManifestAnchor) {
 	r.Class = a.Class
 	r.anchorAt(anchored{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Note: a.Note}) // Stored comes with the first part
-	r.row.PrunedBytes, r.CreatedAt, r.row.CreatedAt, r.row.Common = a.Bytes, a.Began, a.Began, a.Common
+	r.row.PrunedBytes = a.Bytes
+	r.began(a.Began, a.Common)
 	r.stand(a.Seq, a.Hash, a.Bytes, 0)
 }

@@ -210,7 +210,7 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 	if gap {
 		v.total = rec.Bytes - ev.Size
 	}
-	if hash := chainAfter(rec.Seq-1, v.prev, rec.Header, ev.SHA256); hash != rec.Hash && !gap {
+	if hash := chainAfter(rec.Seq-1, v.prev, &v.r.run.row.Common, rec.Header, ev.SHA256); hash != rec.Hash && !gap {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
 			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
 	}
@@ -219,8 +219,8 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 		case ev.Life != run.Life:
 			v.rep.problem(1, corrupt(run.ID, 1, "the run's first event is of another incarnation of the run"))
 		case ev.common() != run.row.Common, !ev.CreatedAt.Equal(run.CreatedAt):
-			v.rep.problem(1, &Error{Run: run.ID, Seq: 1, Reason: "the head does not agree with the run's first event: graph, version, writer and time",
-				Want: fmt.Sprint(ev.common(), ev.CreatedAt), Have: fmt.Sprint(run.row.Common, run.CreatedAt), Err: ErrCorrupt})
+			v.rep.problem(1, &Error{Run: run.ID, Seq: 1, Reason: "the head does not agree with the run's first event: time, graph, version, attempt and writer",
+				Want: fmt.Sprint(run.CreatedAt, run.row.Common), Have: fmt.Sprint(ev.CreatedAt, ev.common()), Err: ErrCorrupt})
 		}
 	}
 	if likeVisit(ev.NodeID) && !v.r.run.row.LikeVisits && v.r.run.headErr == nil {

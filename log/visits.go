@@ -63,7 +63,7 @@ func (r *reader) visitAt(rec *record) (visit, error) {
 	if v, ok := glimpse(rec); ok {
 		return v, nil
 	}
-	h, err := r.run.header(&rec.Record)
+	h, err := r.run.parse(&rec.Record)
 	return visitOf(&h, rec), err
 }
 

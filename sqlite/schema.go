@@ -17,7 +17,7 @@ const (
 // Small columns come before large ones, which SQLite stores on pages of their own:
 // reading a header touches no state.
 //
-// An append writes one row of events and nothing else. It is a compare-and-set by itself:
+// An append by itself writes one row of events and nothing else. It is a compare-and-set by itself:
 // the rowid must be free, the one before it taken, and the run's row as expected. Which
 // event of a run is the newest is read from the table.
 //

@@ -322,9 +322,12 @@ func (r *headerReader) time(f *readForm, was place) error {
 	if err := r.put(appendTime(b[:0], n)); err != nil {
 		return err
 	}
-	f.nanos, f.stamp = n, place{int32(off), int32(len(r.out))}
+	made := place{int32(off), int32(len(r.out))}
+	if f.nanos, f.stamp = n, made; n < leastTime || n > mostTime {
+		f.stamp = place{} // the next is refused, as parseTime does
+	}
 	if !r.times.has {
-		r.made = f.stamp
+		r.made = made
 	}
 	r.times.made(n)
 	return nil
