@@ -2,12 +2,11 @@ package checkpoint_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,7 +25,7 @@ import (
 // disk is a driver with a file.
 type disk struct {
 	open    func(path string) (driver.Backend, error)
-	files   []string // suffixes of the files that a crash leaves
+	files   []string // suffixes of the files that a crash leaves, as patterns
 	orphans func(t *testing.T, path, when string)
 }
 
@@ -43,7 +42,7 @@ var disks = map[string]disk{
 		func(path string) (driver.Backend, error) {
 			return bolt.Open(path, bolt.Options{Durability: driver.Off})
 		},
-		[]string{"", ".compact"}, requireNoOrphansBolt,
+		[]string{"", ".compact-*"}, requireNoOrphansBolt,
 	},
 }
 
@@ -293,20 +292,29 @@ func (d *disk) recover(t *testing.T, c *crashes, path string, w *witness, when s
 	c.recover(t, b, w, when)
 	require.NoError(t, b.Close(), when)
 	d.orphans(t, path, when)
-	for _, suffix := range d.files {
-		os.Remove(path + suffix)
+	for _, file := range matching(t, path, d.files) {
+		os.Remove(file)
 	}
+}
+
+// matching lists the files whose name begins with path and ends as a pattern says.
+func matching(t *testing.T, path string, suffixes []string) []string {
+	t.Helper()
+	var all []string
+	for _, suffix := range suffixes {
+		files, err := filepath.Glob(path + suffix)
+		require.NoError(t, err)
+		all = append(all, files...)
+	}
+	return all
 }
 
 func copyFiles(t *testing.T, from, to string, suffixes []string) {
 	t.Helper()
-	for _, suffix := range suffixes {
-		b, err := os.ReadFile(from + suffix)
-		if suffix != "" && errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	for _, file := range matching(t, from, suffixes) {
+		b, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(to+suffix, b, 0o600))
+		require.NoError(t, os.WriteFile(to+strings.TrimPrefix(file, from), b, 0o600))
 	}
 }
 

@@ -33,8 +33,8 @@ func TestRoomToWork(t *testing.T) {
 				saved(t, s, fmt.Sprint("run-", i%20), "node", noise(r, 100_000))
 			}
 			taken := func() (sum int64) {
-				for _, suffix := range d.files {
-					if info, err := os.Stat(path + suffix); err == nil {
+				for _, file := range matching(t, path, d.files) {
+					if info, err := os.Stat(file); err == nil {
 						sum += info.Size()
 					}
 				}

@@ -38,9 +38,15 @@ func causeOf(err error) error {
 
 func corrupt(run string, seq uint64, reason string) error { return driver.Corrupt(run, seq, reason) }
 
-// full reports whether the disk was full.
+// full reports whether the disk was full, or the file as large as it may be. Why it could not
+// make its file larger, before it has written any of a commit, bbolt says only as text.
 func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, errno) || strings.Contains(err.Error(), "file resize error: ") && strings.HasSuffix(err.Error(), errno.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // unwritable reports whether a file may not be opened to write.

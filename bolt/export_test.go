@@ -1,6 +1,13 @@
 package bolt
 
-import "github.com/flowlog/checkpoint/driver"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
+
+	"github.com/flowlog/checkpoint/driver"
+)
 
 // Formatted is the value that says that a file is ours, of any version.
 func Formatted(version uint32) []byte { return format(version) }
@@ -43,4 +50,13 @@ func ParseRecord(seq uint64, v []byte) (r driver.Record, inline []byte, ok bool)
 		return driver.Record{}, nil, false
 	}
 	return s.record(), s.inline, true
+}
+
+// NoteCopy makes a file say that Reclaim is writing a copy of that name.
+func NoteCopy(t *testing.T, path, name string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Put(copyKey, []byte(name)) }))
+	require.NoError(t, db.Close())
 }

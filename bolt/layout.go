@@ -14,6 +14,7 @@ import (
 //	flowlog                  marks the file as ours
 //	    format               magic, version, checksum
 //	    counters             the last assigned rk, segment id and slot version
+//	    copy                 the name of the file beside it that Reclaim is writing
 //	heads                    id -> the run's row
 //	places                   class, place, id -> a checksum: the order of runs
 //	runs
@@ -66,6 +67,7 @@ var (
 
 	formatKey   = []byte("format")
 	countersKey = []byte("counters")
+	copyKey     = []byte("copy")
 	firstKey    = []byte("1")
 	secondKey   = []byte("2")
 	endKey      = []byte("z")

@@ -17,7 +17,8 @@ import (
 )
 
 // Open opens a file, making it and its folder if they are missing. It removes the
-// remains of an unfinished Reclaim, a file of the same name with the suffix .compact.
+// remains of an unfinished Reclaim: the file whose name Reclaim noted before it made it, and
+// no other.
 //
 // Errors: [driver.ErrInvalid] for a path that is a folder or a file that is not ours;
 // [driver.ErrUnsupportedVersion] for a file of another format; [driver.ErrLocked] for a
@@ -182,7 +183,7 @@ func (b *Backend) adopt(h *handle) error {
 	case b.opts.ReadOnly:
 		return nil
 	case made:
-		return b.removeCompact()
+		return b.removeCopy(h)
 	}
 	if _, err := h.update(initialize); err != nil {
 		return b.refuse(err)
@@ -190,7 +191,7 @@ func (b *Backend) adopt(h *handle) error {
 	if err := syncFolder(b.path); err != nil {
 		return fmt.Errorf("sync the folder of %s: %w", b.path, err)
 	}
-	return b.removeCompact()
+	return nil
 }
 
 // initialize makes what every file has.

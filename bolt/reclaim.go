@@ -2,19 +2,24 @@ package bolt
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/flowlog/checkpoint/driver"
+	"github.com/flowlog/checkpoint/internal/fileid"
 )
 
-// compactSuffix is appended to the file's name for the file that Reclaim writes.
-const compactSuffix = ".compact"
+// copyInfix is in the name of the file that Reclaim writes, between the store's name and a
+// random word.
+const copyInfix = ".compact-"
 
 // Reclaim copies a file if this much of it is free, in bytes and as a fraction. The
 // first write after it makes the file grow by an eighth, see growth: that is a ninth of
@@ -88,22 +93,27 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver
 	if err := b.stillThere(); err != nil {
 		return 0, err
 	}
-	next, err := b.compact(ctx, old, size-free, progress)
+	info, err := old.file.Stat()
+	if err != nil {
+		return 0, b.explain(err)
+	}
+	if n := fileid.Links(info); n > 1 {
+		return 0, fmt.Errorf("%w file %s: it has %d names (hard links), and a copy would take the place of one; remove its other names", driver.ErrInvalid, b.path, n)
+	}
+	next, path, err := b.compact(ctx, old, size-free, progress)
 	if err != nil {
 		return 0, fmt.Errorf("copy the file: %w", b.refuse(err))
 	}
-	return b.swap(old, next, size)
+	return b.swap(old, next, path, size)
 }
 
-// compact returns a copy of what is in a file, open, locked and on the disk.
-func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(driver.Reclaimed)) (*handle, error) {
-	if err := b.removeCompact(); err != nil {
-		return nil, err
+// compact returns a copy of what is in a file, open, locked and on the disk, and its path.
+func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(driver.Reclaimed)) (next *handle, path string, err error) {
+	if path, err = b.nameCopy(old); err != nil {
+		return nil, "", err
 	}
-	path := b.path + compactSuffix
-	next, err := b.openHandle(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, time.Millisecond)
-	if err != nil {
-		return nil, errors.Join(err, b.removeCompact())
+	if next, err = b.openHandle(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, time.Millisecond); err != nil {
+		return nil, "", errors.Join(err, b.removeCopy(old))
 	}
 	b.did("make")
 	// One sync at the end is enough, and the file need not grow ahead.
@@ -114,6 +124,9 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	})
 	b.did("copy")
 	if err == nil {
+		_, err = next.update(func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
+	}
+	if err == nil {
 		err = keepOwner(next.file, old.file)
 	}
 	b.did("keep the owner")
@@ -123,16 +136,35 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	b.did("sync")
 	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == driver.Off, false
 	if err != nil {
-		return nil, errors.Join(err, next.close(), b.removeCompact())
+		return nil, "", errors.Join(err, next.close(), b.removeCopy(old))
 	}
-	return next, nil
+	return next, path, nil
+}
+
+// nameCopy chooses the path of a copy, and notes its name in the file, durably: so what a
+// crash leaves of it can be told from a file that somebody else made.
+func (b *Backend) nameCopy(h *handle) (string, error) {
+	if err := b.removeCopy(h); err != nil {
+		return "", err
+	}
+	dir, base := filepath.Split(b.path)
+	const most = 200 // of the 255 bytes that most file systems allow
+	name := base[:min(len(base), most)] + copyInfix + strings.ToLower(rand.Text()[:8])
+	_, err := h.update(func(tx *bbolt.Tx) error {
+		ours := tx.Bucket(oursBucket)
+		if ours == nil {
+			return corrupt("", 0, "the bucket that marks the file is missing")
+		}
+		return ours.Put(copyKey, []byte(name))
+	})
+	return filepath.Join(dir, name), err
 }
 
 // swap puts a new, locked file in the place of the old one. An opener that waits for the
 // lock of the old one then finds that it is no longer at the path.
-func (b *Backend) swap(old, next *handle, size int64) (int64, error) {
-	if err := os.Rename(b.path+compactSuffix, b.path); err != nil {
-		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCompact())
+func (b *Backend) swap(old, next *handle, path string, size int64) (int64, error) {
+	if err := os.Rename(path, b.path); err != nil {
+		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCopy(old))
 	}
 	b.did("rename")
 	b.current.Store(next)
@@ -163,10 +195,24 @@ func (b *Backend) did(step string) {
 	}
 }
 
-// removeCompact removes the remains of an unfinished Reclaim.
-func (b *Backend) removeCompact() error {
-	if err := os.Remove(b.path + compactSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
+// removeCopy removes the remains of an unfinished Reclaim, if the file names any.
+func (b *Backend) removeCopy(h *handle) error {
+	var name string
+	if err := h.view(func(tx *bbolt.Tx) error {
+		if ours := tx.Bucket(oursBucket); ours != nil {
+			name = string(ours.Get(copyKey))
+		}
+		return nil
+	}); err != nil || name == "" {
+		return err
 	}
-	return nil
+	// A damaged name must lead to no other file.
+	path := filepath.Join(filepath.Dir(b.path), name)
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && name == filepath.Base(name) && strings.Contains(name, copyInfix) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
+		}
+	}
+	_, err := h.update(func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
+	return err
 }

@@ -148,7 +148,7 @@ func TestReclaim(t *testing.T) {
 	require.Less(t, after, before/5, "from %d to %d", before, after)
 	require.Less(t, free, after/4)
 	t.Logf("from %d to %d bytes, %d free; %d events written meanwhile", before, after, free, written)
-	require.NoFileExists(t, path+".compact")
+	require.Empty(t, copies(t, path))
 
 	again := func(b *bolt.Backend) {
 		for i := 0; i < runs; i += 11 {
@@ -210,7 +210,7 @@ func TestReclaimInSteps(t *testing.T) {
 	ended, cancel := context.WithCancel(ctx)
 	_, err := b.Reclaim(ended, func(driver.Reclaimed) { cancel() })
 	require.ErrorIs(t, err, context.Canceled)
-	require.NoFileExists(t, path+".compact")
+	require.Empty(t, copies(t, path))
 	got, err := b.Reclaim(ctx, func(driver.Reclaimed) { steps++ })
 	require.NoError(t, err)
 	require.Greater(t, steps, 2)
@@ -245,7 +245,7 @@ func TestCloseDuringReclaim(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrClosed)
 	require.NoError(t, <-closed)
 	require.Equal(t, 1, steps)
-	require.NoFileExists(t, path+".compact")
+	require.Empty(t, copies(t, path))
 	b = open(t, path, bolt.Options{})
 	wantRun(t, b, "kept", 40, 1<<20)
 	_, err = b.Reclaim(t.Context(), nil)
@@ -294,24 +294,79 @@ func TestReclaimAndOpeners(t *testing.T) {
 	}
 }
 
-// TestReclaimLeftovers holds that what a crash leaves is removed, whatever it is.
+// copies lists the files that Reclaim makes beside a file.
+func copies(t *testing.T, path string) []string {
+	t.Helper()
+	found, err := filepath.Glob(path + ".compact-*")
+	require.NoError(t, err)
+	return found
+}
+
+// TestReclaimLeftovers holds that what a crash leaves is removed, whatever is in it, by who
+// opens the file for writing, and nothing else.
 func TestReclaimLeftovers(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.db")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
 	b := open(t, path, bolt.Options{})
 	apply(t, b, driver.Change{Run: "a", Head: row(1), Append: records("a", 1, 3, 10)})
 	require.NoError(t, b.Close())
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for _, left := range [][]byte{nil, []byte("half"), whole[:len(whole)/2], whole} {
-		require.NoError(t, os.WriteFile(path+".compact", left, 0o600))
+		copied := path + ".compact-abcdefgh"
+		bolt.NoteCopy(t, path, filepath.Base(copied))
+		require.NoError(t, os.WriteFile(copied, left, 0o600))
 		b = open(t, path, bolt.Options{ReadOnly: true})
-		require.FileExists(t, path+".compact")
+		require.FileExists(t, copied)
 		require.NoError(t, b.Close())
-		b = open(t, path, bolt.Options{})
-		require.NoFileExists(t, path+".compact")
-		wantRun(t, b, "a", 3, 10)
+		for range 2 {
+			b = open(t, path, bolt.Options{})
+			require.NoFileExists(t, copied)
+			wantRun(t, b, "a", 3, 10)
+			require.NoError(t, b.Close())
+			require.NoError(t, os.WriteFile(copied, left, 0o600))
+			bolt.NoteCopy(t, path, filepath.Base(copied))
+		}
+		require.NoError(t, os.Remove(copied))
+	}
+}
+
+// TestOpenRemovesNothingElse: a file beside a store, whatever its name, is somebody's unless
+// the store names it.
+func TestOpenRemovesNothingElse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	var others []string
+	for _, name := range []string{"x.db.compact", "x.db.compact-abcdefgh", "x.db.compact-hgfedcba"} {
+		other := filepath.Join(dir, name)
+		b := open(t, other, bolt.Options{})
+		apply(t, b, driver.Change{Run: "theirs", Head: row(1), Append: records("theirs", 1, 3, 10)})
 		require.NoError(t, b.Close())
+		others = append(others, other)
+	}
+	outside := filepath.Join(dir, "other.compact-folder", "y.compact-abcdefgh")
+	require.NoError(t, os.MkdirAll(filepath.Dir(outside), 0o700))
+	require.NoError(t, os.WriteFile(outside, []byte("theirs"), 0o600))
+	for _, note := range []string{"", "x.db", "other.compact-folder", "other.compact-folder/y.compact-abcdefgh", "../" + filepath.Base(dir) + "/x.db.compact-abcdefgh", "."} {
+		b := open(t, path, bolt.Options{Durability: driver.Off})
+		someRuns(t, b, 3)
+		_, err := b.Reclaim(t.Context(), nil)
+		require.NoError(t, err)
+		require.NoError(t, b.Erase(t.Context()))
+		require.NoError(t, b.Close())
+		bolt.NoteCopy(t, path, note)
+		b, err = bolt.Open(path, bolt.Options{})
+		require.NoError(t, err, note)
+		require.NoError(t, b.Close())
+		require.FileExists(t, outside)
+		for _, other := range others {
+			b := open(t, other, bolt.Options{ReadOnly: true})
+			wantRun(t, b, "theirs", 3, 10)
+			require.NoError(t, b.Close())
+		}
+		require.NoError(t, os.Remove(path))
 	}
 }
 
