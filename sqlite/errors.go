@@ -30,8 +30,13 @@ func (b *Backend) explain(err error) error {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return b.corrupt(err)
 	case sqlite3.SQLITE_IOERR:
-		if extendedCode(err) == sqlite3.SQLITE_IOERR_SHORT_READ { // the file was cut within a page
+		switch extendedCode(err) {
+		case sqlite3.SQLITE_IOERR_SHORT_READ: // the file was cut within a page
 			return b.corrupt(err)
+		case sqlite3.SQLITE_IOERR_WRITE: // as SQLite calls EFBIG, too
+			if atLimit(b.at, b.at+"-wal") {
+				return fmt.Errorf("%s: %w: the process may not make its files larger (ulimit -f): %w", b.path, driver.ErrFull, err)
+			}
 		}
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrReadOnly, err)
@@ -102,6 +107,9 @@ func (b *Backend) rollBack(err error, committing bool) error {
 	switch code(err) {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_TOOBIG,
 		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY:
+		return &driver.NotAppliedError{Err: explained}
+	}
+	if errors.Is(explained, driver.ErrFull) { // a frame of the WAL that was not written; the commit's is the last
 		return &driver.NotAppliedError{Err: explained}
 	}
 	return explained

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/flowlog/checkpoint/driver"
+	"github.com/flowlog/checkpoint/internal/fileid"
 )
 
 // checkPath makes the folder and the file if they are missing.
@@ -38,6 +39,35 @@ func (b *Backend) checkPath() error {
 		return fmt.Errorf("open: %w", err)
 	}
 	return b.makeFile()
+}
+
+// checkName finds the file's own path: absolute, since the process may change its folder, and
+// behind symbolic links, since a WAL lies beside the file. It refuses a file that others may
+// open by another name.
+func (b *Backend) checkName() error {
+	if b.path == memoryPath {
+		return nil
+	}
+	path, err := filepath.EvalSymlinks(b.path)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	b.at = path
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	const why = "SQLite keeps the newest events in a file beside it, by its name, so whoever opens it by another name would not see them, and overwrite them"
+	if n := fileid.Links(info); n > 1 {
+		return fmt.Errorf("%w file %s: it has %d names (hard links), and %s; remove its other names, or open a copy", driver.ErrInvalid, b.path, n, why)
+	}
+	if fileid.IsMount(path) {
+		return fmt.Errorf("%w file %s: it is mounted by itself, and %s; mount the folder that it is in, or open a copy", driver.ErrInvalid, b.path, why)
+	}
+	return nil
 }
 
 func (b *Backend) makeFile() error {

@@ -17,11 +17,11 @@ import (
 // database opened for writing writes back the WAL of a crashed program, and opening one
 // for reading makes a WAL.
 func (b *Backend) peek(dsn string) error {
-	if info, err := os.Stat(b.path); err != nil || info.Size() == 0 {
+	if info, err := os.Stat(b.at); err != nil || info.Size() == 0 {
 		return nil
 	}
 	dsn += "&mode=ro"
-	if wal, err := os.Stat(b.path + "-wal"); err != nil || wal.Size() == 0 {
+	if wal, err := os.Stat(b.at + "-wal"); err != nil || wal.Size() == 0 {
 		dsn += "&immutable=1" // the file itself has everything needed
 	}
 	db, err := sql.Open("sqlite", dsn)

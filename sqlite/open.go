@@ -28,6 +28,11 @@ const memoryPath = ":memory:"
 // [driver.ErrUnsupportedVersion] for a file of an older or newer format;
 // [driver.ErrReadOnly] for a file that can't be written, unless ReadOnly is set.
 // A file that is refused is not changed.
+//
+// A symbolic link is followed. A file with several names (hard links), or one that is
+// mounted by itself, is refused with [driver.ErrInvalid]: SQLite keeps the newest events in
+// files beside the name by which a file was opened, so whoever opens it by another name would
+// not see them, and overwrite them.
 func Open(path string, opts Options) (*Backend, error) {
 	b := &Backend{
 		path: path, opts: opts.withDefaults(),
@@ -49,10 +54,10 @@ func (b *Backend) open() error {
 	if err := b.checkPath(); err != nil {
 		return err
 	}
-	dsn, err := b.dsn()
-	if err != nil {
+	if err := b.checkName(); err != nil {
 		return err
 	}
+	dsn := b.dsn()
 	if err := b.peek(dsn); err != nil {
 		return err
 	}
@@ -65,7 +70,7 @@ func (b *Backend) open() error {
 }
 
 // dsn returns SQLite's name for the database.
-func (b *Backend) dsn() (string, error) {
+func (b *Backend) dsn() string {
 	q := url.Values{}
 	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", b.opts.BusyTimeout.Milliseconds()))
 	name := "/flowlog-" + rand.Text()
@@ -73,17 +78,13 @@ func (b *Backend) dsn() (string, error) {
 		// One database for all connections, of any number of goroutines.
 		q.Set("vfs", "memdb")
 	} else {
-		abs, err := filepath.Abs(b.path)
-		if err != nil {
-			return "", fmt.Errorf("open %s: %w", b.path, err)
-		}
-		name = filepath.ToSlash(abs)
+		name = filepath.ToSlash(b.at)
 	}
 	if b.opts.ReadOnly {
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
 	}
-	return "file:" + (&url.URL{Path: name}).EscapedPath() + "?" + q.Encode(), nil
+	return "file:" + (&url.URL{Path: name}).EscapedPath() + "?" + q.Encode()
 }
 
 // withPragmas adds pragmas to a dsn.
@@ -122,11 +123,7 @@ func (b *Backend) openWriter(dsn string) error {
 	}
 	b.writers.SetMaxOpenConns(1)
 	if b.path != memoryPath {
-		// The path may be relative, and the process may change its folder.
-		if b.path, err = filepath.Abs(b.path); err != nil {
-			return err
-		}
-		if b.file, err = os.Stat(b.path); err != nil {
+		if b.file, err = os.Stat(b.at); err != nil {
 			return fmt.Errorf("open: %w", err)
 		}
 	}
@@ -180,7 +177,7 @@ func (b *Backend) checkReadable(dsn string) error {
 	}
 	// SQLite wants to make the shared memory of a WAL and may not. Nobody can be
 	// writing if there is no WAL, so the file is as good as frozen.
-	if _, walErr := os.Stat(b.path + "-wal"); !errors.Is(walErr, fs.ErrNotExist) {
+	if _, walErr := os.Stat(b.at + "-wal"); !errors.Is(walErr, fs.ErrNotExist) {
 		return err
 	}
 	b.readers.Close()

@@ -68,7 +68,8 @@ var (
 // Backend implements [driver.Backend], [driver.Reclaimer], [driver.Eraser],
 // [driver.Checker], [driver.Sizer] and [driver.Versioner] on a SQLite file.
 type Backend struct {
-	path string
+	path string // as given
+	at   string // the file that it leads to, absolute; empty in memory
 	opts Options
 	file os.FileInfo // the file that was opened; nil in memory and when ReadOnly
 
@@ -171,7 +172,7 @@ func (b *Backend) stillThere() error {
 		return nil
 	}
 	b.checked = time.Now()
-	if info, err := os.Stat(b.path); err != nil || !os.SameFile(info, b.file) || info.Size() == 0 {
+	if info, err := os.Stat(b.at); err != nil || !os.SameFile(info, b.file) || info.Size() == 0 {
 		return fmt.Errorf("%s: %w: the file was moved, removed or replaced since it was opened; put it back, or close the store and open it again", b.path, driver.ErrReadOnly)
 	}
 	return nil

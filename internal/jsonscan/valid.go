@@ -3,11 +3,20 @@ package jsonscan
 // MaxDepth is how deep JSON may be nested, as in encoding/json.
 const MaxDepth = 10_000
 
+// MaxStateDepth is how deep a state may be nested: what shows it wraps JSON of its own around
+// it, and the whole must not be deeper than MaxDepth.
+const MaxStateDepth = MaxDepth - 100
+
+// ValidState reports whether b is JSON that can be a state.
+func ValidState(b []byte) bool { return valid(b, MaxStateDepth) }
+
 // Valid reports what json.Valid does. Checking a state is the largest part of
 // what saving it costs beside the disk, and most of a state is long strings: going
 // through them eight bytes at a time takes half of jsontext's time, the fastest
 // library measured, and a tenth of json.Valid's: see BenchmarkValid.
-func Valid(b []byte) bool {
+func Valid(b []byte) bool { return valid(b, MaxDepth) }
+
+func valid(b []byte, depth int) bool {
 	var room [64]byte
 	open := room[:0] // the brackets that are open
 	i := 0
@@ -17,7 +26,7 @@ value:
 	}
 	switch c := b[i]; c {
 	case '{', '[':
-		if open = append(open, c); len(open) > MaxDepth {
+		if open = append(open, c); len(open) > depth {
 			return false
 		}
 		i = Space(b, i+1)
