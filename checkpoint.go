@@ -316,8 +316,11 @@ func (c *Checkpoint) checkState() error {
 	}
 	// As with encoding/json, names may stand twice and strings hold any bytes: the
 	// state is kept as it is, whatever its reader makes of it.
-	if jsonscan.Valid(c.State) {
+	if jsonscan.ValidState(c.State) {
 		return nil
+	}
+	if jsonscan.Valid(c.State) {
+		return fmt.Errorf("%w state of run %q node %q: it is nested deeper than %d; save it with KindBytes", ErrInvalid, c.RunID, c.NodeID, jsonscan.MaxStateDepth)
 	}
 	opts := []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(bytes.Clone(c.State)), opts...)

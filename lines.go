@@ -54,7 +54,7 @@ func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer,
 // line returns the event as a line.
 func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	c := e.Checkpoint
-	if !e.Pruned && c.Kind == KindJSON && !jsonscan.Valid(c.State) { // it may have been saved with TrustState
+	if !e.Pruned && c.Kind == KindJSON && !jsonscan.ValidState(c.State) { // it may have been saved with TrustState
 		c.Kind = KindBytes
 	}
 	w, err := c.wire()

@@ -51,6 +51,7 @@ var strange = map[string]string{
 	"two values":            `{} {}`,
 	"byte order mark":       "\ufeff{}",
 	"too deep":              strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000),
+	"too deep to be shown":  envelope(strings.Repeat("[", 9_950) + strings.Repeat("]", 9_950)),
 	"more after":            envelope(`{}`) + "x",
 	"white space around":    "\n " + envelope(`{}`) + " \n",
 	"white space within":    strings.NewReplacer(`":`, "\" :\t", ",", "\n,\n").Replace(envelope(`{"a":1}`)),

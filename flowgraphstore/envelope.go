@@ -11,6 +11,7 @@ import (
 	fgcheckpoint "github.com/randalmurphal/flowgraph/pkg/flowgraph/checkpoint"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/internal/jsonscan"
 )
 
 // guess makes a checkpoint of an envelope that looks as flowgraph writes it, and
@@ -45,11 +46,11 @@ func (s *Store) guess(runID, nodeID string, data []byte) (*checkpoint.Checkpoint
 // can't hold, is a state as it is.
 func (s *Store) split(runID, nodeID string, data []byte) (*checkpoint.Checkpoint, int) {
 	span, ok := findState(data)
-	if ok && span.start < span.end {
+	if ok && span.start < span.end && jsonscan.ValidState(data[span.start:span.end]) {
 		return s.fill(runID, nodeID, data, span)
 	}
 	c := s.whole(runID, nodeID, data)
-	if !ok {
+	if !ok || !jsonscan.ValidState(data) {
 		c.Kind = checkpoint.KindBytes
 	}
 	return c, 0

@@ -90,7 +90,7 @@ func TestStrangeBytesAreTheState(t *testing.T) {
 		"escaped name":       "1",
 		"large sequence":     "1",
 	}
-	notJSON := []string{"empty", "text", "zeros", "malformed", "cut envelope", "cut state", "two values", "byte order mark", "too deep", "more after", "white space for state"}
+	notJSON := []string{"empty", "text", "zeros", "malformed", "cut envelope", "cut state", "two values", "byte order mark", "too deep", "too deep to be shown", "more after", "white space for state"}
 	for name, text := range strange {
 		t.Run(name, func(t *testing.T) {
 			eachStore(t, func(t *testing.T, s *checkpoint.EventStore) {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -22,6 +24,7 @@ type screen struct {
 	tty   bool
 	width int // in columns; 0 if it isn't a terminal
 	color bool
+	rest  []byte // of a rune whose other bytes are still to come
 }
 
 func newScreen(file *os.File, w io.Writer, color string) (*screen, error) {
@@ -42,13 +45,24 @@ func newScreen(file *os.File, w io.Writer, color string) (*screen, error) {
 	return s, nil
 }
 
-// Write implements io.Writer.
-func (s *screen) Write(p []byte) (int, error) { return s.w.Write(p) }
+// Write implements io.Writer. On a terminal it writes what nobody should see raw as JSON
+// escapes it, whatever wrote it: JSON means the same then.
+func (s *screen) Write(p []byte) (int, error) {
+	if !s.tty {
+		return s.w.Write(p)
+	}
+	safe, rest := harmless(append(s.rest, p...))
+	s.rest = append([]byte(nil), rest...)
+	_, err := s.w.Write(safe)
+	return len(p), err
+}
 
-func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s.w, format, args...) }
+func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s, format, args...) }
 
 // flush writes what is buffered, and returns the first failure.
 func (s *screen) flush() error {
+	s.w.Write(s.rest)
+	s.rest = nil
 	if err := s.w.Flush(); err != nil {
 		return fmt.Errorf("the output is cut off: %w", err)
 	}
@@ -85,6 +99,41 @@ func isHarmless(r rune) bool {
 	// Cf is what nobody sees, such as the marks that turn the direction of text.
 	return !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) && r != '\u2028' && r != '\u2029'
 }
+
+// harmless escapes, as JSON does, what is not ASCII and what a terminal obeys or hides, DEL
+// too. Other control characters are in no JSON, and texts have them escaped. rest is the
+// beginning of a rune that is not whole.
+func harmless(b []byte) (safe, rest []byte) {
+	if end := len(b) - 1; end >= 0 { // a rune has up to 4 bytes
+		for i := end; i >= max(0, end-3); i-- {
+			if utf8.RuneStart(b[i]) {
+				if !utf8.FullRune(b[i:]) {
+					b, rest = b[:i], b[i:]
+				}
+				break
+			}
+		}
+	}
+	if bytes.IndexFunc(b, isHarmful) < 0 {
+		return b, rest
+	}
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		switch {
+		case !isHarmful(r):
+			safe = append(safe, b[i:i+size]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			safe = fmt.Appendf(safe, `\u%04x\u%04x`, high, low)
+		default:
+			safe = fmt.Appendf(safe, `\u%04x`, r)
+		}
+		i += size
+	}
+	return safe, rest
+}
+
+func isHarmful(r rune) bool { return r >= 0x7f && !isHarmless(r) }
 
 // escape writes the runes that are bad as JSON and Go do, and bytes that are no
 // UTF-8 as \x and two digits.
