@@ -167,7 +167,7 @@ func (c *cli) sayUnsealed(ctx context.Context, store *checkpoint.EventStore, r c
 		skipped[s.Run] = true
 	}
 	runs := 0
-	for run, err := range store.Runs(ctx, checkpoint.RunsOptions{}) {
+	for run, err := range store.Runs(ctx, checkpoint.RunsOptions{ByID: true}) {
 		switch {
 		case err != nil && run.ID == "":
 			return err

@@ -90,7 +90,7 @@ func (c *cli) compactHint(use *storeUse) {
 // and returns the last one's error.
 func (c *cli) storeUse(l looker, limit int) (use *storeUse, damaged, err error) {
 	use = &storeUse{Runs: []runUse{}}
-	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{}) {
+	for run, err := range l.store.Runs(l.ctx, checkpoint.RunsOptions{ByID: true}) {
 		switch {
 		case err != nil && run.ID == "":
 			return nil, nil, err

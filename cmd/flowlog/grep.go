@@ -129,7 +129,7 @@ func (g *grepper) search(args []string) error {
 			return err
 		}
 	} else {
-		for run, err := range g.l.store.Runs(g.l.ctx, checkpoint.RunsOptions{}) {
+		for run, err := range g.l.everyRun() {
 			if err == nil {
 				err = g.run(run, nil)
 			}
