@@ -18,12 +18,28 @@ type line struct {
 	// that it was redacted.
 	Pruned   bool `json:"pruned,omitempty"`
 	Redacted bool `json:"redacted,omitempty"`
+	// Around is the white space before and after the state, which would be lost in the line;
+	// nil for none.
+	Around *[2]string `json:"around,omitempty"`
+}
+
+// space is what JSON takes for white space.
+const space = " \t\r\n"
+
+// trimmed returns JSON without the white space around it, and that space, nil if there is none.
+func trimmed(state []byte) ([]byte, *[2]string) {
+	inner := bytes.Trim(state, space)
+	if len(inner) == len(state) {
+		return state, nil
+	}
+	at := len(state) - len(bytes.TrimLeft(state, space))
+	return inner, &[2]string{string(state[:at]), string(state[at+len(inner):])}
 }
 
 // ExportLines writes a run, as it stands now, to w as JSON Lines: the JSON of a
 // [Checkpoint] for each event, oldest first. A state is as it was saved, byte for byte,
-// but for line breaks between its values, which become spaces; one that is not JSON,
-// whatever its Kind says, is base64. A beginning has "parent":0. An event whose state was
+// but for line breaks between its values, which become spaces, and for white space around it,
+// which stands in "around"; one that is not JSON, whatever its Kind says, is base64. A beginning has "parent":0. An event whose state was
 // pruned has "pruned":true and null for its state, and "redacted":true if it was redacted.
 //
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
@@ -62,7 +78,7 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 		return nil, err
 	}
 	w.Hash = Digest{} // an import makes new ones
-	state := []byte(e.State)
+	state, around := []byte(e.State), (*[2]string)(nil)
 	if mask != nil && !e.Pruned && c.Kind != KindNone {
 		if state, err = mask(state); err != nil {
 			return nil, err
@@ -74,6 +90,7 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	case c.Kind != KindJSON && bytes.Equal(state, e.State):
 		state = w.State // in base64, or null
 	default:
+		state, around = trimmed(state)
 		state, w.Encoding = oneLine(state), ""
 	}
 	if w.Parent == nil {
@@ -82,7 +99,7 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	// The state goes in as it is: encoding/json would compact it.
 	const place = `"state":null`
 	w.State = json.RawMessage("null")
-	text, err := json.Marshal(line{w, e.Pruned, e.Pruned && e.PrunedBy.Redacted})
+	text, err := json.Marshal(line{w, e.Pruned, e.Pruned && e.PrunedBy.Redacted, around})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -121,6 +123,12 @@ func (l *lineReader) line(ctx context.Context, text []byte) error {
 	}
 	if err := c.fill(&at.wire); err != nil {
 		return fmt.Errorf("%w line: %w", ErrInvalid, err)
+	}
+	if a := at.Around; a != nil {
+		if strings.Trim(a[0]+a[1], space) != "" || c.Kind == KindBytes || c.Kind == KindNone {
+			return fmt.Errorf("%w around %q: it is the white space around a state that is JSON", ErrInvalid, *a)
+		}
+		c.State = slices.Concat([]byte(a[0]), c.State, []byte(a[1]))
 	}
 	if c.RunID == "" {
 		return fmt.Errorf("%w run_id: it is missing; each line is the JSON of a checkpoint, with run_id, node_id and state at least", ErrInvalid)

@@ -111,6 +111,33 @@ func TestLinesOfATruncatedRun(t *testing.T) {
 	require.Equal(t, []uint64{0, 0, 1}, parents)
 }
 
+// TestLinesKeepWhiteSpace (F21): white space around a state, such as the line break that
+// json.Encoder writes, comes back.
+func TestLinesKeepWhiteSpace(t *testing.T) {
+	t.Parallel()
+	s := checkpoint.NewMemoryStore()
+	defer s.Close()
+	states := []string{`{"a":1}` + "\n", " \t[1]\r\n ", "1 ", "\n\n2", `" 3 "`, " {\"a\" : [ ] } ", "\n\"\\n\"\n"}
+	for _, state := range states {
+		saved(t, s.EventStore, "run", "node", state)
+	}
+	text := lines(t, s.EventStore, "run")
+	require.Equal(t, len(states), strings.Count(text, "\n"))
+	require.NoError(t, s.Delete(t.Context(), "run"))
+	_, err := s.ImportLines(t.Context(), strings.NewReader(text), checkpoint.ImportOptions{})
+	require.NoError(t, err)
+	for i, ev := range events(t, s.EventStore, "run", checkpoint.HistoryOptions{}) {
+		require.Equal(t, states[i], string(ev.State))
+	}
+	for _, bad := range []string{
+		`{"run_id":"b","node_id":"x","state":1,"around":["x",""]}`, `{"run_id":"b","node_id":"x","state":1,"around":["","2"]}`,
+		`{"run_id":"b","node_id":"x","state":"AAE=","encoding":"base64","around":[" ",""]}`,
+	} {
+		_, err := s.ImportLines(t.Context(), strings.NewReader(bad), checkpoint.ImportOptions{})
+		require.ErrorIs(t, err, checkpoint.ErrInvalid, bad)
+	}
+}
+
 // TestLinesOfOthers imports lines that another program wrote: of several runs, mixed,
 // without seqs, or with some.
 func TestLinesOfOthers(t *testing.T) {

@@ -19,8 +19,8 @@ type Retention struct {
 	Every time.Duration
 	// Policies are those that each pass plans by.
 	Policies []Policy
-	// Report, if not nil, is told of each pass, by the Compactor's goroutine: it must not
-	// close the log.
+	// Report, if not nil, is told of each pass, in a goroutine of its own, for whose end the
+	// Compactor waits before it goes on. It may use the log, compact it, and close it.
 	Report func(Pass)
 }
 
@@ -79,6 +79,7 @@ func (c *Compactor) retain(ctx context.Context, w *worker) (time.Duration, error
 		return r.Every, err
 	}
 	pass.Err = err
+	w.giveBack() // the report may compact
 	c.tell(ctx, &pass)
 	return max(r.Every, 2*leaseRetry), nil // who waits for the lease asks again meanwhile
 }
@@ -100,7 +101,15 @@ func (c *Compactor) tell(ctx context.Context, pass *Pass) {
 		"runs", len(pass.Plan.Runs), "pruned_runs", res.Runs, "dropped_runs", res.Dropped, "events", res.Events,
 		"skipped_runs", len(res.Skipped), "unreadable_runs", unreadable}, args...)...)
 	if f := c.opts.Retention.Report; f != nil {
-		f(*pass)
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			f(*pass)
+		}()
+		select {
+		case <-told:
+		case <-ctx.Done(): // it may be the report that waits for Close
+		}
 	}
 }
 
