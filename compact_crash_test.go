@@ -249,7 +249,8 @@ func TestCrashDuringCompaction(t *testing.T) {
 					return nil
 				}
 				when := fmt.Sprintf("crash point %d, %s", n, name)
-				left := filepath.Join(dir, fmt.Sprint("left-", n))
+				left := filepath.Join(dir, fmt.Sprint("left-", n), filepath.Base(path))
+				require.NoError(t, os.Mkdir(filepath.Dir(left), 0o700), when)
 				// The locks that go with closing the file (see package sqlite)
 				// keep out other processes, and there are none.
 				copyFiles(t, path, left, d.files)
@@ -292,9 +293,7 @@ func (d *disk) recover(t *testing.T, c *crashes, path string, w *witness, when s
 	c.recover(t, b, w, when)
 	require.NoError(t, b.Close(), when)
 	d.orphans(t, path, when)
-	for _, file := range matching(t, path, d.files) {
-		os.Remove(file)
-	}
+	os.RemoveAll(filepath.Dir(path))
 }
 
 // matching lists the files whose name begins with path and ends as a pattern says.

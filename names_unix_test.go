@@ -19,7 +19,7 @@ import (
 )
 
 func init() {
-	children["saver"] = saveAndDie
+	children["saveAndDie"] = saveAndDie
 	children["looker"] = lookAsNobody
 }
 
@@ -76,7 +76,7 @@ func TestHardLinks(t *testing.T) {
 	}
 	// Who has it open goes on; whoever comes by any name is refused.
 	for i, name := range append(names, names[1]) {
-		out, err := child(t, "saver", name, fmt.Sprint("run-", i)).Output()
+		out, err := child(t, "saveAndDie", name, fmt.Sprint("run-", i)).Output()
 		require.Error(t, err, "%s", out)
 		require.Contains(t, string(out), "open: invalid file "+name+": it has 3 names (hard links), and SQLite keeps the newest events in a file beside it")
 		_, err = checkpoint.NewSQLiteStore(name, checkpoint.WithReadOnly())
@@ -121,7 +121,7 @@ func TestSymbolicLinkToAHotWAL(t *testing.T) {
 	real := filepath.Join(dir, "data")
 	path := filepath.Join(real, "checkpoints.db")
 	require.NoError(t, os.Mkdir(real, 0o777))
-	out, err := child(t, "saver", path, "run").Output()
+	out, err := child(t, "saveAndDie", path, "run").Output()
 	require.NoError(t, err, "%s", out)
 	require.FileExists(t, path+"-wal")
 	require.NoError(t, os.Remove(path+"-shm")) // else it can be read without another

@@ -147,9 +147,7 @@ func (b *Backend) nameCopy(h *handle) (string, error) {
 	if err := b.removeCopy(h); err != nil {
 		return "", err
 	}
-	dir, base := filepath.Split(b.path)
-	const most = 200 // of the 255 bytes that most file systems allow
-	name := base[:min(len(base), most)] + copyInfix + strings.ToLower(rand.Text()[:8])
+	name := b.copyPrefix() + strings.ToLower(rand.Text()[:8])
 	_, err := h.update(func(tx *bbolt.Tx) error {
 		ours := tx.Bucket(oursBucket)
 		if ours == nil {
@@ -157,7 +155,7 @@ func (b *Backend) nameCopy(h *handle) (string, error) {
 		}
 		return ours.Put(copyKey, []byte(name))
 	})
-	return filepath.Join(dir, name), err
+	return filepath.Join(filepath.Dir(b.path), name), err
 }
 
 // swap puts a new, locked file in the place of the old one. An opener that waits for the
@@ -195,6 +193,13 @@ func (b *Backend) did(step string) {
 	}
 }
 
+// copyPrefix is what the names of the file's copies begin with.
+func (b *Backend) copyPrefix() string {
+	base := filepath.Base(b.path)
+	const most = 200 // of the 255 bytes that most file systems allow
+	return base[:min(len(base), most)] + copyInfix
+}
+
 // removeCopy removes the remains of an unfinished Reclaim, if the file names any.
 func (b *Backend) removeCopy(h *handle) error {
 	var name string
@@ -206,9 +211,10 @@ func (b *Backend) removeCopy(h *handle) error {
 	}); err != nil || name == "" {
 		return err
 	}
-	// A damaged name must lead to no other file.
+	// Neither a damaged name nor that of the file that this one is a copy of may lead to
+	// another file.
 	path := filepath.Join(filepath.Dir(b.path), name)
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && name == filepath.Base(name) && strings.Contains(name, copyInfix) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && name == filepath.Base(name) && strings.HasPrefix(name, b.copyPrefix()) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
 		}

@@ -89,7 +89,7 @@ func (ch *chart) prior(seq uint64) (p prior) {
 		return p
 	}
 	if ch.first[i] {
-		p.took, p.timed = ch.times[i].Sub(ch.times[parent-1]), true
+		p.waited(ch.times[i].Sub(ch.times[parent-1]))
 	}
 	p.there, p.handed = true, ch.writers[i] != ch.writers[parent-1]
 	return p
@@ -114,9 +114,17 @@ func (l looker) before(run checkpoint.Run, e *checkpoint.Event, known map[uint64
 	p.there, p.handed = true, parent.Writer != e.Writer
 	first, err := l.isFirst(run, e, parent)
 	if first {
-		p.took, p.timed = e.CreatedAt.Sub(parent.CreatedAt), true
+		p.waited(e.CreatedAt.Sub(parent.CreatedAt))
 	}
 	return p, err
+}
+
+// waited notes the time since the event before. Less than none says that two clocks do not
+// agree, and nothing of how long it took.
+func (p *prior) waited(d time.Duration) {
+	if d >= 0 {
+		p.took, p.timed = d, true
+	}
 }
 
 // isFirst reports whether an event is the first that continues from its parent, on its
