@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flowlog/checkpoint"
+	"github.com/flowlog/checkpoint/log"
 )
 
 // check compares a checkpoint with an event of the model; the event may not be
@@ -104,23 +105,18 @@ func (m *model) loadNode(run, node string) {
 		m.check(c, err, run, seq)
 		return
 	}
-	visits, left := 0, 0 // on whatever line
-	for _, ev := range m.runs[run] {
-		if ev.node == node && ev.role == "" {
-			visits++
-			if !ev.pruned {
-				left++
-			}
-		}
+	pruned := false // one that is on the line
+	for ; at > 0; at = m.runs[run][at-1].parent {
+		ev := m.runs[run][at-1]
+		pruned = pruned || ev.node == node && ev.role == "" && ev.pruned
 	}
-	switch {
-	case visits == 0:
-		require.ErrorIs(m.t, err, checkpoint.ErrNotFound)
-	case left == 0:
+	if pruned {
 		require.ErrorIs(m.t, err, checkpoint.ErrPruned)
-	default:
-		require.True(m.t, errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrPruned), "%v", err)
+		return
 	}
+	require.ErrorIs(m.t, err, checkpoint.ErrNotFound)
+	elsewhere := slices.ContainsFunc(m.runs[run], func(ev *modelEvent) bool { return ev.node == node && ev.role == "" })
+	require.Equal(m.t, elsewhere, errors.Is(err, log.ErrOtherLine))
 }
 
 // nodes lists the newest checkpoint of each node on a line.
