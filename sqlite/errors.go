@@ -38,6 +38,8 @@ func (b *Backend) explain(err error) error {
 				return fmt.Errorf("%s: %w: the process may not make its files larger (ulimit -f): %w", b.path, driver.ErrFull, err)
 			}
 		}
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT: // of a statement of ours: a schema or a page is not ours
+		return b.corrupt(err)
 	case sqlite3.SQLITE_READONLY:
 		return fmt.Errorf("%s: %w: %w", b.path, driver.ErrReadOnly, err)
 	case sqlite3.SQLITE_FULL:

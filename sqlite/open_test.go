@@ -190,3 +190,41 @@ func TestConnectionIsAsItShould(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrInvalid)
 	require.ErrorContains(t, err, `durability "SOME": it is FULL, NORMAL or OFF`)
 }
+
+// TestDamagedSchema (F28): where the text of the schema is damaged, that is what is said, with
+// the sentinel for damage, when opening or at the first use.
+func TestDamagedSchema(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{{"encoding INTEGER,", "encodinx INTEGER,"}, {"changes INTEGER", "chonges INTEGER"}, {"TABLE entries", "TABLE entrees"}, {"CREATE TABLE slots", "CREATE TABLE slits"}} {
+		t.Run(c[0], func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "x.db")
+			b := open(t, path, sqlite.Options{})
+			require.NoError(t, apply(t, b, newRun("run", "1")).Err)
+			require.NoError(t, b.Close())
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			damaged := bytes.Replace(content, []byte(c[0]), []byte(c[1]), 1)
+			require.NotEqual(t, content, damaged)
+			require.NoError(t, os.WriteFile(path, damaged, 0o600))
+
+			for _, readOnly := range []bool{false, true} {
+				b, err := sqlite.Open(path, sqlite.Options{ReadOnly: readOnly})
+				if err == nil {
+					_, err = b.Head(t.Context(), driver.HeadRequest{Run: "run", Tip: true})
+					if err == nil {
+						_, err = b.Records(t.Context(), driver.RecordsRequest{Run: "run", From: 1, To: 1, Limit: 1})
+					}
+					if err == nil {
+						_, err = b.Entries(t.Context(), driver.EntriesRequest{Run: "run", Limit: 1})
+					}
+					if err == nil {
+						_, err = b.Slot(t.Context(), driver.SlotRequest{Key: "key"})
+					}
+					require.NoError(t, b.Close())
+				}
+				require.ErrorIs(t, err, driver.ErrCorrupt)
+			}
+		})
+	}
+}

@@ -50,7 +50,9 @@ func (f *forker) text() {
 	out.printf("\n")
 	id := printable(fmt.Sprintf("%q", f.newID))
 	fact("resume", fmt.Sprintf("checkpoint.Resume[State](ctx, store, %s)", id))
-	fact("", fmt.Sprintf("compiled.Resume(ctx, flowgraphstore.New(store), %s)", id))
+	if f.of.Envelope != nil { // it is flowgraph's
+		fact("", fmt.Sprintf("compiled.Resume(ctx, flowgraphstore.New(store), %s)", id))
+	}
 	look := f.c.withStore("flowlog history") + " " + quote(f.newID)
 	if len(changes) > 0 {
 		look = f.c.withStore("flowlog diff") + " " + quote(f.newID+"@1")
