@@ -143,7 +143,7 @@ func (c *cli) lookQuietly(cmd *cobra.Command, look func(looker)) {
 		return
 	}
 	defer store.Close()
-	look(looker{store, cmd.Context()})
+	look(looker{store: store, ctx: cmd.Context()})
 }
 
 func (l looker) completeRun(word string) (found []string) {

@@ -19,7 +19,7 @@ func TestCompletionLeavesControlCharactersOut(t *testing.T) {
 		c.State = []byte(`{}`)
 		require.NoError(t, store.Save(t.Context(), &c))
 	}
-	l := looker{store.EventStore, t.Context()}
+	l := looker{store: store.EventStore, ctx: t.Context()}
 	require.Equal(t, []string{"run\t2 events, at pl\\u001b[2Jan"}, l.completeRun("r"))
 	require.Equal(t, []string{"run@plan"}, l.completeEvent("run", "p"))
 }

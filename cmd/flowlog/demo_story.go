@@ -168,7 +168,7 @@ func (s *story) look(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	l := looker{store, ctx}
+	l := looker{store: store, ctx: ctx}
 	run, err := store.Run(ctx, s.run)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func TestEveryRun(t *testing.T) {
 		save(i)
 	}
 	met := map[string]int{}
-	for run, err := range (looker{s.EventStore, t.Context()}).everyRun() {
+	for run, err := range (looker{store: s.EventStore, ctx: t.Context()}).everyRun() {
 		require.NoError(t, err)
 		if met[run.ID]++; len(met) == 10 {
 			for i := range runs / 2 { // the oldest, which are still to come

@@ -57,7 +57,7 @@ func loop(t *testing.T, events int) (looker, *counting) {
 		require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: "run", NodeID: fmt.Sprint("node-", i%5), State: state}))
 	}
 	b.records, b.calls = 0, 0
-	return looker{store, t.Context()}, b
+	return looker{store: store, ctx: t.Context()}, b
 }
 
 // TestWhatIsAskedOfTheEndReadsTheEnd: what is asked about a run's end, or about one event,
@@ -120,7 +120,7 @@ func TestWhatIsAskedOfTheEndReadsTheEnd(t *testing.T) {
 	fewer, fewRead := loop(t, few)
 	more, manyRead := loop(t, many)
 	for name, ask := range asked {
-		for l, n := range map[looker]int{fewer: few, more: many} {
+		for n, l := range map[int]looker{few: fewer, many: more} {
 			var out bytes.Buffer
 			s, err := newScreen(nil, &out, "never")
 			require.NoError(t, err)

@@ -71,7 +71,7 @@ all, and nothing is written.
 			return err
 		}
 		defer store.Close()
-		if err := f.fork(looker{store, cmd.Context()}, args); err != nil {
+		if err := f.fork(looker{store: store, ctx: cmd.Context()}, args); err != nil {
 			return err
 		}
 		return store.Close()

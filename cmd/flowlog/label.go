@@ -172,7 +172,7 @@ func (c *cli) mark(ctx context.Context, text string, f format, change func(looke
 		return err
 	}
 	defer store.Close()
-	l := looker{store, ctx}
+	l := looker{store: store, ctx: ctx}
 	at, err := l.target(text)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func TestLinesRandomly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store := checkpoint.NewMemoryStore().EventStore
 		defer store.Close()
-		l := looker{store, context.Background()}
+		l := looker{store: store, ctx: context.Background()}
 		n := rapid.Uint64Range(1, 30).Draw(t, "events")
 		parents := map[uint64]uint64{}
 		for seq := uint64(1); seq <= n; seq++ {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strings"
+
+	"github.com/flowlog/checkpoint"
 )
 
 // errPagerLeft is why a verb ends whose reader has seen enough.
@@ -123,7 +126,14 @@ func (c *cli) look(ctx context.Context, verb func(looker) error) error {
 		}
 		c.out.w.Reset(c.pager)
 	}
-	err = verb(looker{store, ctx})
+	unreadable := 0
+	err = verb(looker{store: store, ctx: ctx, damaged: func(err error) {
+		unreadable++
+		c.say("%v", err)
+	}})
+	if err == nil && unreadable > 0 {
+		err = fmt.Errorf("%w: %s could not be read; `flowlog verify` looks for more", checkpoint.ErrCorrupt, count(unreadable, "state"))
+	}
 	if e := store.Close(); err == nil {
 		err = e
 	}

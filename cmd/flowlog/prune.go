@@ -335,7 +335,7 @@ func (p *pruner) run(ctx context.Context, plan checkpoint.Plan) error {
 	if _, free, e := store.Space(ctx); e == nil && res.After >= res.Before && free > 0 {
 		p.c.say("%s in the file are free, for the next events", size(free))
 	}
-	use, _, err := p.c.storeUse(looker{store, ctx}, 1)
+	use, _, err := p.c.storeUse(looker{store: store, ctx: ctx}, 1)
 	if err != nil {
 		return err
 	}

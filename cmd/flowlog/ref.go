@@ -21,6 +21,9 @@ const (
 type looker struct {
 	store *checkpoint.EventStore
 	ctx   context.Context
+	// damaged is told of each state that can't be read, where that is no reason to stop; nil
+	// if nobody wants to know.
+	damaged func(error)
 }
 
 // run returns the run that a text names: @last, else its id, else the beginning of

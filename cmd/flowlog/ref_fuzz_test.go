@@ -25,7 +25,7 @@ func refStore(tb testing.TB) looker {
 			require.NoError(tb, store.Save(context.Background(), c))
 		}
 	}
-	return looker{store, context.Background()}
+	return looker{store: store, ctx: context.Background()}
 }
 
 // FuzzReference holds that whatever a reference names is there, that what can't be

@@ -19,6 +19,15 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
+// spoil STORE RUN SEQ: spoils the state of an event that is not sealed, and not the rest.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE events SET state = CAST('9' AS BLOB) WHERE id = (SELECT rk << 32 FROM runs WHERE run = ?) + ?`, args[1], args[2])
+	ts.Check(err)
+}
+
 // sql STORE QUERY FILE: writes what a query gives to a file, as SQLite's shell
 // would.
 func query(ts *testscript.TestScript, _ bool, args []string) {

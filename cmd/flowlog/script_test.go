@@ -59,7 +59,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"create":    create,
 		"save":      save,
 		"fill":      fill,
-		"damage":    damage,
+		"damage": damage, "spoil": spoil,
 		"prune":     prune,
 		"erase":     erase,
 		"truncate":  truncate,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -156,9 +157,13 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 }
 
 // largestPaths returns the largest values of the state of an event; none if that is no
-// JSON, or was pruned.
+// JSON, was pruned, or can't be read.
 func (l looker) largestPaths(run checkpoint.Run, seq uint64, limit int) ([]pathSize, error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
+		if errors.Is(err, checkpoint.ErrCorrupt) && l.damaged != nil {
+			l.damaged(err)
+			break
+		}
 		if err != nil {
 			return nil, err
 		}

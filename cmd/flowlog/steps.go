@@ -30,6 +30,8 @@ const (
 	whyOldDropped    = "the event before was dropped"
 	whyOriginGone    = "the origin is no longer there"
 	whyOriginDamaged = "the origin is damaged"
+	whyDamaged       = "damaged"
+	whyOldDamaged    = "the state before is damaged"
 )
 
 // state is the state of an event, read as JSON when it is first compared.
@@ -38,6 +40,7 @@ type state struct {
 	raw    []byte
 	gone   *checkpoint.PrunedError // nil if it is there
 	none   bool                    // the event never had one
+	broken bool                    // it can't be read
 	isJSON bool
 	doc    *statediff.Document
 }
@@ -48,6 +51,8 @@ func stateOf(e *checkpoint.Event) *state {
 
 // steps streams the events that are listed, each with its state and its changes.
 // They are headers of one run, by rising seq.
+//
+// A state that is damaged stops nobody: its step says so, and looker.damaged is told why.
 //
 // States are read once, in order. Those that more events continue from are kept until
 // then, up to maxKept; then they are read again.
@@ -71,19 +76,36 @@ func (l looker) steps(list []entry) iter.Seq2[step, error] {
 
 // steps gives those of events that are not far apart, and reports whether more are wanted.
 func (s *stepper) steps(list []entry, yield func(step, error) bool) bool {
-	for ev, err := range s.l.store.History(s.l.ctx, s.run, checkpoint.HistoryOptions{From: list[0].Seq, To: list[len(list)-1].Seq}) {
-		if err != nil {
-			yield(step{}, err)
-			return false
-		}
-		now := stateOf(ev)
-		if list[0].Seq == ev.Seq {
-			st, err := s.step(entry{ev}, now)
-			if list = list[1:]; !yield(st, err) || err != nil {
+	next, to := list[0].Seq, list[len(list)-1].Seq
+	for begun := uint64(0); next <= to && next > begun; { // else the events are gone
+		begun = next
+		for ev, err := range s.l.store.History(s.l.ctx, s.run, checkpoint.HistoryOptions{From: next, To: to}) {
+			e, now := list[0], &state{broken: true}
+			switch {
+			case errors.Is(err, checkpoint.ErrCorrupt):
+				if s.l.damaged != nil {
+					s.l.damaged(err)
+				}
+			case err != nil:
+				yield(step{}, err)
 				return false
+			default:
+				next, now = ev.Seq, stateOf(ev)
+				if ev.Seq == e.Seq {
+					e = entry{ev}
+				}
+			}
+			if e.Seq == next {
+				st, err := s.step(e, now)
+				if list = list[1:]; !yield(st, err) || err != nil {
+					return false
+				}
+			}
+			s.keep(next, now)
+			if next++; err != nil {
+				break // go on behind it
 			}
 		}
-		s.keep(ev.Seq, now)
 	}
 	return true
 }
@@ -118,6 +140,10 @@ func (s *stepper) before(e *checkpoint.Event) (*state, error) {
 		return old, nil
 	}
 	prior, err := s.l.store.Prior(s.l.ctx, e)
+	if e.ForkedFrom() == nil && errors.Is(err, checkpoint.ErrCorrupt) {
+		s.keep(parent, &state{broken: true})
+		return &state{broken: true}, nil
+	}
 	if err != nil || prior == nil {
 		return nil, err
 	}
@@ -146,6 +172,9 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 		st = compare(old, now)
 	}
 	st.entry = e
+	if now.broken {
+		st.why = whyDamaged
+	}
 	if old == nil && now.gone != nil {
 		st.why += ", and its state was " + goneBriefly(now.gone)
 	}
@@ -156,10 +185,14 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 func compare(old, now *state) step {
 	st := step{old: old.raw, new: now.raw}
 	switch {
+	case now.broken:
+		st.why = whyDamaged
 	case now.none:
 		st.why = whyNoState
 	case old.none:
 		st.why = whyOldNoState
+	case old.broken:
+		st.why = whyOldDamaged
 	case old.sha == now.sha:
 		st.diff = &statediff.Diff{}
 	case now.gone != nil:
