@@ -51,7 +51,7 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 	}
 	defer leave()
 	results, err := b.transaction(ctx, req.Changes)
-	b.lengthen()
+	defer b.writeBackLater(bytesOf(req.Changes))
 	var bad *errChange
 	if errors.As(err, &bad) {
 		return b.oneByOne(ctx, req.Changes)

@@ -95,25 +95,13 @@ func withPragmas(dsn string, pragmas ...string) string {
 	return dsn
 }
 
-// The WAL is written back into the file when it has walPages pages, 1 MB. It is then
-// overwritten from its beginning, and syncing overwritten pages is faster than syncing a
-// file that has grown. With SQLite's own 4 MB a short run of large states never gets that
-// far. After longPast transactions more are likely, and the WAL may grow to longWALPages:
-// pages that change often are then written back less often, which saves 2 % of a small
-// save.
-const (
-	walPages     = 250
-	longWALPages = 1000
-	longPast     = 1000
-)
-
 // walLimit is the size in bytes to which the WAL is cut after it was written back, if a
 // large transaction or a long reader has made it larger.
 const walLimit = 16 << 20
 
 func (b *Backend) openWriter(dsn string) error {
 	dsn = withPragmas(dsn, fmt.Sprintf("synchronous(%s)", b.opts.Durability), "secure_delete(1)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", walPages), fmt.Sprintf("journal_size_limit(%d)", walLimit))
+		"wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit)) // see writtenBack
 	if b.opts.Durability == driver.Full { // fsync alone does not empty a disk's cache on a Mac
 		dsn = withPragmas(dsn, "fullfsync(1)", "checkpoint_fullfsync(1)")
 	}
@@ -144,13 +132,6 @@ func (b *Backend) openWriter(dsn string) error {
 		return b.explain(err)
 	}
 	return b.explain(b.setBusyTimeout(0)) // see lock
-}
-
-// lengthen lets the WAL grow when a transaction was one of many.
-func (b *Backend) lengthen() {
-	if b.commits++; b.commits == longPast {
-		b.pragma(fmt.Sprintf("wal_autocheckpoint = %d", longWALPages)) // if it fails, it stays as it was
-	}
 }
 
 func (b *Backend) openReaders(dsn string) error {

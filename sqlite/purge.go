@@ -45,6 +45,7 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 		return driver.PurgeResult{}, err
 	}
 	defer leave()
+	defer b.writeBackLater(purgeBytes)
 	if err := b.begin(ctx); err != nil {
 		return driver.PurgeResult{}, b.explain(err)
 	}
@@ -72,6 +73,9 @@ func (b *Backend) emptyWAL() error {
 	defer b.setBusyTimeout(before)
 	var busy, pages, moved int
 	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	if err == nil && busy == 0 {
+		b.wal.since, b.wal.bytes = 0, 0
+	}
 	if err == nil && busy != 0 || code(err) == sqlite3.SQLITE_BUSY {
 		return errReaders
 	}

@@ -93,8 +93,8 @@ type Backend struct {
 	recent  int64                 // rows of recent, at least if no other process settles them
 	erased  bool                  // the WAL may still hold what was erased
 	checked time.Time             // when stillThere last looked
-	commits int                   // transactions that were made or tried: see lengthen
-	row     []sqldriver.Value     // room for the columns of the event at hand
+	wal     walUse
+	row     []sqldriver.Value // room for the columns of the event at hand
 
 	// watching guards a connection for Version alone, made by its first call.
 	watching sync.Mutex
@@ -193,6 +193,9 @@ func (b *Backend) Close() error {
 
 func (b *Backend) release() error {
 	var errs []error
+	if b.writes[appendEventSQL] != nil { // the file was opened
+		errs = append(errs, b.writeBack())
+	}
 	if b.watch != nil {
 		errs = append(errs, b.watched.Close(), b.watch.Close())
 	}

@@ -55,10 +55,10 @@ func TestScripts(t *testing.T) {
 // scriptCommands are what the scripts know besides testscript's own.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits":     exits,
-		"create":    create,
-		"save":      save,
-		"fill":      fill,
+		"exits":  exits,
+		"create": create,
+		"save":   save,
+		"fill":   fill,
 		"damage": damage, "spoil": spoil,
 		"prune":     prune,
 		"erase":     erase,

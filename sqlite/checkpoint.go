@@ -1,0 +1,98 @@
+package sqlite
+
+import (
+	"context"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/flowlog/checkpoint/driver"
+)
+
+// SQLite writes its WAL back into the file by itself, a checkpoint, and tells nobody if that
+// fails: the file may then lack, after a loss of power, what only its cache had. So the
+// checkpoints are made here, after a commit, and looked at.
+
+// The WAL is written back into the file when it has some walPages pages, 1 MB. It is then
+// overwritten from its beginning, and syncing overwritten pages is faster than syncing a
+// file that has grown. With SQLite's own 4 MB a short run of large states never gets that
+// far. After longPast transactions more are likely, and the WAL may grow to longWALPages:
+// pages that change often are then written back less often, which saves 2 % of a small
+// save.
+const (
+	pageSize     = 4096 // of a file that is made here
+	walPages     = 250
+	longWALPages = 1000
+	longPast     = 1000
+)
+
+// walUse is what this Backend has written to the WAL since it was last written back, as an
+// estimate: how many pages there are costs as much to ask as a small save.
+type walUse struct {
+	commits int     // ever
+	since   int     // commits since
+	bytes   int64   // what they wrote
+	each    float64 // pages of a commit beside its bytes, as it was found the last time
+}
+
+// pages is the estimate.
+func (w *walUse) pages() float64 {
+	const few = 3
+	each := w.each
+	if each == 0 {
+		each = few
+	}
+	return float64(w.since)*each + float64(w.bytes)/pageSize
+}
+
+// writeBackLater notes a commit that was made or tried, with the bytes that it wrote beside a
+// few pages, and writes the WAL back if it has grown large. If that fails, all writing ends;
+// what was committed is in the WAL.
+func (b *Backend) writeBackLater(bytes int64) {
+	w := &b.wal
+	w.commits++
+	w.since++
+	w.bytes += bytes
+	most := walPages
+	if w.commits >= longPast {
+		most = longWALPages
+	}
+	if w.pages() >= float64(most) && b.failed == nil {
+		b.writeBack()
+	}
+}
+
+// bytesOf is how many bytes of data changes hold.
+func bytesOf(changes []driver.Change) (n int64) {
+	for i := range changes {
+		c := &changes[i]
+		for _, recs := range [][]driver.Record{c.Append, c.Rewrite} {
+			for k := range recs {
+				n += int64(len(recs[k].Header) + len(recs[k].State))
+			}
+		}
+		for k := range c.Add {
+			n += int64(len(c.Add[k].Index) + len(c.Add[k].Data))
+		}
+	}
+	return n
+}
+
+// writeBack writes the WAL back into the file, as far as readers allow it. It wants writing
+// held.
+func (b *Backend) writeBack() error {
+	var busy, pages, moved int64
+	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &moved)
+	switch code(err) {
+	case 0:
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL: // another does it, or there is no room now
+		err = nil
+	case sqlite3.SQLITE_IOERR: // a sync may have failed, and the next seem to succeed
+		b.end(err)
+	}
+	w := &b.wal
+	if w.since > 0 && err == nil && pages > 0 {
+		w.each = max(1, (float64(pages)-float64(w.bytes)/pageSize)/float64(w.since))
+	}
+	w.since, w.bytes = 0, max(0, pages-moved)*pageSize/2 // what is left is tried again, not at once
+	return b.explain(err)
+}

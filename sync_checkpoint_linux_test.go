@@ -1,0 +1,74 @@
+package checkpoint_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/flowlog/checkpoint"
+)
+
+func init() { children["failing checkpoint"] = saveWithFailingCheckpoint }
+
+// saveWithFailingCheckpoint saves while the WAL can't be written back into the file, since no
+// sync succeeds. The saves themselves wait for none.
+func saveWithFailingCheckpoint(args []string) int {
+	s, err := checkpoint.NewSQLiteStore(args[0], checkpoint.WithoutCompaction(), checkpoint.WithDurability(checkpoint.DurabilityNormal))
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	ctx := context.Background()
+	save := func(i int) error {
+		return s.Save(ctx, &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte(filler(500 + i%2*3000))})
+	}
+	for i := range 10 {
+		if err := save(i); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+	if err := deny(true, unix.EIO, unix.SYS_FSYNC, unix.SYS_FDATASYNC); err != nil {
+		fmt.Println("no filter:", err)
+		return 2
+	}
+	saved := 10
+	for i := range 2000 {
+		if err = save(i); err != nil {
+			break
+		}
+		saved++
+	}
+	fmt.Println(errors.Is(err, checkpoint.ErrReadOnly), err)
+	fmt.Println("saved", saved)
+	fmt.Println("close:", s.Close())
+	return 0
+}
+
+// TestFailedCheckpoint (F23): that the WAL can't be written back into the file durably is not
+// kept quiet. Writing ends, and what was acknowledged is in the WAL.
+func TestFailedCheckpoint(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	out, err := child(t, "failing checkpoint", path).Output()
+	require.NoError(t, err, "%s", out)
+	said := strings.Split(string(out), "\n")
+	require.Contains(t, said[0], "true ")
+	require.Contains(t, said[0], "since a write or a sync failed")
+	require.Contains(t, said[2], "close: close "+path+": ")
+	require.Contains(t, said[2], "disk I/O error")
+
+	s, err := checkpoint.NewSQLiteStore(path)
+	require.NoError(t, err)
+	defer s.Close()
+	rep := requireIntact(t, s.EventStore, "run")
+	require.Equal(t, fmt.Sprint("saved ", rep.Events), said[1])
+	require.Less(t, rep.Events, uint64(1500))
+	saved(t, s.EventStore, "run", "node", "1")
+}
