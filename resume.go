@@ -18,6 +18,10 @@ type Resumed[S any] struct {
 // Resume returns where a run can go on: the state of its newest checkpoint and
 // the node after it. Any [Store] will do.
 //
+// The state is decoded by encoding/json. Within a map[string]any or an any it makes each
+// number a float64, which changes integers beyond 2^53: if S has such a place, and what was
+// loaded is saved again, use a struct, or json.Number there.
+//
 // Errors: as Load; an error that names the type when the state does not fit S.
 func Resume[S any](ctx context.Context, store interface {
 	Load(ctx context.Context, runID string) (*Checkpoint, error)

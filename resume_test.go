@@ -144,3 +144,29 @@ func TestResumeIntoAnotherType(t *testing.T) {
 		}
 	})
 }
+
+// TestNumbersOfResume (F8): the doc comment of Resume says where a number changes, and how to
+// keep it.
+func TestNumbersOfResume(t *testing.T) {
+	t.Parallel()
+	s := checkpoint.NewMemoryStore()
+	defer s.Close()
+	const state = `{"id":616581622363398143,"list":[9007199254740993]}`
+	require.NoError(t, s.Save(t.Context(), &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte(state)}))
+	again := func(v any, err error) string {
+		require.NoError(t, err)
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		return string(b)
+	}
+	plain, err := checkpoint.Resume[map[string]any](t.Context(), s, "run")
+	require.NotEqual(t, state, again(plain.State, err))
+	type kept struct {
+		ID   int64         `json:"id"`
+		List []json.Number `json:"list"`
+	}
+	whole, err := checkpoint.Resume[kept](t.Context(), s, "run")
+	require.Equal(t, state, again(whole.State, err))
+	raw, err := checkpoint.Resume[map[string]json.RawMessage](t.Context(), s, "run")
+	require.Equal(t, state, again(raw.State, err))
+}
