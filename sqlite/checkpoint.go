@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -82,11 +83,11 @@ func bytesOf(changes []driver.Change) (n int64) {
 func (b *Backend) writeBack() error {
 	var busy, pages, moved int64
 	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &moved)
-	switch code(err) {
-	case 0:
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL: // another does it, or there is no room now
+	err = b.explain(err)
+	switch {
+	case errors.Is(err, driver.ErrLocked), errors.Is(err, driver.ErrFull): // another does it, or there is no room now
 		err = nil
-	case sqlite3.SQLITE_IOERR: // a sync may have failed, and the next seem to succeed
+	case code(err) == sqlite3.SQLITE_IOERR: // a sync may have failed, and the next seem to succeed
 		b.end(err)
 	}
 	w := &b.wal
@@ -94,5 +95,5 @@ func (b *Backend) writeBack() error {
 		w.each = max(1, (float64(pages)-float64(w.bytes)/pageSize)/float64(w.since))
 	}
 	w.since, w.bytes = 0, max(0, pages-moved)*pageSize/2 // what is left is tried again, not at once
-	return b.explain(err)
+	return err
 }

@@ -45,7 +45,7 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 		return driver.PurgeResult{}, err
 	}
 	defer leave()
-	defer b.writeBackLater(purgeBytes)
+	defer b.writeBackLater(4 * purgeBytes) // erased pages are overwritten, and others moved
 	if err := b.begin(ctx); err != nil {
 		return driver.PurgeResult{}, b.explain(err)
 	}
@@ -79,10 +79,11 @@ func (b *Backend) emptyWAL() error {
 	if err == nil && busy != 0 || code(err) == sqlite3.SQLITE_BUSY {
 		return errReaders
 	}
-	if code(err) == sqlite3.SQLITE_IOERR { // a sync may have failed, and the next seem to succeed
+	explained := b.explain(err)
+	if code(err) == sqlite3.SQLITE_IOERR && !errors.Is(explained, driver.ErrFull) { // a sync may have failed, and the next seem to succeed
 		b.end(err)
 	}
-	return b.explain(err)
+	return explained
 }
 
 // dead is a row of the table of data to erase.
