@@ -93,7 +93,7 @@ func WithRetention(every time.Duration, policies ...Policy) Option {
 type RetentionPass = compaction.Pass
 
 // WithRetentionReport sets who is told of each pass of WithRetention. It is called in a
-// goroutine of its own, and the next pass waits for it. It may use the store, compact it, run
+// goroutine of its own, and the next pass, and sealing, wait for it. It may use the store, compact it, run
 // a plan, and close it.
 func WithRetentionReport(report func(RetentionPass)) Option {
 	return func(c *config) { c.compact.Retention.Report = report }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +49,8 @@ func saveWithFailingCheckpoint(args []string) int {
 	fmt.Println(errors.Is(err, checkpoint.ErrReadOnly), err)
 	fmt.Println("saved", saved)
 	fmt.Println("close:", s.Close())
+	_, err = checkpoint.NewSQLiteStore(args[0])
+	fmt.Println("again:", err)
 	return 0
 }
 
@@ -60,9 +63,10 @@ func TestFailedCheckpoint(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	said := strings.Split(string(out), "\n")
 	require.Contains(t, said[0], "true ")
-	require.Contains(t, said[0], "since a write or a sync failed")
-	require.Contains(t, said[2], "close: close "+path+": ")
-	require.Contains(t, said[2], "disk I/O error")
+	require.Contains(t, said[0], "since its WAL could not be written back into it")
+	require.Contains(t, said[2], "close: close: "+path+": ")
+	require.Contains(t, said[2], "what was saved is in the WAL: end the process, make sure that the disk is sound, and open the file again")
+	require.Contains(t, said[3], "again: "+path+": ")
 
 	s, err := checkpoint.NewSQLiteStore(path)
 	require.NoError(t, err)
@@ -71,4 +75,24 @@ func TestFailedCheckpoint(t *testing.T) {
 	require.Equal(t, fmt.Sprint("saved ", rep.Events), said[1])
 	require.Less(t, rep.Events, uint64(1500))
 	saved(t, s.EventStore, "run", "node", "1")
+}
+
+// TestWALOfKilledProcesses: processes that save a little and are killed leave a WAL that does
+// not grow with their number.
+func TestWALOfKilledProcesses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "checkpoints.db")
+	for i := range 24 {
+		out, err := child(t, "saveAndDie", path, fmt.Sprint("run-", i)).Output()
+		require.NoError(t, err, "%s", out)
+	}
+	wal, err := os.Stat(path + "-wal")
+	require.NoError(t, err)
+	require.Less(t, wal.Size(), int64(2<<20))
+	s, err := checkpoint.NewSQLiteStore(path)
+	require.NoError(t, err)
+	defer s.Close()
+	for i := range 24 {
+		require.EqualValues(t, 50, requireIntact(t, s.EventStore, fmt.Sprint("run-", i)).Events)
+	}
 }

@@ -39,6 +39,11 @@ func Open(path string, opts Options) (*Backend, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	b.current.Store(h)
+	if !b.opts.ReadOnly {
+		if err := b.removeCopy(h); err != nil {
+			return nil, errors.Join(b.refuse(causeOf(err)), h.close())
+		}
+	}
 	return b, nil
 }
 
@@ -180,10 +185,8 @@ func (b *Backend) adopt(h *handle) error {
 	switch {
 	case b.opts.ReadOnly && !made:
 		return fmt.Errorf("%w file %s: it is empty", driver.ErrInvalid, b.path)
-	case b.opts.ReadOnly:
+	case b.opts.ReadOnly, made:
 		return nil
-	case made:
-		return b.removeCopy(h)
 	}
 	if _, err := h.update(initialize); err != nil {
 		return b.refuse(err)

@@ -148,7 +148,7 @@ func (b *Backend) nameCopy(h *handle) (string, error) {
 		return "", err
 	}
 	name := b.copyPrefix() + strings.ToLower(rand.Text()[:8])
-	_, err := h.update(func(tx *bbolt.Tx) error {
+	err := b.commit(context.Background(), func(tx *bbolt.Tx) error {
 		ours := tx.Bucket(oursBucket)
 		if ours == nil {
 			return corrupt("", 0, "the bucket that marks the file is missing")
@@ -197,10 +197,11 @@ func (b *Backend) did(step string) {
 func (b *Backend) copyPrefix() string {
 	base := filepath.Base(b.path)
 	const most = 200 // of the 255 bytes that most file systems allow
-	return base[:min(len(base), most)] + copyInfix
+	return strings.ToValidUTF8(base[:min(len(base), most)], "") + copyInfix
 }
 
-// removeCopy removes the remains of an unfinished Reclaim, if the file names any.
+// removeCopy removes the remains of an unfinished Reclaim, if the current file names any. It
+// wants writing held.
 func (b *Backend) removeCopy(h *handle) error {
 	var name string
 	if err := h.view(func(tx *bbolt.Tx) error {
@@ -219,6 +220,5 @@ func (b *Backend) removeCopy(h *handle) error {
 			return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
 		}
 	}
-	_, err := h.update(func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
-	return err
+	return b.commit(context.Background(), func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
 }

@@ -291,7 +291,7 @@ func (w *jsonWriter) any(name string, v any) {
 
 // storedHeader is a header's stored JSON, which is hashed as written. It leaves out the
 // fields that the record has beside it, the seq and the state's SHA-256, and the
-// defaults: the run's id and life except in event 1, what all events of the run share
+// defaults: the run's id and life except in event 1, what is inherited from event 1
 // (see [Common]), a parent that is the event before, the kind json. Unknown members are
 // kept.
 type storedHeader struct {

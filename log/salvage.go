@@ -9,11 +9,10 @@ import (
 	"github.com/flowlog/checkpoint/log/segment"
 )
 
-// derive makes the summary of a run whose head is damaged from its events, as far
-// as reading them needs it: what reading needs is there a second time, in the first
-// event or the note that says that it was dropped, the segments and the newest record. What
-// was pruned is not counted,
-// and nothing is written to the run.
+// derive makes the summary of a run whose head is damaged from what is there a second time, as
+// far as reading needs it: from the first event, or the note that says that it was dropped,
+// the segments and the newest record. What was pruned is not counted, and nothing is written
+// to the run.
 func (l *Log) derive(ctx context.Context, h driver.Head, damage error) (Run, error) {
 	run := summary(&h)
 	run.Life, run.tail, run.headErr, run.beginErr = "", 1, damage, damage

@@ -51,10 +51,12 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 	}
 	defer leave()
 	results, err := b.transaction(ctx, req.Changes)
-	defer b.writeBackLater(bytesOf(req.Changes))
 	var bad *errChange
 	if errors.As(err, &bad) {
-		return b.oneByOne(ctx, req.Changes)
+		results, err = b.oneByOne(ctx, req.Changes)
+	}
+	if err == nil {
+		b.writeBackLater(bytesOf(req.Changes))
 	}
 	return results, err
 }

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -45,9 +47,8 @@ func (w *walUse) pages() float64 {
 	return float64(w.since)*each + float64(w.bytes)/pageSize
 }
 
-// writeBackLater notes a commit that was made or tried, with the bytes that it wrote beside a
-// few pages, and writes the WAL back if it has grown large. If that fails, all writing ends;
-// what was committed is in the WAL.
+// writeBackLater notes a commit, with the bytes that it wrote beside a few pages, and writes
+// the WAL back if it has grown large.
 func (b *Backend) writeBackLater(bytes int64) {
 	w := &b.wal
 	w.commits++
@@ -66,6 +67,15 @@ func (b *Backend) writeBackLater(bytes int64) {
 func bytesOf(changes []driver.Change) (n int64) {
 	for i := range changes {
 		c := &changes[i]
+		if len(c.Rewrite)+len(c.Retire) > 0 || c.Drop { // what was there is overwritten
+			n += 1 << 20
+		}
+		for k := range c.Put {
+			n += int64(len(c.Put[k].Value))
+		}
+		if c.Head != nil {
+			n += int64(len(c.Head.Data))
+		}
 		for _, recs := range [][]driver.Record{c.Append, c.Rewrite} {
 			for k := range recs {
 				n += int64(len(recs[k].Header) + len(recs[k].State))
@@ -79,7 +89,7 @@ func bytesOf(changes []driver.Change) (n int64) {
 }
 
 // writeBack writes the WAL back into the file, as far as readers allow it. It wants writing
-// held.
+// held. If a sync fails, all writing ends; what was committed is in the WAL.
 func (b *Backend) writeBack() error {
 	var busy, pages, moved int64
 	err := b.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &moved)
@@ -87,8 +97,8 @@ func (b *Backend) writeBack() error {
 	switch {
 	case errors.Is(err, driver.ErrLocked), errors.Is(err, driver.ErrFull): // another does it, or there is no room now
 		err = nil
-	case code(err) == sqlite3.SQLITE_IOERR: // a sync may have failed, and the next seem to succeed
-		b.end(err)
+	case code(err) == sqlite3.SQLITE_IOERR:
+		b.doubt(err)
 	}
 	w := &b.wal
 	if w.since > 0 && err == nil && pages > 0 {
@@ -96,4 +106,25 @@ func (b *Backend) writeBack() error {
 	}
 	w.since, w.bytes = 0, max(0, pages-moved)*pageSize/2 // what is left is tried again, not at once
 	return err
+}
+
+// doubtful are the files of which a sync failed while the WAL was written back, by path.
+// SQLite takes for written what an earlier checkpoint wrote without a sync; only in a new
+// process does it begin with the whole WAL again. Until then nobody may write the file, and
+// not close it: that would write the WAL back again, perhaps with a sync that seems to
+// succeed, and remove it.
+var doubtful sync.Map
+
+// doubt ends all writing to the file in this process.
+func (b *Backend) doubt(err error) {
+	b.failed = fmt.Errorf("%s: %w since its WAL could not be written back into it (%w); what was saved is in the WAL: end the process, make sure that the disk is sound, and open the file again", b.path, driver.ErrReadOnly, err)
+	doubtful.Store(b.at, b.failed)
+}
+
+// inDoubt returns why the file can't be opened to write.
+func (b *Backend) inDoubt() error {
+	if err, ok := doubtful.Load(b.at); ok {
+		return err.(error)
+	}
+	return nil
 }

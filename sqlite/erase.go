@@ -64,6 +64,7 @@ func (b *Backend) rebuild(ctx context.Context) error {
 	})
 	switch {
 	case err == nil:
+		b.wal.bytes += longWALPages * pageSize // if it can't be emptied now
 		return nil
 	case code(err) == sqlite3.SQLITE_INTERRUPT, ctx.Err() != nil && code(err) == 0: // before its commit
 		return ctx.Err()

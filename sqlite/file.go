@@ -49,10 +49,10 @@ func (b *Backend) checkName() error {
 		return nil
 	}
 	path, err := filepath.EvalSymlinks(b.path)
-	if err == nil {
-		path, err = filepath.Abs(path)
+	if err != nil { // it can't follow all that Windows has
+		path = b.path
 	}
-	if err != nil {
+	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
 	b.at = path

@@ -62,6 +62,9 @@ func (b *Backend) open() error {
 		return err
 	}
 	if !b.opts.ReadOnly {
+		if err := b.inDoubt(); err != nil {
+			return err
+		}
 		if err := b.openWriter(dsn); err != nil {
 			return err
 		}
@@ -101,7 +104,7 @@ const walLimit = 16 << 20
 
 func (b *Backend) openWriter(dsn string) error {
 	dsn = withPragmas(dsn, fmt.Sprintf("synchronous(%s)", b.opts.Durability), "secure_delete(1)",
-		"wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit)) // see writtenBack
+		"wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit)) // see writeBack
 	if b.opts.Durability == driver.Full { // fsync alone does not empty a disk's cache on a Mac
 		dsn = withPragmas(dsn, "fullfsync(1)", "checkpoint_fullfsync(1)")
 	}
@@ -113,6 +116,9 @@ func (b *Backend) openWriter(dsn string) error {
 	if b.path != memoryPath {
 		if b.file, err = os.Stat(b.at); err != nil {
 			return fmt.Errorf("open: %w", err)
+		}
+		if wal, err := os.Stat(b.at + "-wal"); err == nil { // of others, or of a process that was killed
+			b.wal.bytes = wal.Size()
 		}
 	}
 	ctx := context.Background()

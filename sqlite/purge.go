@@ -45,7 +45,6 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 		return driver.PurgeResult{}, err
 	}
 	defer leave()
-	defer b.writeBackLater(4 * purgeBytes) // erased pages are overwritten, and others moved
 	if err := b.begin(ctx); err != nil {
 		return driver.PurgeResult{}, b.explain(err)
 	}
@@ -57,6 +56,9 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 	}
 	if err := b.commit(); err != nil {
 		return driver.PurgeResult{}, b.undo(err, true)
+	}
+	if more { // something was erased
+		b.writeBackLater(4 * purgeBytes) // erased pages are overwritten, and others moved
 	}
 	if b.erased && !more {
 		b.erased = b.emptyWAL() != nil
@@ -80,8 +82,8 @@ func (b *Backend) emptyWAL() error {
 		return errReaders
 	}
 	explained := b.explain(err)
-	if code(err) == sqlite3.SQLITE_IOERR && !errors.Is(explained, driver.ErrFull) { // a sync may have failed, and the next seem to succeed
-		b.end(err)
+	if code(err) == sqlite3.SQLITE_IOERR && !errors.Is(explained, driver.ErrFull) {
+		b.doubt(err)
 	}
 	return explained
 }

@@ -87,7 +87,6 @@ func (b *Backend) vacuum(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	defer b.writeBackLater(reclaimPages * pageSize)
 	err = b.lock(ctx, func() error {
 		// It gives back a page a step, so all its steps must be made.
 		rows, err := b.conn.QueryContext(context.Background(), fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, reclaimPages))
@@ -102,6 +101,7 @@ func (b *Backend) vacuum(ctx context.Context) error {
 	if err != nil {
 		return b.undo(err, code(err) == sqlite3.SQLITE_IOERR) // other errors come before the commit
 	}
+	b.writeBackLater(reclaimPages * pageSize)
 	return nil
 }
 

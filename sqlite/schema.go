@@ -17,9 +17,9 @@ const (
 // Small columns come before large ones, which SQLite stores on pages of their own:
 // reading a header touches no state.
 //
-// An append by itself writes one row of events and nothing else. It is a compare-and-set by itself:
-// the rowid must be free, the one before it taken, and the run's row as expected. Which
-// event of a run is the newest is read from the table.
+// An append writes one row of events and, by itself, nothing else. The statement is a
+// compare-and-set: the rowid must be free, the one before it taken, and the run's row as
+// expected. Which event of a run is the newest is read from the table.
 //
 // When many runs are written at once, the events of one commit are written side by side
 // into bodies. A few bytes for each, which say where the event is, are written into

@@ -79,7 +79,6 @@ func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (driver.Slot
 		return driver.Slot{}, &driver.NotAppliedError{Err: err}
 	}
 	defer leave()
-	defer b.writeBackLater(0)
 	if b.opts.Durability == driver.Full {
 		if err := b.setSynchronous(driver.Normal); err != nil {
 			return driver.Slot{}, &driver.NotAppliedError{Err: b.explain(err)}
@@ -103,6 +102,7 @@ func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (driver.Slot
 	if err := b.commit(); err != nil {
 		return driver.Slot{}, b.undo(err, true)
 	}
+	b.writeBackLater(0)
 	return s, nil
 }
 

@@ -156,6 +156,9 @@ func (b *Backend) writable() error {
 	if b.failed != nil {
 		return b.failed
 	}
+	if err := b.inDoubt(); err != nil { // another Backend found that out
+		return err
+	}
 	return b.stillThere()
 }
 
@@ -178,8 +181,8 @@ func (b *Backend) stillThere() error {
 	return nil
 }
 
-// Close implements [driver.Backend]. The last process to close a file writes its WAL
-// back into it.
+// Close implements [driver.Backend]. It writes the WAL back into the file, as far as others
+// who read allow it; the last process to close a file removes the WAL.
 func (b *Backend) Close() error {
 	b.closing.Store(true)
 	b.use.Lock()
@@ -193,8 +196,14 @@ func (b *Backend) Close() error {
 
 func (b *Backend) release() error {
 	var errs []error
-	if b.writes[appendEventSQL] != nil { // the file was opened
-		errs = append(errs, b.writeBack())
+	if b.writes[appendEventSQL] != nil && b.inDoubt() == nil { // the file was opened
+		b.checked = time.Time{}
+		if b.stillThere() == nil {
+			errs = append(errs, b.writeBack())
+		}
+	}
+	if err := b.inDoubt(); err != nil && !b.opts.ReadOnly { // the connections stay open: see doubtful
+		return fmt.Errorf("close: %w", err)
 	}
 	if b.watch != nil {
 		errs = append(errs, b.watched.Close(), b.watch.Close())

@@ -26,6 +26,13 @@ type looker struct {
 	damaged func(error)
 }
 
+// tell tells of a state that can't be read.
+func (l looker) tell(err error) {
+	if l.damaged != nil {
+		l.damaged(err)
+	}
+}
+
 // run returns the run that a text names: @last, else its id, else the beginning of
 // its id and of no other's.
 func (l looker) run(text string) (checkpoint.Run, error) {

@@ -114,12 +114,14 @@ func harmless(b []byte) (safe, rest []byte) {
 			}
 		}
 	}
-	if bytes.IndexFunc(b, isHarmful) < 0 {
+	if utf8.Valid(b) && bytes.IndexFunc(b, isHarmful) < 0 {
 		return b, rest
 	}
 	for i := 0; i < len(b); {
 		r, size := utf8.DecodeRune(b[i:])
 		switch {
+		case r == utf8.RuneError && size == 1:
+			safe = append(safe, `\ufffd`...)
 		case !isHarmful(r):
 			safe = append(safe, b[i:i+size]...)
 		case r > 0xffff:

@@ -160,8 +160,8 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 // JSON, was pruned, or can't be read.
 func (l looker) largestPaths(run checkpoint.Run, seq uint64, limit int) ([]pathSize, error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
-		if errors.Is(err, checkpoint.ErrCorrupt) && l.damaged != nil {
-			l.damaged(err)
+		if errors.Is(err, checkpoint.ErrCorrupt) {
+			l.tell(err)
 			break
 		}
 		if err != nil {

@@ -83,9 +83,7 @@ func (s *stepper) steps(list []entry, yield func(step, error) bool) bool {
 			e, now := list[0], &state{broken: true}
 			switch {
 			case errors.Is(err, checkpoint.ErrCorrupt):
-				if s.l.damaged != nil {
-					s.l.damaged(err)
-				}
+				s.l.tell(err)
 			case err != nil:
 				yield(step{}, err)
 				return false
@@ -141,6 +139,7 @@ func (s *stepper) before(e *checkpoint.Event) (*state, error) {
 	}
 	prior, err := s.l.store.Prior(s.l.ctx, e)
 	if e.ForkedFrom() == nil && errors.Is(err, checkpoint.ErrCorrupt) {
+		s.l.tell(err)
 		s.keep(parent, &state{broken: true})
 		return &state{broken: true}, nil
 	}

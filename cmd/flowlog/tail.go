@@ -217,7 +217,15 @@ func (t *tailer) took(ev *checkpoint.Event) (time.Duration, bool, error) {
 		return 0, false, nil
 	}
 	for before, err := range t.l.store.History(t.l.ctx, ev.RunID, checkpoint.HistoryOptions{From: ev.Parent, To: ev.Parent, HeadersOnly: true}) {
-		return ev.CreatedAt.Sub(before.CreatedAt), err == nil, err
+		if errors.Is(err, checkpoint.ErrCorrupt) {
+			break
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		var p prior
+		p.waited(ev.CreatedAt.Sub(before.CreatedAt))
+		return p.took, p.timed, nil
 	}
 	return 0, false, nil
 }

@@ -105,13 +105,13 @@ func appendDigits(dst []byte, n int64, width int) []byte {
 	return append(dst, digits...)
 }
 
-// parseTime reads a UTC time as RFC 3339 with nanoseconds has it.
 // Times within the years that parseTime takes, in nanoseconds.
 var (
 	leastTime = time.Date(1700, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	mostTime  = time.Date(2201, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano() - 1
 )
 
+// parseTime reads a UTC time as RFC 3339 with nanoseconds has it.
 func parseTime(b []byte) (nanos int64, ok bool) {
 	const shortest, longest = len("2006-01-02T15:04:05Z"), len("2006-01-02T15:04:05.999999999Z")
 	if len(b) < shortest || len(b) > longest || b[len(b)-1] != 'Z' {
