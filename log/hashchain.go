@@ -24,14 +24,22 @@ const suiteSHA256 = 1
 // event 1 holds the run's id and incarnation id, so two lives of one run id share no hash.
 // The chain covers the hash of a state and not the state, so the chain still verifies after a
 // state was dropped.
-func chainAfter(prevSeq uint64, prev Digest, c *Common, header []byte, state Digest) Digest {
+//
+// inherited is what [Common.frames] returns.
+func chainAfter(prevSeq uint64, prev Digest, inherited, header []byte, state Digest) Digest {
+	b := make([]byte, 0, 512) // enough for most headers
 	if prevSeq == 0 {
-		return hashFrames(nil, header, state[:])
+		return sha256.Sum256(appendFrames(b, nil, header, state[:]))
 	}
+	return sha256.Sum256(append(appendFrames(b, prev[:], header, state[:]), inherited...))
+}
+
+// frames returns the last three frames of chainAfter.
+func (c *Common) frames() []byte {
 	var numbers [16]byte
 	binary.BigEndian.PutUint64(numbers[:], uint64(c.Version))
 	binary.BigEndian.PutUint64(numbers[8:], uint64(c.Attempt))
-	return hashFrames(prev[:], header, state[:], []byte(c.GraphID), []byte(c.Writer), numbers[:])
+	return appendFrames(nil, []byte(c.GraphID), []byte(c.Writer), numbers[:])
 }
 
 // noteHash is the hash chain of a run's notes:
@@ -47,11 +55,14 @@ func noteHash(number uint64, prev Digest, life string, note []byte) Digest {
 }
 
 func hashFrames(parts ...[]byte) Digest {
-	b := make([]byte, 0, 512) // enough for most headers
+	return sha256.Sum256(appendFrames(nil, parts...))
+}
+
+func appendFrames(b []byte, parts ...[]byte) []byte {
 	for _, p := range parts {
 		b = append(binary.BigEndian.AppendUint64(b, uint64(len(p))), p...)
 	}
-	return sha256.Sum256(b)
+	return b
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -71,19 +71,19 @@ func TestChainIsFramed(t *testing.T) {
 	prev, state := Digest(sha256.Sum256([]byte("a"))), Digest(sha256.Sum256([]byte("b")))
 	header := []byte("header")
 	hashes := map[Digest]bool{}
-	c := &Common{"graph", 1, 2, "writer"}
+	c := (&Common{"graph", 1, 2, "writer"}).frames()
 	for _, d := range []Digest{
 		chainAfter(0, prev, c, header, state), chainAfter(1, prev, c, header, state), chainAfter(1, Digest{}, c, header, state),
 		chainAfter(0, prev, c, append(prev[:], header...), state), chainAfter(0, prev, c, nil, state), chainAfter(1, prev, c, header, Digest{}),
 		chainAfter(1, prev, c, append(header, state[:]...), Digest{}), chainAfter(1, state, c, header, prev),
-		chainAfter(1, prev, &Common{"graphwriter", 1, 2, ""}, header, state), chainAfter(1, prev, &Common{"", 1, 2, "graphwriter"}, header, state),
-		chainAfter(1, prev, &Common{"graph", 2, 1, "writer"}, header, state), chainAfter(1, prev, &Common{"graph", 1, 3, "writer"}, header, state),
-		chainAfter(1, prev, &Common{}, header, state),
+		chainAfter(1, prev, (&Common{"graphwriter", 1, 2, ""}).frames(), header, state), chainAfter(1, prev, (&Common{"", 1, 2, "graphwriter"}).frames(), header, state),
+		chainAfter(1, prev, (&Common{"graph", 2, 1, "writer"}).frames(), header, state), chainAfter(1, prev, (&Common{"graph", 1, 3, "writer"}).frames(), header, state),
+		chainAfter(1, prev, (&Common{}).frames(), header, state),
 	} {
 		hashes[d] = true
 	}
 	require.Len(t, hashes, 13)
-	require.Equal(t, chainAfter(0, prev, c, header, state), chainAfter(0, Digest{}, &Common{}, header, state), "event 1 has all of it in its header")
+	require.Equal(t, chainAfter(0, prev, c, header, state), chainAfter(0, Digest{}, (&Common{}).frames(), header, state), "event 1 has all of it in its header")
 	require.Equal(t, chainAfter(1, prev, c, header, state), chainAfter(2, prev, c, header, state))
 }
 

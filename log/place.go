@@ -255,7 +255,7 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) 
 	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))
 	rec.Bytes = run.Bytes + run.row.PrunedBytes + h.Size
 	rec.Stored = run.Stored + run.row.Freed + int64(len(rec.Header)+len(rec.State))
-	rec.Hash = chainAfter(run.Last, run.Hash, &run.row.Common, header, h.SHA256)
+	rec.Hash = chainAfter(run.Last, run.Hash, run.row.Common.frames(), header, h.SHA256)
 	rec.Sum = recordSum(run.Life, rec)
 	return nil
 }
@@ -316,7 +316,7 @@ func (l *Log) repeated(b *batch, p *pending) (bool, error) {
 	if err != nil || h.SHA256 != ev.SHA256 || !bytes.Equal(header, rec.Header) {
 		return false, nil
 	}
-	if !p.Expect.Hash.IsZero() && chainAfter(p.Expect.Seq, p.Expect.Hash, &b.run.row.Common, rec.Header, rec.StateHash) != rec.Hash {
+	if !p.Expect.Hash.IsZero() && chainAfter(p.Expect.Seq, p.Expect.Hash, b.run.row.Common.frames(), rec.Header, rec.StateHash) != rec.Hash {
 		return false, nil
 	}
 	p.Header, p.made, p.repeated = ev.Header, &snapshot{event: ev}, true

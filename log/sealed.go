@@ -234,6 +234,7 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
+	inherited := shared.frames()
 	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
 	for i, e := range x.Entries() {
 		if (Encoding(e.Kind) == driver.Delta) != (e.Base != 0) {
@@ -243,7 +244,7 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 		if err != nil {
 			return nil, err
 		}
-		hash = chainAfter(e.Seq-1, hash, &shared, e.Header, e.Digest)
+		hash = chainAfter(e.Seq-1, hash, inherited, e.Header, e.Digest)
 		bytes, stored = bytes+size, stored+e.Stored
 		s.sums[i] = runningSum{hash, bytes, stored}
 		if _, err := parseMeta(e.Seq, e.Meta); err != nil {

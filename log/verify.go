@@ -210,7 +210,7 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 	if gap {
 		v.total = rec.Bytes - ev.Size
 	}
-	if hash := chainAfter(rec.Seq-1, v.prev, &v.r.run.row.Common, rec.Header, ev.SHA256); hash != rec.Hash && !gap {
+	if hash := chainAfter(rec.Seq-1, v.prev, v.r.run.row.Common.frames(), rec.Header, ev.SHA256); hash != rec.Hash && !gap {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
 			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
 	}
