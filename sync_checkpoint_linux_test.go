@@ -67,7 +67,7 @@ func TestFailedCheckpoint(t *testing.T) {
 	require.Contains(t, said[0], "true ")
 	require.Contains(t, said[0], "since its WAL could not be written back into it")
 	require.Contains(t, said[2], "close: close: "+path+": ")
-	require.Contains(t, said[2], "what was saved is in the WAL: end the process, make sure that the disk is sound, and open the file again")
+	require.Contains(t, said[2], "nothing was written now, and what was saved before is in the WAL; end the process, make sure that its disk is sound, and open it again")
 	require.Contains(t, said[3], "again: "+path+": ")
 
 	s, err := checkpoint.NewSQLiteStore(path)

@@ -81,7 +81,9 @@ func failingSharedSyncChild(args []string) int {
 		}
 		require.ErrorIs(t, err, checkpoint.ErrReadOnly) // came after that commit
 	}
-	require.Positive(t, unknown)
+	if unknown == 0 { // the first sync that failed was that of writing the WAL back
+		require.ErrorContains(t, errs[0], "could not be written back")
+	}
 	fmt.Println("unknown", unknown)
 	for i, s := range stores {
 		requireReadable(t, s.EventStore, good[i])
@@ -151,7 +153,6 @@ func TestFailedSharedSync(t *testing.T) {
 		runs[a.run][a.seq] = a.hash
 		saves[a.token]++
 	}
-	require.Positive(t, unknown)
 	for path, may := range map[string]int{alone: 1, together: unknown} {
 		s, err := checkpoint.NewSQLiteStore(path)
 		require.NoError(t, err)

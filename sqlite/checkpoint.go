@@ -117,7 +117,7 @@ var doubtful sync.Map
 
 // doubt ends all writing to the file in this process.
 func (b *Backend) doubt(err error) {
-	b.failed = fmt.Errorf("%s: %w since its WAL could not be written back into it (%w); what was saved is in the WAL: end the process, make sure that the disk is sound, and open the file again", b.path, driver.ErrReadOnly, err)
+	b.failed = fmt.Errorf("%s: %w since its WAL could not be written back into it (%w): nothing was written now, and what was saved before is in the WAL; end the process, make sure that its disk is sound, and open it again", b.path, driver.ErrReadOnly, err)
 	doubtful.Store(b.at, b.failed)
 }
 
