@@ -156,3 +156,21 @@ func TestPruneSkipsWhatIsProtectedWhileItAsks(t *testing.T) {
 		})
 	}
 }
+
+// TestRawOnATerminal: a state that is not JSON is shown with its control characters escaped,
+// and a path into it is refused as it is in a pipe.
+func TestRawOnATerminal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, err := openStore("sqlite", filepath.Join(dir, "store.db"))
+	require.NoError(t, err)
+	require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: "run", NodeID: "node", State: []byte("hello \x1b[2J"), Kind: checkpoint.KindBytes}))
+	require.NoError(t, store.Close())
+	shown, code := atPrompt(t, dir, "", "show", "run", "--raw")
+	require.Zero(t, code, shown)
+	require.Contains(t, shown, "hello ")
+	require.NotContains(t, shown, "\x1b[2J")
+	shown, code = atPrompt(t, dir, "", "show", "run", "--raw", "--path", "plan")
+	require.Equal(t, 2, code, shown)
+	require.Contains(t, shown, "is not JSON, so it has no paths")
+}

@@ -18,11 +18,11 @@ func (c *cli) showPart(l looker, run checkpoint.Run, seq uint64, f showFlags, pa
 		return err
 	}
 	state := r.in(e.State).value(e.State, "")
-	if f.raw && c.out.tty && e.Kind == checkpoint.KindBytes {
-		c.out.printf("%s", printableText(string(state)))
-		return nil
-	}
 	if f.raw && f.at == "" {
+		if c.out.tty && e.Kind == checkpoint.KindBytes {
+			c.out.printf("%s", printableText(string(state)))
+			return nil
+		}
 		_, err = c.out.Write(state)
 		return err
 	}
