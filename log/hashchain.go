@@ -39,7 +39,7 @@ func (c *Common) frames() []byte {
 	var numbers [16]byte
 	binary.BigEndian.PutUint64(numbers[:], uint64(c.Version))
 	binary.BigEndian.PutUint64(numbers[8:], uint64(c.Attempt))
-	return appendFrames(nil, []byte(c.GraphID), []byte(c.Writer), numbers[:])
+	return appendFrames(make([]byte, 0, 96), []byte(c.GraphID), []byte(c.Writer), numbers[:])
 }
 
 // noteHash is the hash chain of a run's notes:

@@ -104,7 +104,7 @@ func (l *Log) VerifyWith(ctx context.Context, id string, opts VerifyOptions) (*R
 
 func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report, error) {
 	rep := &Report{RunID: run.ID, Anchor: run.Anchor, Head: run.Hash}
-	v := verifier{l: l, r: l.reader(run), rep: rep}
+	v := verifier{l: l, r: l.reader(run), rep: rep, inherited: run.row.Common.frames()}
 	defer v.r.close()
 	if err := v.verifyNotes(ctx, run); err != nil {
 		return nil, err
@@ -160,15 +160,16 @@ func (l *Log) verify(ctx context.Context, run Run, opts VerifyOptions) (*Report,
 
 // verifier goes through a run in order.
 type verifier struct {
-	l     *Log
-	r     *reader
-	rep   *Report
-	prev  Digest
-	gap   bool  // the event before could not be read: prev and total are not known
-	total int64 // bytes of all states, the pruned included
-	bytes int64 // without the pruned
-	lines lineVerifier
-	index indexVerifier
+	l         *Log
+	r         *reader
+	rep       *Report
+	prev      Digest
+	gap       bool   // the event before could not be read: prev and total are not known
+	inherited []byte // see chainAfter
+	total     int64  // bytes of all states, the pruned included
+	bytes     int64  // without the pruned
+	lines     lineVerifier
+	index     indexVerifier
 }
 
 // skip returns the seq to go on with behind what can't be read at seq: a record,
@@ -210,7 +211,7 @@ func (v *verifier) check(ctx context.Context, rec *record) error {
 	if gap {
 		v.total = rec.Bytes - ev.Size
 	}
-	if hash := chainAfter(rec.Seq-1, v.prev, v.r.run.row.Common.frames(), rec.Header, ev.SHA256); hash != rec.Hash && !gap {
+	if hash := chainAfter(rec.Seq-1, v.prev, v.inherited, rec.Header, ev.SHA256); hash != rec.Hash && !gap {
 		v.rep.problem(rec.Seq, &Error{Run: v.rep.RunID, Seq: rec.Seq, Reason: "the hash chain is broken",
 			Want: rec.Hash.String(), Have: hash.String(), Err: ErrCorrupt})
 	}
