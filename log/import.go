@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -196,15 +195,9 @@ func (im *importer) folded(c *driver.Change) error {
 		}
 		c.Put = append(c.Put, e)
 	}
-	for node := range im.anchor.Visits {
-		im.run.row.LikeVisits = im.run.row.LikeVisits || likeVisit(node)
-	}
-	for name := range im.anchor.Others {
-		_, node, _ := strings.Cut(name, " ")
-		im.run.row.LikeVisits = im.run.row.LikeVisits || likeVisit(node)
-	}
-	for key, n := range im.anchor.keys() {
-		c.Put = append(c.Put, droppedEntry(key, n))
+	for v, n := range im.anchor.nodes() {
+		im.run.row.LikeVisits = im.run.row.LikeVisits || likeVisit(v.node)
+		c.Put = append(c.Put, droppedEntry(keyOf(v.role, v.node), n))
 	}
 	return nil
 }

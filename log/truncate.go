@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 	"time"
@@ -302,17 +303,27 @@ func (f *front) count(h *Header) {
 	f.Others[string(h.Role)+" "+h.NodeID] = int(h.Visit)
 }
 
-// keys returns the index entries of the visits that an anchor counts.
-func (a *Anchor) keys() map[visitKey]uint64 {
-	all := map[visitKey]uint64{}
-	for node, n := range a.Visits {
-		all[keyOf(Recoverable, node)] = uint64(n)
+// nodeRole is a node in a role: its visits in other roles are counted by themselves.
+type nodeRole struct {
+	node string
+	role Role
+}
+
+// nodes yields the nodes whose visits an anchor counts, and how many each has.
+func (a *Anchor) nodes() iter.Seq2[nodeRole, uint64] {
+	return func(yield func(nodeRole, uint64) bool) {
+		for node, n := range a.Visits {
+			if !yield(nodeRole{node, Recoverable}, uint64(n)) {
+				return
+			}
+		}
+		for name, n := range a.Others {
+			role, node, _ := strings.Cut(name, " ")
+			if !yield(nodeRole{node, Role(role)}, uint64(n)) {
+				return
+			}
+		}
 	}
-	for name, n := range a.Others {
-		role, node, _ := strings.Cut(name, " ")
-		all[keyOf(Role(role), node)] = uint64(n)
-	}
-	return all
 }
 
 // anchor begins a verification at the run's anchor. A note must describe that anchor,

@@ -115,8 +115,10 @@ type indexVerifier struct {
 
 // begin takes the dropped visits from an anchor.
 func (v *indexVerifier) begin(a *Anchor) {
-	v.counts, v.entries = a.keys(), map[string]string{}
-	for key, n := range v.counts {
+	v.counts, v.entries = map[visitKey]uint64{}, map[string]string{}
+	for node, n := range a.nodes() {
+		key := keyOf(node.role, node.node)
+		v.counts[key] = n
 		e := droppedEntry(key, n)
 		v.entries[string(e.Key)] = string(e.Value)
 	}
