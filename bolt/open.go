@@ -40,7 +40,7 @@ func Open(path string, opts Options) (*Backend, error) {
 	}
 	b.current.Store(h)
 	if !b.opts.ReadOnly {
-		if err := b.removeCopy(h); err != nil {
+		if err := b.removeCopy(); err != nil {
 			return nil, errors.Join(b.refuse(causeOf(err)), h.close())
 		}
 	}

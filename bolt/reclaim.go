@@ -109,11 +109,11 @@ func (b *Backend) rewrite(ctx context.Context, always bool, progress func(driver
 
 // compact returns a copy of what is in a file, open, locked and on the disk, and its path.
 func (b *Backend) compact(ctx context.Context, old *handle, total int64, progress func(driver.Reclaimed)) (next *handle, path string, err error) {
-	if path, err = b.nameCopy(old); err != nil {
+	if path, err = b.nameCopy(); err != nil {
 		return nil, "", err
 	}
 	if next, err = b.openHandle(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, time.Millisecond); err != nil {
-		return nil, "", errors.Join(err, b.removeCopy(old))
+		return nil, "", errors.Join(err, b.removeCopy())
 	}
 	b.did("make")
 	// One sync at the end is enough, and the file need not grow ahead.
@@ -136,15 +136,16 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	b.did("sync")
 	next.db.NoSync, next.db.NoGrowSync = b.opts.Durability == driver.Off, false
 	if err != nil {
-		return nil, "", errors.Join(err, next.close(), b.removeCopy(old))
+		return nil, "", errors.Join(err, next.close(), b.removeCopy())
 	}
 	return next, path, nil
 }
 
-// nameCopy chooses the path of a copy, and notes its name in the file, durably: so what a
-// crash leaves of it can be told from a file that somebody else made.
-func (b *Backend) nameCopy(h *handle) (string, error) {
-	if err := b.removeCopy(h); err != nil {
+// nameCopy chooses the path of a copy and stores its name in the current file, durably.
+// removeCopy deletes only the file of that name, so after a crash it never deletes a file
+// that another program made.
+func (b *Backend) nameCopy() (string, error) {
+	if err := b.removeCopy(); err != nil {
 		return "", err
 	}
 	name := b.copyPrefix() + strings.ToLower(rand.Text()[:8])
@@ -162,7 +163,7 @@ func (b *Backend) nameCopy(h *handle) (string, error) {
 // lock of the old one then finds that it is no longer at the path.
 func (b *Backend) swap(old, next *handle, path string, size int64) (int64, error) {
 	if err := os.Rename(path, b.path); err != nil {
-		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCopy(old))
+		return 0, errors.Join(fmt.Errorf("copy the file: %w", err), next.close(), b.removeCopy())
 	}
 	b.did("rename")
 	b.current.Store(next)
@@ -202,9 +203,9 @@ func (b *Backend) copyPrefix() string {
 
 // removeCopy removes the remains of an unfinished Reclaim, if the current file names any. It
 // wants writing held.
-func (b *Backend) removeCopy(h *handle) error {
+func (b *Backend) removeCopy() error {
 	var name string
-	if err := h.view(func(tx *bbolt.Tx) error {
+	if err := b.current.Load().view(func(tx *bbolt.Tx) error {
 		if ours := tx.Bucket(oursBucket); ours != nil {
 			name = string(ours.Get(copyKey))
 		}
