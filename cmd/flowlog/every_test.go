@@ -9,8 +9,8 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-// TestEveryRun (F17): whoever goes through all runs meets each once, also those that others
-// save to meanwhile, which move to the front of the list.
+// TestEveryRun (F17): everyRun yields each run exactly once, even runs that are saved to
+// meanwhile and so move to the front of the list.
 func TestEveryRun(t *testing.T) {
 	t.Parallel()
 	const runs = 1500

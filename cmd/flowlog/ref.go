@@ -21,13 +21,13 @@ const (
 type looker struct {
 	store *checkpoint.EventStore
 	ctx   context.Context
-	// damaged is told of each state that can't be read, where that is no reason to stop; nil
-	// if nobody wants to know.
+	// damaged, if not nil, is called with the error of each state that can't be read, where
+	// the verb goes on without that state.
 	damaged func(error)
 }
 
-// tell tells of a state that can't be read.
-func (l looker) tell(err error) {
+// report calls damaged.
+func (l looker) report(err error) {
 	if l.damaged != nil {
 		l.damaged(err)
 	}

@@ -161,7 +161,7 @@ func (l looker) stats(run checkpoint.Run, paths int) (*statsJSON, error) {
 func (l looker) largestPaths(run checkpoint.Run, seq uint64, limit int) ([]pathSize, error) {
 	for ev, err := range l.store.History(l.ctx, run.ID, checkpoint.HistoryOptions{From: seq, To: seq}) {
 		if errors.Is(err, checkpoint.ErrCorrupt) {
-			l.tell(err)
+			l.report(err)
 			break
 		}
 		if err != nil {

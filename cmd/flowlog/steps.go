@@ -52,7 +52,7 @@ func stateOf(e *checkpoint.Event) *state {
 // steps streams the events that are listed, each with its state and its changes.
 // They are headers of one run, by rising seq.
 //
-// A state that is damaged stops nobody: its step says so, and looker.damaged is told why.
+// A damaged state does not end the list: its step says so, and looker.damaged gets the error.
 //
 // States are read once, in order. Those that more events continue from are kept until
 // then, up to maxKept; then they are read again.
@@ -83,7 +83,7 @@ func (s *stepper) steps(list []entry, yield func(step, error) bool) bool {
 			e, now := list[0], &state{broken: true}
 			switch {
 			case errors.Is(err, checkpoint.ErrCorrupt):
-				s.l.tell(err)
+				s.l.report(err)
 			case err != nil:
 				yield(step{}, err)
 				return false
@@ -139,7 +139,7 @@ func (s *stepper) before(e *checkpoint.Event) (*state, error) {
 	}
 	prior, err := s.l.store.Prior(s.l.ctx, e)
 	if e.ForkedFrom() == nil && errors.Is(err, checkpoint.ErrCorrupt) {
-		s.l.tell(err)
+		s.l.report(err)
 		s.keep(parent, &state{broken: true})
 		return &state{broken: true}, nil
 	}
@@ -180,12 +180,11 @@ func (s *stepper) step(e entry, now *state) (step, error) {
 	return st, nil
 }
 
-// compare returns what changed between two states, without the event.
+// compare returns what changed between two states, without the event. The new one can be
+// read.
 func compare(old, now *state) step {
 	st := step{old: old.raw, new: now.raw}
 	switch {
-	case now.broken:
-		st.why = whyDamaged
 	case now.none:
 		st.why = whyNoState
 	case old.none:
