@@ -23,23 +23,10 @@ func init() { children["limited"] = saveToALimit }
 // again.
 func saveToALimit(args []string) int {
 	signal.Ignore(syscall.SIGXFSZ)
-	opts := []checkpoint.Option{checkpoint.WithoutCompaction()}
-	var s *checkpoint.EventStore
-	switch args[0] {
-	case "sqlite":
-		b, err := checkpoint.NewSQLiteStore(args[1], opts...)
-		if err != nil {
-			fmt.Println(err)
-			return 1
-		}
-		s = b.EventStore
-	case "bolt":
-		b, err := checkpoint.NewBoltStore(args[1], opts...)
-		if err != nil {
-			fmt.Println(err)
-			return 1
-		}
-		s = b.EventStore
+	s, err := tryOpen(args[0], args[1], checkpoint.WithoutCompaction())
+	if err != nil {
+		fmt.Println(err)
+		return 1
 	}
 	defer s.Close()
 	ctx := context.Background()
