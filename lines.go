@@ -39,8 +39,9 @@ func trimmed(state []byte) ([]byte, *[2]string) {
 // ExportLines writes a run, as it stands now, to w as JSON Lines: the JSON of a
 // [Checkpoint] for each event, oldest first. A state is as it was saved, byte for byte,
 // but for line breaks between its values, which become spaces, and for white space around it,
-// which stands in "around"; one that is not JSON, whatever its Kind says, is base64. A beginning has "parent":0. An event whose state was
-// pruned has "pruned":true and null for its state, and "redacted":true if it was redacted.
+// which stands in "around"; one that is not JSON, whatever its Kind says, is base64. A
+// beginning has "parent":0. An event whose state was pruned has "pruned":true and null for its
+// state, and "redacted":true if it was redacted.
 //
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
 // [EventStore.Export] keeps all.

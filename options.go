@@ -92,9 +92,9 @@ func WithRetention(every time.Duration, policies ...Policy) Option {
 // and what went wrong, which will be tried again.
 type RetentionPass = compaction.Pass
 
-// WithRetentionReport sets who is told of each pass of WithRetention. It is called in a
-// goroutine of its own, and the next pass, and sealing, wait for it. It may use the store, compact it, run
-// a plan, and close it.
+// WithRetentionReport sets a function that is called after each pass of WithRetention, in its
+// own goroutine; the next pass, and sealing, wait for it to return. It may use the store,
+// compact it, run a plan, and close it.
 func WithRetentionReport(report func(RetentionPass)) Option {
 	return func(c *config) { c.compact.Retention.Report = report }
 }

@@ -19,8 +19,8 @@ type Retention struct {
 	Every time.Duration
 	// Policies are those that each pass plans by.
 	Policies []Policy
-	// Report, if not nil, is told of each pass, in a goroutine of its own, for whose end the
-	// Compactor waits before it goes on. It may use the log, compact it, and close it.
+	// Report, if not nil, is called after each pass, in its own goroutine; the Compactor waits
+	// for it to return. It may use the log, compact it, and close it.
 	Report func(Pass)
 }
 
@@ -101,13 +101,13 @@ func (c *Compactor) tell(ctx context.Context, pass *Pass) {
 		"runs", len(pass.Plan.Runs), "pruned_runs", res.Runs, "dropped_runs", res.Dropped, "events", res.Events,
 		"skipped_runs", len(res.Skipped), "unreadable_runs", unreadable}, args...)...)
 	if f := c.opts.Retention.Report; f != nil {
-		told := make(chan struct{})
+		done := make(chan struct{})
 		go func() {
-			defer close(told)
+			defer close(done)
 			f(*pass)
 		}()
 		select {
-		case <-told:
+		case <-done:
 		case <-ctx.Done(): // it may be the report that waits for Close
 		}
 	}

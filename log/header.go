@@ -157,7 +157,7 @@ func (h *Header) common() Common {
 	return Common{h.Metadata.GraphID, h.Metadata.Version, h.Attempt, h.Writer}
 }
 
-// marshal returns the stored JSON of a header in a run whose events share c.
+// marshal returns the stored JSON of a header in a run whose events inherit c.
 func (h *Header) marshal(c Common) ([]byte, error) { return h.append(make([]byte, 0, 384), c) }
 
 // append is marshal into b, which must be empty, if it has room. It writes JSON by hand,
@@ -329,14 +329,14 @@ func (s *storedHeader) common() Common {
 }
 
 // or returns what a header says, or else what it inherits.
-func or[T any](said *T, shared T) T {
+func or[T any](said *T, inherited T) T {
 	if said != nil {
 		return *said
 	}
-	return shared
+	return inherited
 }
 
-// parseHeader reads the stored header of a record, in a run whose events share c, and
+// parseHeader reads the stored header of a record, in a run whose events inherit c, and
 // checks the fields that readers rely on.
 func parseHeader(run string, c Common, r *driver.Record) (Header, error) {
 	var s storedHeader

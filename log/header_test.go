@@ -212,7 +212,7 @@ func TestHeaderIsJSON(t *testing.T) {
 
 		require.True(t, bytes.Contains(mine, nodeFilter(h.NodeID)), "%s", mine)
 
-		// Whatever the run's events share, what is read is the same.
+		// Whatever the run's events inherit, what is read is the same.
 		for _, c := range []Common{h.common(), {}, {"graph", 1, 1, "abcdefgh"}, {GraphID: h.Metadata.GraphID, Attempt: h.Attempt}} {
 			short, err := h.marshal(c)
 			require.NoError(t, err)

@@ -230,11 +230,11 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 			return nil, err
 		}
 	}
-	shared, err := r.shared(x)
+	common, err := r.inherited(x)
 	if err != nil {
 		return nil, err
 	}
-	inherited := shared.frames()
+	inherited := common.frames()
 	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
 	for i, e := range x.Entries() {
 		if (Encoding(e.Kind) == driver.Delta) != (e.Base != 0) {
@@ -257,8 +257,8 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	return s, nil
 }
 
-// shared returns what the events of a segment inherit from event 1.
-func (r *reader) shared(x *segment.Index) (Common, error) {
+// inherited returns what the events of a segment inherit from event 1.
+func (r *reader) inherited(x *segment.Index) (Common, error) {
 	if x.Info().First > 1 {
 		return r.run.row.Common, r.run.beginErr
 	}
