@@ -170,7 +170,9 @@ func (f forger) segment(t *testing.T, exec func(string, ...any), seq uint64, dam
 			e.Kind, payload = uint8(driver.Pruned), nil
 			e.Meta = append(bytes.Clone(e.Meta[:len(e.Meta)-1]), 1) // by note 1
 		}
-		require.NoError(t, w.Add(segment.Entry{Seq: e.Seq, Header: e.Header, Kind: e.Kind, Base: e.Base, Digest: e.Digest, Meta: e.Meta}, payload))
+		digest, err := x.Digest(e.Seq)
+		require.NoError(t, err)
+		require.NoError(t, w.Add(segment.Entry{Seq: e.Seq, Header: e.Header, Kind: e.Kind, Base: e.Base, Digest: digest, Meta: e.Meta}, payload))
 	}
 	newIndex, newData, err := w.Finish(x.Info())
 	require.NoError(t, err)

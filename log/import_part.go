@@ -54,7 +54,9 @@ func (im *importer) fits(part Part) (driver.Change, error) {
 	stored := run.Stored + seg.Size
 	for seq := s.First; seq <= s.Last; seq++ {
 		rec := new(record)
-		*rec = s.record(seq)
+		if *rec, err = s.record(seq); err != nil {
+			return driver.Change{}, l.reader(*run).damagedPart(err)
+		}
 		h, err := im.admit(rec)
 		if err != nil {
 			return driver.Change{}, err

@@ -380,7 +380,8 @@ func TestImportOfWhatDoesNotFit(t *testing.T) {
 		"no JSON as a note": func(p *packed) { p.parts[3].Notes[0] = []byte("{") },
 		"empty":             func(p *packed) { p.parts[1] = log.Part{} },
 		"cut":               func(p *packed) { p.parts[1].Data = p.parts[1].Data[:len(p.parts[1].Data)-1] },
-		"flipped":           func(p *packed) { p.parts[1].Data[40] ^= 1 },
+		"flipped":           func(p *packed) { p.parts[1].Index[len(p.parts[1].Index)/2] ^= 1 },
+		"data flipped":      func(p *packed) { p.parts[1].Data[8] ^= 1 },
 	} {
 		p := packed{good.Manifest, nil}
 		for _, part := range good.parts {

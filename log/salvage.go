@@ -73,7 +73,9 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		var end record
 		var hdr Header
 		if err == nil {
-			end = newest.record(last.Last)
+			end, err = newest.record(last.Last)
+		}
+		if err == nil {
 			hdr, err = r.run.parse(&end.Record)
 		}
 		if err != nil {
@@ -92,10 +94,12 @@ func (r *reader) deriveBeginning(ctx context.Context) error {
 	if r.run.Anchor == 0 {
 		s, err := r.segment(ctx, 1, true)
 		if err == nil && s != nil {
-			var h Header
-			rec := s.record(1)
-			if h, err = r.run.parse(&rec.Record); err == nil {
-				r.run.begunBy(&h)
+			var rec record
+			if rec, err = s.record(1); err == nil {
+				var h Header
+				if h, err = r.run.parse(&rec.Record); err == nil {
+					r.run.begunBy(&h)
+				}
 			}
 		}
 		if unreadable(err) {

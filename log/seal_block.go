@@ -168,7 +168,7 @@ func (b *builder) add(ctx context.Context, rec *record) error {
 			return err
 		}
 	}
-	e := segment.Entry{Seq: rec.Seq, Header: rec.Header, Digest: rec.StateHash, Meta: rec.meta()}
+	e := segment.Entry{Seq: rec.Seq, Header: rec.Header, Digest: rec.StateHash, Hash: rec.Hash, Meta: rec.meta()}
 	if ev.Pruned {
 		e.Kind = uint8(driver.Pruned)
 		return b.w.Add(e, nil)

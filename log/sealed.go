@@ -23,29 +23,70 @@ type sealed struct {
 	index    *segment.Index
 	payloads *segment.Reader // nil when only the index was read
 	sums     []runningSum    // by event
+	common   []byte          // what the hash chain has of the run's Common
+	proved   []bool          // by group: the hashes in sums
 	revision uint64          // the run's revision when the segment was last known to be in force
 	reads    int             // number of states that needed more than the one read before
 	unfolded *unfolded
 }
 
-// runningSum is what a record has of the events up to and including its own.
+// runningSum is what a record has of the events up to and including its own, and its
+// state's hash.
 type runningSum struct {
-	hash          Digest
+	hash, state   Digest
 	bytes, stored int64
 }
 
+// prove computes the hashes of the group of events that an event is in, and checks that
+// the hash chain leads through them, from the group before to the next.
+func (s *sealed) prove(seq uint64) error {
+	g := int(seq-s.First) / segment.GroupEntries
+	if s.proved[g] {
+		return nil
+	}
+	entries := s.index.Entries()
+	from, to := g*segment.GroupEntries, int(s.groupEnd(seq)-s.First)+1
+	hash := Digest(s.index.Info().Prev)
+	if from > 0 {
+		hash = entries[from-1].Hash
+	}
+	for i := from; i < to; i++ {
+		e, sum := &entries[i], &s.sums[i]
+		state, err := s.index.Digest(e.Seq)
+		if err != nil {
+			return err
+		}
+		hash = chainAfter(e.Seq-1, hash, s.common, e.Header, state)
+		sum.hash, sum.state = hash, state
+	}
+	if want := Digest(entries[to-1].Hash); hash != want {
+		return fmt.Errorf("%w: the hash chain does not lead through its events %d to %d (want %s, have %s)", ErrCorrupt, entries[from].Seq, entries[to-1].Seq, want, hash)
+	}
+	s.proved[g] = true
+	return nil
+}
+
+// groupEnd returns the last event of the group that an event is in.
+func (s *sealed) groupEnd(seq uint64) uint64 {
+	g := (seq - s.First) / segment.GroupEntries
+	return min(s.First+(g+1)*segment.GroupEntries-1, s.Last)
+}
+
 // record returns the record of an event without its state. It has no checksum.
-func (s *sealed) record(seq uint64) record {
+func (s *sealed) record(seq uint64) (record, error) {
+	if err := s.prove(seq); err != nil {
+		return record{}, err
+	}
 	e, sum := &s.index.Entries()[seq-s.First], &s.sums[seq-s.First]
 	rec := record{
 		Record: driver.Record{
 			Seq: seq, Recency: s.index.Info().Recency, Encoding: Encoding(e.Kind), Base: e.Base, Links: uint32(s.index.Depth(seq)),
-			Bytes: sum.bytes, Stored: sum.stored, Hash: sum.hash, StateHash: e.Digest, Header: e.Header, StateLen: e.Len,
+			Bytes: sum.bytes, Stored: sum.stored, Hash: sum.hash, StateHash: sum.state, Header: e.Header, StateLen: e.Len,
 		},
 		sealed: max(e.Stored, 1), sealedState: e.StoredPayload, first: s.First, shared: e.Shared,
 	}
 	rec.setMeta(e.Meta) // unseal found it sound
-	return rec
+	return rec, nil
 }
 
 // encoding returns how the state of an event is stored.
@@ -53,11 +94,10 @@ func (s *sealed) encoding(seq uint64) Encoding { return Encoding(s.index.Entries
 
 // at returns the record of an event, with its state if that was read.
 func (s *sealed) at(seq uint64, headersOnly bool) (record, error) {
-	rec := s.record(seq)
-	if headersOnly || rec.Encoding == driver.Pruned {
-		return rec, nil
+	rec, err := s.record(seq)
+	if err != nil || headersOnly || rec.Encoding == driver.Pruned {
+		return rec, err
 	}
-	var err error
 	if rec.State, err = s.payloads.Payload(seq); err != nil {
 		return record{}, err
 	}
@@ -210,7 +250,7 @@ func (r *reader) damagedSegment(s driver.Segment, err error) error {
 }
 
 // unseal opens a segment and checks that it belongs there: its events must be those of
-// this life of the run, and the hash chain must lead through them.
+// this life of the run. What the hash chain says of them is seen when they are read.
 func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	x, err := r.l.segments.ParseIndex(seg.Index)
 	if err != nil {
@@ -234,8 +274,9 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	inherited := common.frames()
-	hash, bytes, stored := Digest(info.Prev), info.Bytes, info.Stored
+	s.common = common.frames()
+	s.proved = make([]bool, (len(s.sums)+segment.GroupEntries-1)/segment.GroupEntries)
+	bytes, stored := info.Bytes, info.Stored
 	for i, e := range x.Entries() {
 		if (Encoding(e.Kind) == driver.Delta) != (e.Base != 0) {
 			return nil, fmt.Errorf("%w: event %d is stored as %s, with the base %d", ErrCorrupt, e.Seq, Encoding(e.Kind), e.Base)
@@ -244,15 +285,11 @@ func (r *reader) unseal(seg driver.Segment, indexOnly bool) (*sealed, error) {
 		if err != nil {
 			return nil, err
 		}
-		hash = chainAfter(e.Seq-1, hash, inherited, e.Header, e.Digest)
 		bytes, stored = bytes+size, stored+e.Stored
-		s.sums[i] = runningSum{hash, bytes, stored}
+		s.sums[i].bytes, s.sums[i].stored = bytes, stored
 		if _, err := parseMeta(e.Seq, e.Meta); err != nil {
 			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
 		}
-	}
-	if hash != Digest(info.Hash) {
-		return nil, fmt.Errorf("%w: the hash chain does not lead through it (want %s, have %s)", ErrCorrupt, Digest(info.Hash), hash)
 	}
 	return s, nil
 }

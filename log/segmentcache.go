@@ -3,6 +3,8 @@ package log
 import (
 	"container/list"
 	"sync"
+
+	"github.com/flowlog/checkpoint/log/segment"
 )
 
 // openBytes bounds the memory of open segments, in bytes. Options.CacheBytes is a further
@@ -68,6 +70,9 @@ func (s *sealed) memory() int64 {
 	n := s.Size + blockMemory
 	for _, e := range s.index.Entries() {
 		n += int64(len(e.Header)) + 256
+		if e.Len <= segment.MaxSmall {
+			n += e.Len
+		}
 	}
 	if s.payloads == nil {
 		n -= s.Size + blockMemory

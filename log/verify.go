@@ -172,15 +172,18 @@ type verifier struct {
 	index     indexVerifier
 }
 
-// skip returns the seq to go on with behind what can't be read at seq: a record,
-// or a segment.
+// skip returns the seq to go on with behind what can't be read at seq: a record, a
+// group of a segment, or a segment.
 func (v *verifier) skip(ctx context.Context, seq uint64) (uint64, error) {
 	v.gap = true
 	if seq >= v.r.run.tail {
 		return seq + 1, nil
 	}
 	if s, err := v.r.segment(ctx, seq, true); err == nil && s != nil {
-		return seq + 1, nil // the index is sound
+		if s.prove(seq) != nil {
+			return s.groupEnd(seq) + 1, nil
+		}
+		return seq + 1, nil
 	}
 	segs, err := v.r.segmentsFrom(ctx, seq+1, 1)
 	if err != nil {

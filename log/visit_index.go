@@ -1,10 +1,12 @@
 package log
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,16 +18,16 @@ import (
 // nth or the newest visit of a node reads event by event. The index is sparse: the append
 // that fills a block of 64 events writes an entry for each node in the block:
 //
-//	key    space ‖ node, 8 bytes ‖ number of the first visit in the block, 4 bytes
+//	key    space ‖ node, 8 bytes ‖ number of the first visit in the block
 //	value  varints: the seq of that visit; how many more visits follow in the block; and
 //	       in the space of those taken, how many seqs further the newest is that
-//	       recovery can take
+//	       recovery can take. Zeros at the end are left out.
 //
 // where node is the beginning of the SHA-256 of the event's role, a NUL and the node's
 // id. The space is 'v' if recovery can take one of the visits, else 'd', so that the
 // newest recoverable visit is found after any number of failures and dropped states.
-// After the last full block the events themselves are read, 63 at most. Numbers in keys
-// are big-endian.
+// After the last full block the events themselves are read, 63 at most. A number in a key
+// has one byte below 240, else a byte of 239 more than how many big-endian bytes follow.
 const (
 	visitBlock   = 64
 	spaceTaken   = 'v'
@@ -94,17 +96,43 @@ func (e *visitEntry) space() byte {
 
 // visitEntryKey is the key of the entry whose first visit is number n.
 func visitEntryKey(space byte, key visitKey, n uint64) []byte {
-	b := append(make([]byte, 0, 14), space)
-	return binary.BigEndian.AppendUint32(append(b, key[:]...), uint32(n))
+	b := append(make([]byte, 0, 16), space)
+	return appendSorted(append(b, key[:]...), n)
+}
+
+// sortedByte is the first number that appendSorted does not write as one byte.
+const sortedByte = 240
+
+// appendSorted appends a number so that longer ones sort behind shorter ones.
+func appendSorted(b []byte, n uint64) []byte {
+	if n < sortedByte {
+		return append(b, byte(n))
+	}
+	size := (bits.Len64(n) + 7) / 8
+	all := binary.BigEndian.AppendUint64(nil, n)
+	return append(append(b, byte(sortedByte-1+size)), all[8-size:]...)
+}
+
+// parseSorted reads what appendSorted wrote.
+func parseSorted(b []byte) (n uint64, ok bool) {
+	if len(b) == 0 || len(b) > 9 {
+		return 0, false
+	}
+	if n = uint64(b[0]); len(b) > 1 {
+		var all [8]byte
+		copy(all[9-len(b):], b[1:])
+		n = binary.BigEndian.Uint64(all[:])
+	}
+	return n, bytes.Equal(b, appendSorted(nil, n))
 }
 
 func (e *visitEntry) entry() driver.Entry {
-	v := binary.AppendUvarint(make([]byte, 0, 8), e.seqFirst)
-	v = binary.AppendUvarint(v, e.last-e.first)
-	if e.newest > 0 {
-		v = binary.AppendUvarint(v, e.newest-e.seqFirst)
+	v := make([]byte, 0, 8)
+	for _, n := range []uint64{e.seqFirst, e.last - e.first, max(e.newest, e.seqFirst) - e.seqFirst} {
+		v = binary.AppendUvarint(v, n)
 	}
-	return driver.Entry{Key: visitEntryKey(e.space(), e.key, e.first), Value: v}
+	// Only a varint of 0 ends with the byte 0.
+	return driver.Entry{Key: visitEntryKey(e.space(), e.key, e.first), Value: bytes.TrimRight(v, "\x00")}
 }
 
 func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
@@ -112,27 +140,26 @@ func parseVisitEntry(run string, stored driver.Entry) (visitEntry, error) {
 	bad := func() (visitEntry, error) {
 		return visitEntry{}, corrupt(run, 0, fmt.Sprintf("entry %x of the index of visits", k))
 	}
-	if len(k) != 13 {
+	if len(k) < 10 {
 		return bad()
 	}
-	e := visitEntry{key: visitKey(k[1:9]), first: uint64(binary.BigEndian.Uint32(k[9:]))}
-	var nums [3]uint64
-	want := 2
-	if k[0] == spaceTaken {
-		want = 3
+	first, ok := parseSorted(k[9:])
+	if !ok || first == 0 || first > MaxSeq {
+		return bad()
 	}
-	for i := range want {
+	var nums [3]uint64
+	for i := 0; i < len(nums) && len(v) > 0; i++ {
 		n, size := binary.Uvarint(v)
 		if size <= 0 || n > MaxSeq {
 			return bad()
 		}
 		nums[i], v = n, v[size:]
 	}
-	e.seqFirst, e.last = nums[0], e.first+nums[1]
-	if want == 3 {
+	e := visitEntry{key: visitKey(k[1:9]), first: first, seqFirst: nums[0], last: first + nums[1]}
+	if k[0] == spaceTaken {
 		e.newest = e.seqFirst + nums[2]
 	}
-	if len(v) > 0 || e.first == 0 || e.seqFirst == 0 || e.newest > MaxSeq || nums[1] >= visitBlock || nums[2] >= visitBlock {
+	if e.seqFirst == 0 || e.newest > MaxSeq || nums[1] >= visitBlock || nums[2] >= visitBlock || !bytes.Equal(e.entry().Value, stored.Value) {
 		return bad()
 	}
 	return e, nil

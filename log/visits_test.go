@@ -71,11 +71,19 @@ func requireIndex(t require.TestingT, b driver.Backend, l *log.Log, run string) 
 		}
 		for k, e := range block {
 			value := binary.AppendUvarint(binary.AppendUvarint(nil, e.seq), e.more)
-			space := "d"
+			space, first := "d", fmt.Sprintf("%02x", e.n)
 			if e.newest > 0 {
 				space, value = "v", binary.AppendUvarint(value, e.newest-e.seq)
 			}
-			want[fmt.Sprintf("%s %s%08x", space, k, e.n)] = fmt.Sprintf("%x", value)
+			switch {
+			case e.n >= 1<<8:
+				first = fmt.Sprintf("f1%04x", e.n)
+			case e.n >= 240:
+				first = "f0" + first
+			}
+			for ; value[len(value)-1] == 0; value = value[:len(value)-1] {
+			}
+			want[fmt.Sprintf("%s %s%s", space, k, first)] = fmt.Sprintf("%x", value)
 		}
 		clear(block)
 	}

@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"hash/crc32"
 	"math"
@@ -14,7 +15,7 @@ import (
 )
 
 // plain ends a table of two entries without payloads whose headers are the same.
-func (m made) plain() made { return m.number(0).number(0, 1).text2("header") }
+func (m made) plain() made { return m.number(0, 0).number(0, 1).text2("header") }
 
 // text2 writes the first header of a form, without digests.
 func (m made) text2(s string) made {
@@ -31,8 +32,9 @@ func TestParseIndexRefuses(t *testing.T) {
 	kinds := func(bases ...uint64) made { return two().number(bases...).number(0, 0) } // without metas
 	metas := func(ns ...uint64) made { return two().number(0, 0).number(ns...) }
 	good := kinds(0, 0).number(0, 0).plain()
-	block := func(lens ...uint64) made { return kinds(0, 0).number(lens...) }
-	values := func(first string) made { return kinds(0, 0).number(0, 0, 0).number(0, 1).text2(first) }
+	block := func(lens ...uint64) made { return kinds(0, 0).number(lens...).number(0) }
+	small := func(lens ...uint64) made { return kinds(0, 0).number(lens...).cut(64) }
+	values := func(first string) made { return block(0, 0).number(0).number(0, 1).text2(first) }
 	table := good.table
 	padded := append(bytes.Clone(zstdOf(t, table, true)), zstdOf(t, nil, true, zstd.WithZeroFrames(true))...)
 	skippable := append([]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, zstdOf(t, table, true)...)
@@ -46,10 +48,13 @@ func TestParseIndexRefuses(t *testing.T) {
 		{"good", good.seal(), nil},
 		{"good and compressed", sealTable(zstdOf(t, table, true), len(table), 1, good.tail), nil},
 		{"good with a block", block(3, 2).number(0, 2).number(1, 2, 5<<1).number(0, 1).text2("h").rest(4).seal(), nil},
+		{"good with small payloads", small(3, 2).number(5<<1, 1, 1).number(0, 0, 1).text2("h").rest(5).seal(), nil},
+		{"good with a small payload", small(3, 2).number(3<<1, 1, 0).number(1<<1, 1, 1, 2<<1, 0, 1).text2("h").rest(32 + 4 + 3).seal(), nil},
 		{"good with metas", metas(0, 3).bytes("abc").number(0, 0).plain().seal(), nil},
 		{"good with values", values(`{"a":"1"}`).number(7).seal(), nil},
-		{"good with times", values(`{"a":"2026-01-02T03:04:05Z","b":""}`).number(3, 6, 0).rest(3).seal(), nil},
-		{"good with the time since", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(3, 5, 0).rest(6).seal(), nil},
+		{"good with times", values(`{"a":"2026-01-02T03:04:05Z","b":""}`).number(3, 6, 0).rest(2).seal(), nil},
+		{"good with a payload's length", values(`{"a":7}`).number(127).seal(), nil},
+		{"good with the time since", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(3, 5, 0, 0).rest(4).seal(), nil},
 
 		{"nothing", nil, segment.ErrCorrupt},
 		{"other magic bytes", append([]byte("FLSX"), good.seal()[4:]...), segment.ErrCorrupt},
@@ -99,25 +104,34 @@ func TestParseIndexRefuses(t *testing.T) {
 		{"a block with too many", block(3, 2).number(0, 2).number(1, 3, 10).number(0, 1).text2("h").rest(4).seal(), segment.ErrCorrupt},
 		{"a stored block of another length", block(3, 2).number(0, 2).number(1, 2, 4<<1).number(0, 1).text2("h").rest(4).seal(), segment.ErrCorrupt},
 		{"a compressed block that is no shorter", block(3, 2).number(0, 2).number(1, 2, 5<<1|1).number(0, 1).text2("h").rest(4).seal(), segment.ErrCorrupt},
+		{"a small payload that is empty", small(3, 0).number(3<<1, 1, 1).number(0, 0, 1).text2("h").rest(3).seal(), segment.ErrCorrupt},
+		{"a small payload that is large", small(3, segment.MaxSmall+1).number(5<<1|1, 1, 1).number(0, 0, 1).text2("h").rest(5).seal(), segment.ErrCorrupt},
+		{"a small payload in two places", small(3, 2).number(5<<1, 1, 1).number(0).number(1, 1, 3<<1, 0, 1).text2("h").rest(4 + 5).seal(), segment.ErrCorrupt},
+		{"neither here nor there", small(3, 2).number(5<<1, 1, 2).number(0, 0, 1).text2("h").rest(5).seal(), segment.ErrCorrupt},
+		{"small payloads of another length", small(3, 2).number(4<<1, 1, 1).number(0, 0, 1).text2("h").rest(4).seal(), segment.ErrCorrupt},
+		{"compressed small payloads that are no shorter", small(3, 2).number(5<<1|1, 1, 1).number(0, 0, 1).text2("h").rest(5).seal(), segment.ErrCorrupt},
+		{"small payloads that are missing", small(3, 2).number(5<<1, 1, 1).number(0, 0, 1).text2("h").rest(4).seal(), segment.ErrCorrupt},
+		{"small payloads over 63 bits", small(3, 2).number(huge).seal(), segment.ErrCorrupt},
+		{"small payloads that nobody has", small(3, 2).number(1<<1, 0, 0).number(0, 2, 1, 2, 5<<1, 0, 1).text2("h").rest(64 + 4 + 1).seal(), segment.ErrCorrupt},
 		{"no checksum", block(3, 2).number(0, 2).number(1, 2, 5<<1).number(0, 1).text2("h").rest(3).seal(), segment.ErrCorrupt},
-		{"a form that is not there", kinds(0, 0).number(0, 0, 0).number(1, 0).text2("h").seal(), segment.ErrCorrupt},
-		{"header longer than the table", kinds(0, 0).number(0, 0, 0).number(0, 1).number(100, 0).seal(), segment.ErrCorrupt},
-		{"digest without a place", kinds(0, 0).number(0, 0, 0).number(0, 1).number(4, 1, 0).bytes("head").rest(32).seal(), segment.ErrCorrupt},
-		{"digest where something is", kinds(0, 0).number(0, 0, 0).number(0, 1).number(6, 1, 0).bytes(`"":"x"`).rest(32).number(0).seal(), segment.ErrCorrupt},
-		{"digest missing", kinds(0, 0).number(0, 0, 0).number(0, 1).number(5, 1, 0).bytes(`"":""`).rest(31).number(0).seal(), segment.ErrCorrupt},
+		{"a form that is not there", block(0, 0).number(0).number(1, 0).text2("h").seal(), segment.ErrCorrupt},
+		{"header longer than the table", block(0, 0).number(0).number(0, 1).number(100, 0).seal(), segment.ErrCorrupt},
+		{"digest without a place", block(0, 0).number(0).number(0, 1).number(4, 1, 0).bytes("head").rest(32).seal(), segment.ErrCorrupt},
+		{"digest where something is", block(0, 0).number(0).number(0, 1).number(6, 1, 0).bytes(`"":"x"`).rest(32).number(0).seal(), segment.ErrCorrupt},
+		{"digest missing", block(0, 0).number(0).number(0, 1).number(5, 1, 0).bytes(`"":""`).rest(31).number(0).seal(), segment.ErrCorrupt},
 		{"no operations", values(`{"a":"1"}`).seal(), segment.ErrCorrupt},
 		{"a text that isn't known", values(`{"a":"x"}`).bytes("\x81").seal(), segment.ErrCorrupt},
 		{"an addition to a text", values(`{"a":"x"}`).number(7).seal(), segment.ErrCorrupt},
 		{"a number below 0", values(`{"a":"1"}`).number(2, 3).seal(), segment.ErrCorrupt},
-		{"a time after a text", values(`{"a":"x"}`).number(3, 0).rest(3).seal(), segment.ErrCorrupt},
-		{"a time without low bits", values(`{"a":"2026-01-02T03:04:05Z"}`).number(3, 0).rest(2).seal(), segment.ErrCorrupt},
-		{"the time since without low bits", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(3, 5, 0).rest(5).seal(), segment.ErrCorrupt},
-		{"the time since without a time", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(0, 5).rest(3).seal(), segment.ErrCorrupt},
-		{"the time since before its time", values(`{"a":1,"b":"1970-01-01T00:00:05Z"}`).number(5, 3, 0).rest(6).seal(), segment.ErrCorrupt},
-		{"the time since after a text", values(`{"a":"1970-01-01T00:00:05Z","b":"x"}`).number(3, 5, 0).rest(6).seal(), segment.ErrCorrupt},
-		{"the time since below 0", values(`{"a":"1969-12-31T23:59:59Z","b":1}`).number(3, 5, 0).rest(6).seal(), segment.ErrCorrupt},
-		{"the time since over 18 digits", values(`{"a":"2026-01-02T03:04:05Z","b":1}`).number(3, 5, 0).rest(6).seal(), segment.ErrCorrupt},
-		{"a time again that isn't there", values(`{"a":"2026-01-02T03:04:05Z","b":""}`).number(6, 3, 0).rest(3).seal(), segment.ErrCorrupt},
+		{"a time after a text", values(`{"a":"x"}`).number(3, 0).rest(2).seal(), segment.ErrCorrupt},
+		{"a time without low bits", values(`{"a":"2026-01-02T03:04:05Z"}`).number(3, 0).rest(1).seal(), segment.ErrCorrupt},
+		{"the time since without low bits", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(3, 5, 0, 0).rest(3).seal(), segment.ErrCorrupt},
+		{"the time since without a time", values(`{"a":"1970-01-01T00:00:05Z","b":1}`).number(0, 5, 0).rest(2).seal(), segment.ErrCorrupt},
+		{"the time since before its time", values(`{"a":1,"b":"1970-01-01T00:00:05Z"}`).number(5, 3, 0, 0).rest(4).seal(), segment.ErrCorrupt},
+		{"the time since after a text", values(`{"a":"1970-01-01T00:00:05Z","b":"x"}`).number(3, 5, 0, 0).rest(4).seal(), segment.ErrCorrupt},
+		{"the time since below 0", values(`{"a":"1969-12-31T23:59:59Z","b":1}`).number(3, 5, 0, 0).rest(4).seal(), segment.ErrCorrupt},
+		{"the time since over 18 digits", values(`{"a":"2026-01-02T03:04:05Z","b":1}`).number(3, 5, 0, 0).rest(4).seal(), segment.ErrCorrupt},
+		{"a time again that isn't there", values(`{"a":"2026-01-02T03:04:05Z","b":""}`).number(6, 3, 0).rest(2).seal(), segment.ErrCorrupt},
 		{"value longer than the table", values(`{"a":"x"}`).number(1, 9).seal(), segment.ErrCorrupt},
 		{"a byte too many", good.number(0).seal(), segment.ErrCorrupt},
 		{"a byte too many in the tail", good.rest(1).seal(), segment.ErrCorrupt},
@@ -147,8 +161,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	c := newCodec(t, segment.Options{})
 	const n = 100
 	m := info(5, n)
-	m.table = append(m.table, make([]byte, 4*n+1)...) // kinds, bases, lengths of metas and payloads; blocks
-	m = m.number(0)
+	m.table = append(m.table, make([]byte, 4*n+1)...) // kinds, bases, lengths of metas and payloads; groups
+	m = m.number(0, 0)
 	for range n - 1 {
 		m = m.number(1)
 	}
@@ -159,7 +173,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	require.ErrorIs(t, err, segment.ErrTooLarge)
 }
 
-func TestBlocksAreOneFrame(t *testing.T) {
+func TestBlocksAndGroupsAreOneFrame(t *testing.T) {
 	t.Parallel()
 	c := newCodec(t, segment.Options{})
 	payload := bytes.Repeat([]byte("payload "), 100)
@@ -180,7 +194,7 @@ func TestBlocksAreOneFrame(t *testing.T) {
 		"a frame of noise inside": append(bytes.Clone(frame[:9]), bytes.Repeat([]byte{0xff}, 20)...),
 	}
 	for name, block := range cases {
-		m := info(5, 1).number(0, 0, 0, uint64(len(payload)), 0).number(1, 1, uint64(len(block))<<1|1).number(0).text2("h")
+		m := info(5, 1).number(0, 0, 0, uint64(len(payload)), 0, 0).number(1, 1, uint64(len(block))<<1|1).number(0).text2("h")
 		m.tail = binary.LittleEndian.AppendUint32(m.tail, crc32.Checksum(block, castagnoli))
 		index := m.seal()
 		x, err := c.ParseIndex(index)
@@ -198,6 +212,22 @@ func TestBlocksAreOneFrame(t *testing.T) {
 		require.ErrorIs(t, err, segment.ErrCorrupt, name)
 		requireTyped(t, err)
 		require.ErrorIs(t, r.Check(), segment.ErrCorrupt, name)
+	}
+	for name, group := range cases {
+		m := info(5, 2).cut(64).number(0, 0, 0, 0, 0, 0, 400, 400, uint64(len(group))<<1|1, 1, 1).number(0, 0, 1).text2("h")
+		m.tail = append(m.tail, group...)
+		x, err := c.ParseIndex(m.seal())
+		require.NoError(t, err, name)
+		digest, err := x.Digest(5)
+		if name == "" {
+			require.NoError(t, err)
+			require.Equal(t, sha256.Sum256(payload[:400]), digest)
+			continue
+		}
+		require.ErrorIs(t, err, segment.ErrCorrupt, name)
+		requireTyped(t, err)
+		_, err = x.Digest(7)
+		require.ErrorIs(t, err, segment.ErrInvalid)
 	}
 }
 

@@ -2,8 +2,8 @@
 // reads it back: bytes in, bytes out.
 //
 // A segment is two byte strings, which drivers store apart: the index, which is all but
-// the payloads, so that a reader lists headers without reading a state; and the data,
-// which is the payloads. The package doesn't know what headers, metas and payloads are. It
+// the larger payloads, so that a reader lists headers without reading a large state; and the
+// data, which is those payloads. The package doesn't know what headers, metas and payloads are. It
 // finds values in headers that look like JSON's and packs them well; it packs others as
 // they are.
 //
@@ -46,14 +46,18 @@
 //	recency, bytes, stored  varint each
 //	                        tail: the hash before, 32 bytes, unless first is 1; the hash at the end, 32
 //	kinds                   a byte for each entry
-//	                        tail: 32 bytes for each entry, its digest
 //	bases                   varint each: 0 for none, else the base's seq less the entry's, signed
 //	lengths of metas        a byte for each entry
 //	metas                   by place and then by entry: a byte for each entry whose meta has that place,
 //	                        less the byte at the same place of the last entry before that has one, or 0
 //	lengths of payloads     varint each: 0 for none
-//	order                   varint for each payload that isn't empty, in the order in which they lie in the
-//	                        blocks: its entry's place from 0, less that of the one before, signed
+//	groups                  varint for each 128 entries, a group: the stored length<<1 | method of its small
+//	                        payloads, 0 if it has none
+//	small                   for each entry of a group with small payloads, a byte: 1 if its payload is one
+//	                        tail: by entry, 32 bytes each: its digest, unless its payload is small; and if it is
+//	                        the last of a group and not of the segment, the run's hash chain at it
+//	order                   varint for each other payload that isn't empty, in the order in which they lie in
+//	                        the blocks: its entry's place from 0, less that of the one before, signed
 //	blocks                  varint: their number
 //	payloads                varint for each block: how many are in it, at least 1
 //	stored lengths          varint for each block: length<<1 | method
@@ -65,6 +69,9 @@
 //	operations              for each form: a byte for each value of each header but the first, by value
 //	                        and then by header
 //	operands                for each such header, in the order of the entries, what its operations need
+//	                        tail, at its end: the small payloads of each group as stored
+//
+// A small payload has up to 512 bytes, and its entry's digest is its SHA-256.
 //
 // A header's values are found by one rule (values.go): behind a colon, either a number or what
 // is in quotes, which themselves may be escaped once. Headers that differ in values only have
@@ -77,13 +84,14 @@
 //	2         a number that differs by a signed varint; it has zeros in front up to the width of the
 //	          old one if that begins with 0, as in all operations that make numbers
 //	3         a time (RFC 3339, UTC, nanoseconds without zeros at the end) that differs by nanoseconds,
-//	          in zigzag form: a varint of all bits but the low 24, and those in the tail
+//	          in zigzag form: a varint of all bits but the low 16, and those in the tail
 //	4         a digest: 32 bytes in the tail
 //	5         a number: the nanoseconds from the time of the header before to that of this one, less
-//	          24 bits in the tail. The time of a header is the first that an operation 3 made in it; the
+//	          24 bits: a byte of the high 8, and the others in the tail. The time of a header is the first that an operation 3 made in it; the
 //	          header before is the last of the entries before that has one, 1970 if none has
 //	6         the text of the first time that an operation 3 made in the same header
-//	7 to 127  a number that is larger by 1 to 121
+//	7 to 126  a number that is larger by 1 to 120
+//	127       the length of the entry's payload, in digits
 //	128 up    a known text, by its number. Known are, in this order and each once, up to 128 of: the
 //	          values of the first headers of the first four forms, unless they are empty, digests,
 //	          numbers or times; and then the texts of operations 1
@@ -100,7 +108,11 @@
 //     saves each segment some 60 bytes. What doesn't get shorter is stored as it is.
 //   - No length is there twice: a block's is the sum of its payloads', the data's that of its blocks.
 //   - The tail has what no compressor makes smaller, and what would only spoil its statistics: of the
-//     43 bytes that an event takes in the index, 38 are its digest and the 24 bits of two operations.
+//     43 bytes that an event takes in the index, 36 are its digest and the 16 bits of two operations.
+//   - A digest can't be compressed: it would be a fifth of an event with a payload of 300 bytes. So a
+//     small payload lies in the index, and its digest is computed. A reader of one event decompresses
+//     the payloads of its group only, and follows the hash chain through that group. Groups of 128
+//     take half the time of groups of 256, and 3 % more space.
 //   - A meta's bytes lie by place, as differences, so that what is the same in all metas, or grows
 //     evenly, is a row of equal bytes. Five numbers of which one grows by 1 take 24 bytes for 256
 //     entries. Differences of numbers would take 20, and need metas that are numbers.
@@ -112,12 +124,12 @@
 //   - Payloads have an order of their own, since deltas run from newer to older, and since a payload
 //     of a block's size or more has a block to itself while the others stay together.
 //
-// Measured: bytes of the index for each event, in segments of so many events, whose nodes take 1 ms
-// to 100 s; and the length of a header, in those of 256:
+// Measured: bytes of the index for each event without payload, in segments of so many events, whose
+// nodes take 1 ms to 100 s; and the length of a header, in those of 256:
 //
 //	events              1      2      5     20    256    header
-//	plain             244    162    100     57     43       188
-//	with envelopes    261    181    108     57     40       419
+//	plain             246    163    101     57     43       188
+//	with envelopes    339    219    123     61     40       419
 //
 // 256 states of an agent's transcript, 100 MB in all, are written in 9 ms, nearly all of it for the
 // one that is whole; an index of 256 entries is parsed in 0.13 ms.
@@ -128,7 +140,7 @@
 // [MaxMeta] bytes, a chain of bases at most [MaxDepth] links, and a payload or block the length that
 // [Options] allow. A table, and the headers together, are at most 4 MiB and 1,024 times as long as what
 // they are made of (the table as stored, the index): a writer that would get beyond stores them as they
-// are. So what ParseIndex allocates is bounded by that, by some 300 bytes for each entry, which takes at
-// least 32 of the index, and by 10 for each of the table's. A Reader allocates one block at a time, once
-// its checksum has held, and keeps 8 MiB besides.
+// are. So what ParseIndex allocates is bounded by that, by some 300 bytes for each entry, and by 10 for
+// each of the table's. The small payloads of a group have at most 64 KiB. A Reader allocates one block
+// at a time, once its checksum has held, and keeps 8 MiB besides.
 package segment

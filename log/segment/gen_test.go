@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,11 @@ import (
 type item struct {
 	segment.Entry
 	payload []byte
+}
+
+// inIndex reports whether the payload lies in the index.
+func (it *item) inIndex() bool {
+	return len(it.payload) > 0 && len(it.payload) <= segment.MaxSmall && sha256.Sum256(it.payload) == it.Digest
 }
 
 // run is a segment to be written.
@@ -179,9 +185,22 @@ func requireIs(t testing.TB, c *segment.Codec, r run, index, data []byte) {
 	}
 	for _, it := range r.items {
 		e := x.Entries()[it.Seq-r.info.First]
-		total, payloads = total+e.Stored, payloads+e.StoredPayload
+		total += e.Stored
 		require.False(t, e.Shared && rd.Alone(it.Seq))
+		if !it.inIndex() {
+			payloads += e.StoredPayload
+			require.Equal(t, it.Digest, e.Digest)
+		}
+		have, err := x.Digest(it.Seq)
+		require.NoError(t, err)
+		require.Equal(t, it.Digest, have)
 		want := it.Entry
+		if place := it.Seq - r.info.First + 1; it.Seq == r.info.Last {
+			want.Hash = r.info.Hash
+		} else if place%segment.GroupEntries != 0 {
+			want.Hash = [32]byte{}
+		}
+		want.Digest, e.Digest = [32]byte{}, [32]byte{}
 		want.Len, want.Stored, want.StoredPayload, want.Shared = int64(len(it.payload)), e.Stored, e.StoredPayload, e.Shared
 		require.True(t, bytes.Equal(want.Header, e.Header), "want %s, have %s", want.Header, e.Header)
 		require.True(t, bytes.Equal(want.Meta, e.Meta), "want %x, have %x", want.Meta, e.Meta)

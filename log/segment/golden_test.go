@@ -1,6 +1,7 @@
 package segment_test
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"flag"
@@ -48,8 +49,20 @@ func goldenCases(t *testing.T) []goldenCase {
 	all.items[1].Header = nil
 	all.items[3].Meta, all.items[4].Meta = nil, []byte("a longer one")
 
+	for _, k := range []int{1, 5} { // small, and in the index
+		all.items[k].Digest = sha256.Sum256(all.items[k].payload)
+	}
+
+	groups := run{info: infoOf(rng, "run-3", 1, segment.GroupEntries+2)}
+	for k := range segment.GroupEntries + 2 {
+		payload := fmt.Appendf(nil, `{"n":%d}`, k)
+		e := segment.Entry{Seq: uint64(k + 1), Kind: 1, Header: fmt.Appendf(nil, `{"visit":%d}`, k), Digest: sha256.Sum256(payload), Hash: digest(rng)}
+		groups.items = append(groups.items, item{e, payload})
+	}
+
 	cs := []goldenCase{
 		{file: "one", note: "One entry: the least there is.", run: one},
+		{file: "groups", note: "Two groups of entries, with all payloads in the index.", run: groups},
 		{file: "all", note: "All that there is: bases of either direction, blocks compressed and not, no payload, forms of headers.", run: all},
 	}
 	for k := range cs {
@@ -91,7 +104,7 @@ func TestGoldenStillReads(t *testing.T) {
 	codec := newCodec(t, segment.Options{})
 	paths, err := filepath.Glob("testdata/*.golden")
 	require.NoError(t, err)
-	require.Len(t, paths, 2)
+	require.Len(t, paths, 3)
 	for _, path := range paths {
 		c := readGolden(t, path)
 		requireIs(t, codec, c.run, c.index, c.data)
@@ -100,7 +113,7 @@ func TestGoldenStillReads(t *testing.T) {
 
 const (
 	infoLine  = "info first %d last %d recency %d bytes %d stored %d suite %d run %q life %q prev %s hash %s\n"
-	entryLine = "entry %d kind %d base %d digest %x meta %q header %q payload %q\n"
+	entryLine = "entry %d kind %d base %d digest %x hash %x meta %q header %q payload %q\n"
 )
 
 func readGolden(t *testing.T, path string) (c goldenCase) {
@@ -120,9 +133,10 @@ func readGolden(t *testing.T, path string) (c goldenCase) {
 			copy(in.Hash[:], unhex(hash))
 		case "entry":
 			var it item
-			var digest []byte
-			_, err = fmt.Sscanf(line, entryLine, &it.Seq, &it.Kind, &it.Base, &digest, &it.Meta, &it.Header, &it.payload)
+			var digest, hash []byte
+			_, err = fmt.Sscanf(line, entryLine, &it.Seq, &it.Kind, &it.Base, &digest, &hash, &it.Meta, &it.Header, &it.payload)
 			copy(it.Digest[:], digest)
+			copy(it.Hash[:], hash)
 			c.run.items = append(c.run.items, it)
 		case "data":
 			into = &c.data
@@ -165,7 +179,7 @@ func annotate(t *testing.T, c goldenCase) string {
 	fmt.Fprintf(&n.text, "# %s\n\n", c.note)
 	fmt.Fprintf(&n.text, infoLine, in.First, in.Last, in.Recency, in.Bytes, in.Stored, in.Suite, in.Run, in.Life, hex.EncodeToString(in.Prev[:]), hex.EncodeToString(in.Hash[:]))
 	for _, it := range c.run.items {
-		fmt.Fprintf(&n.text, entryLine, it.Seq, it.Kind, it.Base, it.Digest, it.Meta, it.Header, it.payload)
+		fmt.Fprintf(&n.text, entryLine, it.Seq, it.Kind, it.Base, it.Digest, it.Hash, it.Meta, it.Header, it.payload)
 	}
 	fmt.Fprintf(&n.text, "\nindex\n")
 	o := open(t, c.index)
@@ -184,9 +198,14 @@ func annotate(t *testing.T, c goldenCase) string {
 		n.line(32, "hash before")
 	}
 	n.line(32, "hash at the end")
-	digests := 32 * len(c.run.items)
-	n.line(digests, "digests of the payloads")
-	n.line(len(o.tail)-tailHashes(c.run.info)-digests, "checksums of the blocks, digests in headers, low bits of times")
+	digests := (len(c.run.items) - 1) / segment.GroupEntries * 32
+	for k := range c.run.items {
+		if !c.run.items[k].inIndex() {
+			digests += 32
+		}
+	}
+	n.line(digests, "digests of the payloads that are not in the index, hashes between groups")
+	n.line(len(o.tail)-tailHashes(c.run.info)-digests, "checksums of the blocks, digests in headers, low bits of times, small payloads")
 	require.Empty(t, n.b)
 	fmt.Fprintf(&n.text, "\n# the table, decompressed\n")
 	for at := 0; at < len(o.table); at += 32 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strconv"
 )
 
 // What happens to a value, compared with the same value of the header before of
@@ -12,11 +13,12 @@ const (
 	opSame   = 0
 	opText   = 1   // other text: its length and itself
 	opNumber = 2   // a number that differs by a zigzag varint
-	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 24, and those in the tail
+	opTime   = 3   // a time that differs by nanoseconds, zigzag: a varint of the bits above the low 16, and those in the tail
 	opDigest = 4   // a digest: 32 bytes in the tail
-	opTook   = 5   // a number of nanoseconds, from the time of the header before to that of this one, less 3 bytes in the tail
+	opTook   = 5   // a number of nanoseconds, from the time of the header before to that of this one, less 24 bits: the low 16 of them in the tail
 	opAgain  = 6   // the time that an operation made first in this header
-	opAdd    = 6   // up to 127: a number that is larger by the operation minus opAdd
+	opAdd    = 6   // up to 126: a number that is larger by the operation minus opAdd
+	opLength = 127 // the length of the entry's payload
 	opKnown  = 128 // up to 255: a known text, by its number from 0
 )
 
@@ -82,6 +84,7 @@ type headerWriter struct {
 	tail   []byte
 	times  times
 	first  []byte // the text of times.first
+	length []byte // the digits of the length of the payload at hand
 }
 
 // appendHeaders writes the headers of all entries: those behind the first of a form
@@ -96,7 +99,7 @@ func appendHeaders(t, tail []byte, entries []Entry, full bool) (table, rest []by
 	}
 	for i, k := range which {
 		if k > 0 {
-			w.next(w.forms[k-1], entries[i].Header)
+			w.next(w.forms[k-1], &entries[i])
 		}
 	}
 	t = append(t, w.firsts...)
@@ -132,7 +135,9 @@ func (w *headerWriter) form(h []byte, full bool) int {
 }
 
 // next writes a header as what differs from the one before of its form.
-func (w *headerWriter) next(f *form, h []byte) {
+func (w *headerWriter) next(f *form, e *Entry) {
+	h := e.Header
+	w.length = strconv.AppendInt(w.length[:0], e.Len, 10)
 	w.spans = values(h, w.spans[:0])
 	w.times.begin()
 	for v, p := range w.spans {
@@ -175,6 +180,9 @@ func (w *headerWriter) op(was, is []byte) byte {
 	if bytes.Equal(was, is) {
 		return opSame
 	}
+	if bytes.Equal(w.length, is) {
+		return opLength
+	}
 	if d, ok := parseDigest(is); ok {
 		w.tail = append(w.tail, d[:]...)
 		return opDigest
@@ -204,10 +212,11 @@ func (w *headerWriter) number(a, n int64) byte {
 	const short = 1 << 21 // what a varint of 3 bytes is below
 	u, less := zigzag(n-a), uint64(w.times.since()-n)
 	switch {
-	case n > a && n-a < opKnown-opAdd:
+	case n > a && n-a < opLength-opAdd:
 		return byte(opAdd + n - a)
 	case u >= short && w.times.has && less < 1<<24:
 		w.low(less)
+		w.rest = append(w.rest, byte(less>>16))
 		return opTook
 	}
 	w.rest = binary.AppendUvarint(w.rest, u)
@@ -222,14 +231,14 @@ func (w *headerWriter) time(a, n int64, text []byte) byte {
 		return opAgain
 	}
 	u := zigzag(n - a)
-	w.rest = binary.AppendUvarint(w.rest, u>>24)
+	w.rest = binary.AppendUvarint(w.rest, u>>16)
 	w.low(u)
 	w.times.made(n)
 	return opTime
 }
 
-// low writes the low 24 bits of u to the tail.
-func (w *headerWriter) low(u uint64) { w.tail = append(w.tail, byte(u), byte(u>>8), byte(u>>16)) }
+// low writes the low 16 bits of u to the tail.
+func (w *headerWriter) low(u uint64) { w.tail = append(w.tail, byte(u), byte(u>>8)) }
 
 func (w *headerWriter) known(text []byte) {
 	k := len(w.texts)

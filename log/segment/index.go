@@ -1,17 +1,26 @@
 package segment
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync"
+)
 
-// Index is all of a segment but the payloads, checked. It doesn't change, and is
-// safe for concurrent use.
+// Index is all of a segment but the larger payloads, checked. It is safe for concurrent
+// use.
 type Index struct {
 	info    Info
 	entries []Entry
 	spans   []span
 	depth   []uint8
 	blocks  []block
-	size    int64  // of the data
-	sum     uint32 // of the index, which the data repeats
+	c       *Codec
+
+	mu           sync.Mutex // of what groups keep
+	groups       []group
+	inline       []byte // the payloads that lie in the index
+	inlineStored int64  // what they take there
+	size         int64  // of the data
+	sum          uint32 // of the index, which the data repeats
 }
 
 // Info returns what the segment is a part of.
@@ -34,9 +43,12 @@ func (x *Index) Depth(seq uint64) int {
 }
 
 // share divides what is stored among the entries: the index by the lengths of header,
-// meta and digest, each block by the payloads'.
+// meta and digest, each block and group by the payloads'.
 func (x *Index) share(index int64) {
 	length := func(e *Entry) int64 { return int64(len(e.Header) + len(e.Meta) + digestLen) }
+	for k := range x.groups {
+		index -= x.groups[k].size
+	}
 	var all, sum int64
 	for i := range x.entries {
 		all += length(&x.entries[i])
@@ -46,12 +58,18 @@ func (x *Index) share(index int64) {
 		n := length(e)
 		e.Stored = part(index, sum, n, all)
 		sum += n
-		if s := x.spans[i]; s.block >= 0 {
+		switch s := x.spans[i]; s.block {
+		case nowhere:
+		case inIndex:
+			g := &x.groups[i/GroupEntries]
+			e.StoredPayload = part(g.size, s.off, e.Len, g.raw)
+			e.Shared = g.count > 1
+		default:
 			b := x.blocks[s.block]
 			e.StoredPayload = part(b.stored, s.off, e.Len, b.raw)
-			e.Stored += e.StoredPayload
 			e.Shared = b.payloads > 1
 		}
+		e.Stored += e.StoredPayload
 	}
 }
 

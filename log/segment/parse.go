@@ -8,9 +8,10 @@ import (
 
 // ParseIndex checks all of an index and returns what is in it: its version, its
 // checksum, each number against its bounds, that payloads and blocks add up, and
-// that bases end somewhere. It allocates in proportion to the index's length, but
-// for at most 4 MiB; see the package's documentation for the factors. It doesn't
-// keep b.
+// that bases end somewhere. Small payloads stay compressed until they are needed, and
+// so b must not change while the index is in use. It allocates in proportion to the
+// index's length, but for at most 4 MiB; see the package's documentation for the
+// factors.
 //
 // Errors are ErrCorrupt, ErrUnsupportedVersion and ErrTooLarge, in an *Error.
 func (c *Codec) ParseIndex(b []byte) (*Index, error) {
@@ -26,7 +27,7 @@ func (c *Codec) ParseIndex(b []byte) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{sum: sum}
+	x := &Index{c: c, sum: sum}
 	t := reader{part: "table: ", b: table}
 	if err := x.parse(c, &t, &r); err != nil {
 		return nil, err
@@ -102,13 +103,13 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 		return err
 	}
 	// An entry takes a kind, a base, a meta's length, a payload's length and a header's
-	// form at least, and a digest in the tail.
+	// form at least.
 	n := int(x.info.Last-x.info.First) + 1
-	if most := min(t.left()/5, tail.left()/digestLen); n > most {
+	if most := t.left() / 5; n > most {
 		return corrupt("table: number of entries", t.pos, n, most)
 	}
 	x.entries = make([]Entry, n)
-	if err := x.parseEntries(t, tail); err != nil {
+	if err := x.parseEntries(t); err != nil {
 		return err
 	}
 	if err := readMetas(t, x.entries); err != nil {
@@ -117,10 +118,23 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 	if err := x.parseLengths(c, t); err != nil {
 		return err
 	}
+	if err := x.parseGroups(t, tail); err != nil {
+		return err
+	}
 	if err := x.parseBlocks(c, t, tail); err != nil {
 		return err
 	}
-	return readHeaders(t, tail, x.entries, most(len(tail.b)))
+	if err := readHeaders(t, tail, x.entries, most(len(tail.b))); err != nil {
+		return err
+	}
+	for k := range x.groups {
+		g := &x.groups[k]
+		var err error
+		if g.stored, err = tail.bytes("small payloads", int(g.size)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (x *Index) parseInfo(t, tail *reader) error {
@@ -169,12 +183,8 @@ func (x *Index) parseInfo(t, tail *reader) error {
 	return nil
 }
 
-func (x *Index) parseEntries(t, tail *reader) error {
+func (x *Index) parseEntries(t *reader) error {
 	kinds, err := t.bytes("kinds", len(x.entries))
-	if err != nil {
-		return err
-	}
-	digests, err := tail.bytes("digests", len(x.entries)*digestLen)
 	if err != nil {
 		return err
 	}
@@ -183,7 +193,6 @@ func (x *Index) parseEntries(t, tail *reader) error {
 	for i := range x.entries {
 		e := &x.entries[i]
 		e.Seq, e.Kind = x.info.First+uint64(i), kinds[i]
-		e.Digest = [digestLen]byte(digests[i*digestLen:])
 		v, err := t.number("base", 2*MaxEntries)
 		if err != nil {
 			return err

@@ -48,14 +48,12 @@ func (x *Index) parseBlocks(c *Codec, t, tail *reader) error {
 	return nil
 }
 
-// parseOrder returns the entries with payloads in the order of those.
+// parseOrder returns the entries with payloads in blocks, in the order of those.
 func (x *Index) parseOrder(t *reader) ([]int32, error) {
-	x.spans = make([]span, len(x.entries))
 	order := make([]int32, 0, len(x.entries))
-	const unset = -2
+	const unset = -3
 	for i := range x.entries {
-		x.spans[i].block = -1
-		if x.entries[i].Len > 0 {
+		if x.entries[i].Len > 0 && x.spans[i].block == nowhere {
 			x.spans[i].block = unset
 			order = append(order, 0)
 		}
@@ -72,7 +70,7 @@ func (x *Index) parseOrder(t *reader) ([]int32, error) {
 			return nil, corrupt("table: payload's entry", at, i, len(x.entries)-1)
 		}
 		if x.spans[i].block != unset {
-			if x.entries[i].Len == 0 {
+			if x.spans[i].block == nowhere {
 				return nil, corrupt("table: bytes of a payload that has a place", at, 0, 1)
 			}
 			return nil, corrupt("table: places of a payload", at, 2, 1)

@@ -1,6 +1,7 @@
 package segment_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -32,7 +33,7 @@ func randomRun(rng *rand.Rand, most int) run {
 	depth := make([]int, n)
 	items := make([]item, n)
 	for _, i := range bases {
-		e := segment.Entry{Seq: first + uint64(i), Kind: uint8(rng.UintN(256)), Header: hs[i], Digest: digest(rng), Meta: randomMeta(rng, i)}
+		e := segment.Entry{Seq: first + uint64(i), Kind: uint8(rng.UintN(256)), Header: hs[i], Digest: digest(rng), Hash: digest(rng), Meta: randomMeta(rng, i)}
 		if at[i] > 0 && rng.IntN(3) > 0 {
 			if b := bases[rng.IntN(at[i])]; depth[b] < segment.MaxDepth {
 				e.Base, depth[i] = first+uint64(b), depth[b]+1
@@ -42,6 +43,9 @@ func randomRun(rng *rand.Rand, most int) run {
 			e.Header = randomHeader(rng, words, hs[i])
 		}
 		items[i] = item{Entry: e, payload: randomPayload(rng, words)}
+		if rng.IntN(2) == 0 {
+			items[i].Digest = sha256.Sum256(items[i].payload)
+		}
 	}
 	for _, i := range order {
 		r.items = append(r.items, items[i])

@@ -60,8 +60,11 @@ func (r *Reader) Payload(seq uint64) ([]byte, error) {
 	}
 	i := seq - info.First
 	s, n := r.x.spans[i], r.x.entries[i].Len
-	if s.block < 0 {
+	switch s.block {
+	case nowhere:
 		return nil, nil
+	case inIndex:
+		return r.x.small(int(i))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,9 +127,16 @@ func (r *Reader) load(dst []byte, k int32) ([]byte, error) {
 	return raw, nil
 }
 
-// Check reads every block and returns the first error, which is ErrCorrupt in an
-// *Error.
+// Check reads every block and group and returns the first error, which is ErrCorrupt in
+// an *Error.
 func (r *Reader) Check() error {
+	for i, s := range r.x.spans {
+		if s.block == inIndex {
+			if _, err := r.x.small(i); err != nil {
+				return err
+			}
+		}
+	}
 	var scratch []byte
 	for k := range r.x.blocks {
 		raw, err := r.load(scratch, int32(k))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // headerReader reads what a headerWriter wrote.
@@ -16,6 +17,7 @@ type headerReader struct {
 	forms   []readForm
 	texts   [][]byte
 	times   times
+	length  int64 // of the payload at hand
 	made    place // in out, of times.first
 }
 
@@ -44,7 +46,10 @@ func readHeaders(t, tail *reader, entries []Entry, most int64) error {
 		if k == 0 {
 			at[i] = place{r.forms[first].off, r.forms[first].end}
 			first++
-		} else if at[i], err = r.next(&r.forms[k-1]); err != nil {
+			continue
+		}
+		r.length = entries[i].Len
+		if at[i], err = r.next(&r.forms[k-1]); err != nil {
 			return err
 		}
 	}
@@ -237,6 +242,8 @@ func (r *headerReader) value(op byte, was []byte) error {
 		}
 		r.known(b)
 		return r.put(b)
+	case op == opLength:
+		return r.put(strconv.AppendInt(nil, r.length, 10))
 	case op == opDigest:
 		return r.digest()
 	case op == opTook, op == opAgain:
@@ -290,7 +297,11 @@ func (r *headerReader) took(was []byte) error {
 	if err != nil {
 		return err
 	}
-	n := r.times.since() - low
+	high, err := r.t.bytes("number of nanoseconds", 1)
+	if err != nil {
+		return err
+	}
+	n := r.times.since() - (int64(high[0])<<16 | low)
 	if n < 0 || n > 1e18 {
 		return corrupt("table: number of nanoseconds", at, n, 0)
 	}
@@ -308,7 +319,7 @@ func (r *headerReader) time(f *readForm, was place) error {
 			return unfit("table: time", at, text)
 		}
 	}
-	high, err := r.t.number("time", math.MaxUint64>>24)
+	high, err := r.t.number("time", math.MaxUint64>>16)
 	if err != nil {
 		return err
 	}
@@ -316,7 +327,7 @@ func (r *headerReader) time(f *readForm, was place) error {
 	if err != nil {
 		return err
 	}
-	n += unzigzag(high<<24 | uint64(low))
+	n += unzigzag(high<<16 | uint64(low))
 	var b [64]byte
 	off := len(r.out)
 	if err := r.put(appendTime(b[:0], n)); err != nil {
@@ -333,13 +344,13 @@ func (r *headerReader) time(f *readForm, was place) error {
 	return nil
 }
 
-// low reads 24 bits of the tail.
+// low reads 16 bits of the tail.
 func (r *headerReader) low() (int64, error) {
-	b, err := r.tail.bytes("time", 3)
+	b, err := r.tail.bytes("time", 2)
 	if err != nil {
 		return 0, err
 	}
-	return int64(b[2])<<16 | int64(b[1])<<8 | int64(b[0]), nil
+	return int64(b[1])<<8 | int64(b[0]), nil
 }
 
 func (r *headerReader) known(text []byte) {

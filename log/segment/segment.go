@@ -13,6 +13,11 @@ const (
 	MaxDepth = 255
 	// MaxMeta is how long an entry's Meta can be, in bytes.
 	MaxMeta = 255
+	// MaxSmall is how long a payload can be that lies in the index, in bytes.
+	MaxSmall = 512
+	// GroupEntries is how many entries a group has, but for the last. Their small
+	// payloads are compressed together.
+	GroupEntries = 128
 	// MaxTable is how long the index's table can be before compression, in bytes:
 	// the headers, the metas and some 10 bytes for each entry.
 	MaxTable = 64 << 20
@@ -44,7 +49,7 @@ type Info struct {
 	// least 1.
 	First, Last uint64
 	// Prev is the run's hash chain before First, zero if First is 1; Hash is the
-	// chain at Last.
+	// chain at Last, and wins over the last entry's.
 	Prev, Hash [32]byte
 	// Recency is that of the last event.
 	Recency uint64
@@ -62,8 +67,13 @@ type Entry struct {
 	Base   uint64
 	Header []byte
 	// Digest is the SHA-256 of the payload's meaning, such as a state. The package
-	// stores it and doesn't check it.
+	// stores it and doesn't check it, unless the payload is small and has this digest:
+	// such a payload lies in the index, and here the digest is then zero. See
+	// Index.Digest.
 	Digest [32]byte
+	// Hash is the run's hash chain at the event. It is stored for the last entry of
+	// each group, and else zero when an index is read.
+	Hash [32]byte
 	// Meta belongs to the caller. It has at most MaxMeta bytes, and takes almost no
 	// space if it is nearly the same as that of the entry before.
 	Meta []byte
@@ -74,16 +84,22 @@ type Entry struct {
 	// is computed when an index is read, and so is what follows.
 	Stored int64
 	// StoredPayload is the payload's part of Stored; Shared says that it is a share
-	// of a block that holds other payloads, too.
+	// of what is compressed together with other payloads.
 	StoredPayload int64
 	Shared        bool
 }
 
 // span is a payload's place.
 type span struct {
-	block int32 // -1 for an empty payload
-	off   int64 // in the block, decompressed
+	block int32 // or nowhere or inIndex
+	off   int64 // in the block or the group, decompressed
 }
+
+// Where a payload is that is in no block.
+const (
+	nowhere = -1 // it is empty
+	inIndex = -2
+)
 
 // block is a run of payloads that are compressed together.
 type block struct {

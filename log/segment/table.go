@@ -34,9 +34,21 @@ func (info *Info) check() error {
 	return nil
 }
 
-// appendTable writes the table, which is compressed, and the tail, which has all
-// that can't be: hashes and checksums.
-func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []int32, full bool) (table, tail []byte) {
+// parts is what an index is made of.
+type parts struct {
+	info    Info
+	entries []Entry
+	small   [][]byte // by entry, the payloads that lie in the index
+	groups  []group
+	blocks  []block
+	order   []int32 // of the payloads in the blocks, as places in entries
+}
+
+// append writes the table, which is compressed, and the tail, which has all that
+// can't be: hashes, checksums, and what is compressed already. Headers are in full, or
+// as what differs from one of the same form.
+func (p *parts) append(t []byte, full bool) (table, tail []byte) {
+	info, entries, blocks := p.info, p.entries, p.blocks
 	number := func(v uint64) { t = binary.AppendUvarint(t, v) }
 	text := func(s string) {
 		number(uint64(len(s)))
@@ -56,9 +68,7 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 	tail = append(tail, info.Hash[:]...)
 
 	for i := range entries {
-		e := &entries[i]
-		t = append(t, e.Kind)
-		tail = append(tail, e.Digest[:]...)
+		t = append(t, entries[i].Kind)
 	}
 	for i := range entries {
 		if e := &entries[i]; e.Base == 0 {
@@ -71,8 +81,22 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 	for i := range entries {
 		number(uint64(entries[i].Len))
 	}
+	for _, g := range p.groups {
+		number(uint64(len(g.stored))<<1 | uint64(g.method))
+	}
+	for i := range entries {
+		if len(p.groups[i/GroupEntries].stored) > 0 {
+			t = append(t, byteOf(p.small[i] != nil))
+		}
+		if p.small[i] == nil {
+			tail = append(tail, entries[i].Digest[:]...)
+		}
+		if endsGroup(i, len(entries)) {
+			tail = append(tail, entries[i].Hash[:]...)
+		}
+	}
 	at := int32(0)
-	for _, i := range order {
+	for _, i := range p.order {
 		number(zigzag(int64(i - at)))
 		at = i
 	}
@@ -86,7 +110,22 @@ func appendTable(t []byte, info Info, entries []Entry, blocks []block, order []i
 	for _, b := range blocks {
 		tail = binary.LittleEndian.AppendUint32(tail, b.crc)
 	}
-	return appendHeaders(t, tail, entries, full)
+	t, tail = appendHeaders(t, tail, entries, full)
+	for _, g := range p.groups {
+		tail = append(tail, g.stored...)
+	}
+	return t, tail
+}
+
+// endsGroup reports whether the ith of n entries is the last of a group, and not of
+// the segment.
+func endsGroup(i, n int) bool { return (i+1)%GroupEntries == 0 && i+1 < n }
+
+func byteOf(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }

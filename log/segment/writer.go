@@ -2,8 +2,10 @@ package segment
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // Writer builds one segment. It is not safe for concurrent use.
@@ -21,7 +23,8 @@ type Writer struct {
 
 type added struct {
 	Entry
-	place int32 // in the order of seqs
+	place int32  // in the order of seqs
+	small []byte // the payload, if it goes to the index
 }
 
 // NewWriter returns a writer of one segment.
@@ -58,6 +61,8 @@ func (w *Writer) Add(e Entry, payload []byte) error {
 	w.added = append(w.added, added{Entry: e})
 	switch {
 	case len(payload) == 0:
+	case len(payload) <= MaxSmall && sha256.Sum256(payload) == e.Digest:
+		w.added[k].small = bytes.Clone(payload)
 	case len(payload) >= w.c.opts.BlockSize:
 		// The open block stays open, so that deltas before and after a large state
 		// lie together.
@@ -73,7 +78,7 @@ func (w *Writer) Add(e Entry, payload []byte) error {
 }
 
 // Size returns how many bytes of data there are so far, those of the open block
-// uncompressed.
+// uncompressed. Payloads that go to the index are no part of the data.
 func (w *Writer) Size() int64 { return int64(len(w.data) + len(w.open)) }
 
 // flush ends the open block.
@@ -117,7 +122,11 @@ func (w *Writer) Finish(info Info) (index, data []byte, err error) {
 	for k, i := range w.order {
 		order[k] = w.added[i].place
 	}
-	index = w.c.appendIndex(info, entries, w.blocks, order)
+	small := make([][]byte, len(entries))
+	for k := range w.added {
+		small[w.added[k].place] = w.added[k].small
+	}
+	index = w.c.appendIndex(parts{info, entries, small, w.c.group(small), w.blocks, order})
 	copy(w.data, dataMagic)
 	w.data[len(dataMagic)] = Version
 	copy(w.data[sumAt:sumEnd], index[sumAt:sumEnd])
@@ -158,17 +167,28 @@ func (w *Writer) sorted(info Info) ([]Entry, error) {
 	return entries, nil
 }
 
-// appendIndex writes the index. order is the payloads' order in the blocks, as
-// places in entries.
-func (c *Codec) appendIndex(info Info, entries []Entry, blocks []block, order []int32) []byte {
-	headers := int64(0)
-	for i := range entries {
-		headers += int64(len(entries[i].Header))
+// group compresses small payloads, which are given by entry.
+func (c *Codec) group(small [][]byte) (groups []group) {
+	for some := range slices.Chunk(small, GroupEntries) {
+		var g group
+		if raw := bytes.Join(some, nil); len(raw) > 0 {
+			g.stored, g.method = deflate(c.enc, nil, raw)
+		}
+		groups = append(groups, g)
 	}
-	table, tail := appendTable(nil, info, entries, blocks, order, false)
+	return groups
+}
+
+// appendIndex writes the index.
+func (c *Codec) appendIndex(p parts) []byte {
+	headers := int64(0)
+	for i := range p.entries {
+		headers += int64(len(p.entries[i].Header))
+	}
+	table, tail := p.append(nil, false)
 	index := c.packIndex(table, tail)
 	if len(table) > MaxTable || headers > most(len(index)) {
-		index = c.packIndex(appendTable(nil, info, entries, blocks, order, true))
+		index = c.packIndex(p.append(nil, true))
 	}
 	return index
 }
