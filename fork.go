@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // ForkOption says more about a Fork.
@@ -45,7 +44,7 @@ func (s *EventStore) Fork(ctx context.Context, runID string, seq uint64, newRunI
 	}
 	fork := fromEvent(ev)
 	fork.RunID, fork.Seq, fork.Hash, fork.Origin = newRunID, 0, Digest{}, &Origin{RunID: ev.RunID, Seq: ev.Seq, Hash: ev.Hash}
-	fork.CreatedAt = time.Now().UTC()
+	fork.CreatedAt = s.log.Now().UTC()
 	how := []AppendOption{BeginRun(), TrustState()}
 	if c.edit != nil {
 		if fork.State, err = c.edit(fork.State); err != nil {

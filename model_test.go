@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -28,6 +30,7 @@ func (ev *modelEvent) taken() bool { return ev.role == "" && !ev.pruned }
 // model is a store as plainly as can be: the events of each run, by seq-1. Its
 // methods draw what to do to a run, do it to both and compare the answers.
 type model struct {
+	at    atomic.Pointer[time.Time] // what time it is said to be
 	t     *rapid.T
 	st    storage
 	s     *checkpoint.EventStore

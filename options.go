@@ -99,6 +99,11 @@ func WithRetentionReport(report func(RetentionPass)) Option {
 	return func(c *config) { c.compact.Retention.Report = report }
 }
 
+// WithClock sets the clock that gives new events and notes their time, and says how long
+// ago a run was saved to. The default is [time.Now]. It is for tests and simulations, and
+// must be safe for concurrent use.
+func WithClock(now func() time.Time) Option { return func(c *config) { c.log.Clock = now } }
+
 // WithLogger sets who is told what goes wrong in the background, and what retention did.
 // The default is slog.Default(). Nothing is lost by what goes wrong there.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logger = l } }

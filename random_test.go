@@ -92,7 +92,15 @@ func (m *model) reopen(string) {
 		{checkpoint.WithoutCompaction()}, {checkpoint.WithoutCompaction(), checkpoint.WithCacheBytes(1)},
 		{checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(100)}, {checkpoint.WithPlainStates()}, {checkpoint.WithIdle(time.Millisecond)},
 	}).Draw(m.t, "options")
-	m.s = m.st.open(m.t, opts...)
+	m.s = m.st.open(m.t, append(opts, checkpoint.WithClock(m.now))...)
+}
+
+// now is the time that was set, or the real one.
+func (m *model) now() time.Time {
+	if at := m.at.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 // seal seals what fills segments, or all there is: nobody may notice.

@@ -69,7 +69,7 @@ func TestPlanMeetsOthers(t *testing.T) {
 					require.NoError(t, err)
 					defer b.Close()
 					opts := []checkpoint.Option{checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000)}
-					other, err := checkpoint.Open(keptBackend{b}, opts...)
+					other, err := checkpoint.Open(keptBackend{b}, append(opts, atNoon)...)
 					require.NoError(t, err)
 					defer other.Close()
 					loop(t, other, "run", 11)

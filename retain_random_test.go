@@ -112,7 +112,9 @@ func (p *planned) fill(run string) {
 		if r.IntN(10) == 0 {
 			c.Metadata.Labels = map[string]string{"gold": []string{"yes", "no"}[r.IntN(2)]}
 		}
+		p.at.Store(&c.CreatedAt)
 		require.NoError(p.t, p.s.Save(p.ctx(), c))
+		p.at.Store(nil)
 		p.saved(run, ev, c)
 		if i == events/2 {
 			if p.oneIn(2, "seal") {

@@ -106,11 +106,12 @@ func TestPinOfWhatIsPruned(t *testing.T) {
 func TestPlan(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 		ctx := context.Background()
+		old := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000), atNoon)
+		states := append(loop(t, old, "run", 20), `"branch"`)
+		savedAfter(t, old, "run", "branch", states[21], 5)
+		saved(t, old, "idle", "a", `"old"`)
+		saved(t, old, "idle and pinned", "a", `"old"`)
 		s := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000))
-		states := append(loop(t, s, "run", 20), `"branch"`)
-		savedAfter(t, s, "run", "branch", states[21], 5)
-		saved(t, s, "idle", "a", `"old"`)
-		saved(t, s, "idle and pinned", "a", `"old"`)
 		require.NoError(t, s.Pin(ctx, "idle and pinned", 0))
 		require.NoError(t, s.Save(ctx, &checkpoint.Checkpoint{RunID: "busy", NodeID: "a", State: []byte(`1`)}))
 		require.NoError(t, s.Pin(ctx, "run", 3))
@@ -223,8 +224,9 @@ func TestPlanIsOvertaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 				s := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000))
-				loop(t, s, "run", 10)
-				loop(t, s, "run 2", 10)
+				old := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000), atNoon)
+				loop(t, old, "run", 10)
+				loop(t, old, "run 2", 10)
 				plan, err := s.Plan(t.Context(), c.policies...)
 				require.NoError(t, err)
 				require.NoError(t, c.change(st.open(t)))

@@ -20,9 +20,10 @@ import (
 func TestPlanOfATruncatedRun(t *testing.T) {
 	onEveryStorage(t, func(t *testing.T, st storage, say func(...any)) {
 		ctx := context.Background()
+		old := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000), atNoon)
 		s := st.open(t, checkpoint.WithoutCompaction(), checkpoint.WithPlainUpTo(1000))
-		states := loop(t, s, "run", 20)
-		savedAfter(t, s, "run", "branch", `"branch"`, 3) // of an event that is dropped later
+		states := loop(t, old, "run", 20)
+		savedAfter(t, old, "run", "branch", `"branch"`, 3) // of an event that is dropped later
 		require.NoError(t, s.Pin(ctx, "run", 2))
 		require.NoError(t, s.Label(ctx, "run", 3, "gold", "yes"))
 		require.NoError(t, s.Pin(ctx, "run", 15))

@@ -45,7 +45,7 @@ func TestRetention(t *testing.T) {
 		ctx := context.Background()
 		var said lockedBuffer
 		passes := make(chan checkpoint.RetentionPass, 1)
-		before := st.open(t, checkpoint.WithPlainUpTo(1000), checkpoint.WithoutCompaction())
+		before := st.open(t, checkpoint.WithPlainUpTo(1000), checkpoint.WithoutCompaction(), atNoon)
 		states := loop(t, before, "run", 300)
 		saved(t, before, "idle", "a", `1`)
 		require.NoError(t, before.Pin(ctx, "run", 7))

@@ -153,7 +153,7 @@ func onEveryStorage(t *testing.T, test func(t *testing.T, st storage, say func(.
 }
 
 // own matches what is a storage's own and can't be the same elsewhere.
-var own = regexp.MustCompile(`[0-9a-f]{64}|"life":"[0-9a-f]+"|writer [a-z2-7]{8}| at \d{4}-\d\d-\d\dT[0-9:.]+Z|\S*checkpoints\.db: `)
+var own = regexp.MustCompile(`[0-9a-f]{64}|"saved_at":"[^"]*"|"life":"[0-9a-f]+"|writer [a-z2-7]{8}| at \d{4}-\d\d-\d\dT[0-9:.]+Z|\S*checkpoints\.db: `)
 
 // answer is a line for what a store answered.
 func answer(what ...any) string {
@@ -180,6 +180,9 @@ func answer(what ...any) string {
 
 // noon is when the checkpoints of tests are made.
 var noon = time.Date(2025, 1, 15, 12, 0, 0, 123456789, time.UTC)
+
+// atNoon has what is saved be saved then.
+var atNoon = checkpoint.WithClock(func() time.Time { return noon })
 
 // small returns a checkpoint with a small state.
 func small(run string, n int) *checkpoint.Checkpoint {

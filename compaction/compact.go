@@ -102,7 +102,7 @@ func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 		w.report.After = w.report.Before
 		return w.report, fmt.Errorf("nothing was compacted: %w", err)
 	}
-	err = w.compact(ctx, time.Now().Add(-opts.Idle))
+	err = w.compact(ctx, opts.Idle)
 	w.giveBack() // which writes: bbolt's file grows by that
 	// Also when it was stopped: what was reached is kept.
 	after, _, spaceErr := l.Space(context.WithoutCancel(ctx))
@@ -113,7 +113,7 @@ func Compact(ctx context.Context, l *log.Log, opts Options) (Report, error) {
 	return w.report, err
 }
 
-func (w *worker) compact(ctx context.Context, idle time.Time) error {
+func (w *worker) compact(ctx context.Context, idle time.Duration) error {
 	if err := w.seal(ctx, idle); err != nil {
 		return err
 	}
@@ -201,9 +201,10 @@ func (w *worker) giveBack() {
 	}
 }
 
-// seal seals runs whose last event came before idle whole, of others what fills a
-// segment.
-func (w *worker) seal(ctx context.Context, idle time.Time) error {
+// seal seals runs that had no event for so long whole, of others what fills a segment. With
+// 0 it seals all of them, also those that were saved under a clock that was ahead.
+func (w *worker) seal(ctx context.Context, idle time.Duration) error {
+	since := w.log.Now().Add(-idle)
 	var tails []log.Tail
 	var total, done int64
 	for t, err := range w.log.Tails(ctx) {
@@ -222,7 +223,7 @@ func (w *worker) seal(ctx context.Context, idle time.Time) error {
 		if err := w.wait(ctx); err != nil { // it may have been lost, to one who works now
 			return err
 		}
-		err := w.sealRun(ctx, t.Run, !t.At.After(idle), func(events int64) { w.say(Sealing, done+events, total) })
+		err := w.sealRun(ctx, t.Run, idle <= 0 || !t.At.After(since), func(events int64) { w.say(Sealing, done+events, total) })
 		if err != nil {
 			return err
 		}

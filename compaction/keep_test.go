@@ -129,7 +129,7 @@ func TestDrop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run := log.Run{GraphID: "graph", UpdatedAt: now.Add(-c.idle)}
+			run := log.Run{GraphID: "graph", SavedAt: now.Add(-c.idle)}
 			why, whyNot := Drop(run, history(c.history), c.marks, c.policies, now)
 			require.Equal(t, []string{c.why, c.whyNot}, []string{why, whyNot})
 		})

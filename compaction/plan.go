@@ -103,7 +103,7 @@ func NewPlan(ctx context.Context, l *log.Log, policies ...Policy) (Plan, error) 
 
 // newPlan is NewPlan; pace, if not nil, is called after each run.
 func newPlan(ctx context.Context, l *log.Log, pace func(), policies []Policy) (Plan, error) {
-	p := Plan{At: time.Now().UTC(), Policies: slices.Clone(policies), Runs: []PlannedRun{}}
+	p := Plan{At: l.Now().UTC(), Policies: slices.Clone(policies), Runs: []PlannedRun{}}
 	for _, policy := range policies {
 		if err := policy.check(); err != nil {
 			return Plan{}, err

@@ -64,9 +64,10 @@ func KeepLabelled(key, value string) Policy {
 	return Policy{Rule: keepLabelled, Key: key, Value: value}
 }
 
-// DropRunsIdle drops runs whose newest event is older than d, by its CreatedAt: not only
-// their states, all of them, as if by Delete. Runs that are pinned, or have a pinned
-// event, stay.
+// DropRunsIdle drops runs that had no event for d: not only their states, all of them, as
+// if by Delete. Runs that are pinned, or have a pinned event, stay. It goes by when the
+// newest event was appended ([log.Run.SavedAt]), not by its CreatedAt, which a caller may
+// set: so a run that is being copied from elsewhere stays.
 func DropRunsIdle(d time.Duration) Policy { return Policy{Rule: dropRunsIdle, Age: d} }
 
 // ForGraph returns the policy restricted to runs of one graph.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // Append is an event to be appended. Without From, Root, Expect and Begin it continues
@@ -81,7 +80,7 @@ func (l *Log) Append(ctx context.Context, a Append) (Appended, error) {
 	p := &pending{Append: a, ctx: ctx, done: make(chan struct{})}
 	p.untimed = a.Header.CreatedAt.IsZero()
 	if p.untimed {
-		p.Header.CreatedAt = time.Now()
+		p.Header.CreatedAt = l.Now()
 	}
 	p.Header.CreatedAt = p.Header.CreatedAt.Round(0).UTC()
 	if !p.Header.StartedAt.IsZero() {

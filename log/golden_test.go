@@ -148,7 +148,7 @@ func goldenRecords(t *testing.T) string {
 		p.Header.Size, p.Header.SHA256 = int64(len(e.state)), sha256.Sum256([]byte(e.state))
 		p.encoded = encoded{encoding: driver.Plain, bytes: p.State}
 		rec := &driver.Record{}
-		require.NoError(t, p.record(rec, &run, parent{e.parent, lines[e.parent]}, nil))
+		require.NoError(t, p.record(rec, &run, parent{e.parent, lines[e.parent]}, nil, time.Unix(0, 0)))
 		if i == 1 {
 			rec.Encoding, rec.Base, rec.Links = driver.Delta, 1, 1
 		}
@@ -184,7 +184,7 @@ func goldenNotes(t *testing.T) string {
 		{Kind: "somebody's own"},
 	} {
 		n.At = smallHeader().CreatedAt
-		e, err := run.note("abcdefgh", &n)
+		e, err := run.note(&Log{word: "abcdefgh"}, &n)
 		require.NoError(t, err)
 		fmt.Fprintf(&out, "%c %x\n%s\nhash %s\n", e.Key[0], e.Key[1:], e.Value, run.row.Notes.Hash)
 		read := readNote("run", n.Number, e.Value)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/log/delta"
@@ -29,6 +30,9 @@ type Options struct {
 	CacheBytes int64
 	// ReadOnly makes every write fail with ErrReadOnly.
 	ReadOnly bool
+	// Clock says what time it is, for the time of new events and notes, and for how long
+	// ago a run was saved to. Default time.Now.
+	Clock func() time.Time
 	// Grown, if not nil, is called after an append to a run whose tail has enough events
 	// to seal. It is called with a lock held and must return at once.
 	Grown func(run string)
@@ -44,9 +48,15 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
 	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	o.MaxState = min(o.MaxState, mostState)
 	return o
 }
+
+// Now returns the time by Options.Clock.
+func (l *Log) Now() time.Time { return l.opts.Clock() }
 
 // mostState is the largest limit for states, in bytes: SQLite holds values of up to a
 // billion bytes, and a delta may be a little larger than its state.

@@ -255,7 +255,7 @@ func (l *Log) mark(ctx context.Context, id string, seq uint64, n Note) error {
 				return corrupt(id, seq, fmt.Sprintf("its mark: %v", err))
 			}
 		}
-		note, err := run.note(l.word, &n)
+		note, err := run.note(l, &n)
 		if err == nil {
 			err = m.take(&n)
 		}

@@ -70,10 +70,10 @@ func noteKey(number uint64) []byte {
 
 // note adds a note to the run's head, and returns the entry that goes with it. Number, At
 // and Writer are filled in.
-func (r *Run) note(writer string, n *Note) (driver.Entry, error) {
-	n.Number, n.Writer = r.row.Notes.Count+1, writer
+func (r *Run) note(l *Log, n *Note) (driver.Entry, error) {
+	n.Number, n.Writer = r.row.Notes.Count+1, l.word
 	if n.At.IsZero() {
-		n.At = time.Now()
+		n.At = l.Now()
 	}
 	n.At = n.At.Round(0).UTC()
 	value, err := json.Marshal(n)
@@ -111,7 +111,7 @@ func (l *Log) AddNote(ctx context.Context, id string, n Note) error {
 		return err
 	}
 	return l.changeHead(ctx, id, func(run *Run, c *driver.Change) error {
-		e, err := run.note(l.word, &n)
+		e, err := run.note(l, &n)
 		c.Put = append(c.Put, e)
 		return err
 	})

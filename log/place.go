@@ -138,7 +138,7 @@ func (l *Log) place(b *batch, p *pending) (done bool, err error) {
 	if len(b.change.Append) > 1 {
 		header = make([]byte, 0, len(b.header))
 	}
-	if err := p.record(rec, run, from, header); err != nil {
+	if err := p.record(rec, run, from, header, l.Now()); err != nil {
 		b.change.Append = b.change.Append[:len(b.change.Append)-1]
 		return false, err
 	}
@@ -235,7 +235,7 @@ func heldTo(run string, p Position, rec *driver.Record) (parent, error) {
 
 // record makes the event that follows the last of run, and its header. It uses buf, which
 // must be empty, if that has room.
-func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) error {
+func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte, now time.Time) error {
 	h := &p.Header
 	h.Seq, h.Parent, h.Life = run.Last+1, from.seq, ""
 	if h.Seq == 1 {
@@ -252,7 +252,7 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte) 
 	standOn(rec, run, from, h.Role)
 	// The order of runs by age must not depend on clocks alone: within one run, recency
 	// grows whatever the clocks do.
-	rec.Recency = max(run.recency+1, uint64(max(0, time.Now().UnixNano())))
+	rec.Recency = max(run.recency+1, uint64(max(0, now.UnixNano())))
 	rec.Bytes = run.Bytes + run.row.PrunedBytes + h.Size
 	rec.Stored = run.Stored + run.row.Freed + int64(len(rec.Header)+len(rec.State))
 	rec.Hash = chainAfter(run.Last, run.Hash, run.row.Common.frames(), header, h.SHA256)

@@ -149,7 +149,7 @@ func (d *dropper) note(run *Run, seqs []uint64) (driver.Entry, error) {
 	if err != nil {
 		return driver.Entry{}, err
 	}
-	return run.note(d.l.word, n)
+	return run.note(d.l, n)
 }
 
 // ofSegment rewrites the segment that holds the first of seqs, without their states.

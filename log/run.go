@@ -55,6 +55,10 @@ type Run struct {
 	// CreatedAt and UpdatedAt are the times of the first and the newest event.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
+	// SavedAt is when the newest event was appended, by the clock of the process that did
+	// it, and not before the event before it. An import keeps it. UpdatedAt is what the
+	// caller says.
+	SavedAt time.Time `json:"saved_at"`
 	// Pruned counts the events whose state was dropped. Notes counts the run's notes.
 	Pruned uint64 `json:"pruned,omitempty"`
 	Notes  uint64 `json:"notes,omitempty"`
@@ -237,9 +241,11 @@ func parseHead(h *driver.Head) (Run, error) {
 func summary(h *driver.Head) Run {
 	return Run{
 		ID: h.Run, Life: hex.EncodeToString(h.Life[:]), Class: Class(h.Class),
-		revision: h.Revision, recency: h.Recency, tail: h.Tail, listed: listed{place: h.Place, recency: h.Recency},
+		SavedAt: savedAt(h.Recency), revision: h.Revision, recency: h.Recency, tail: h.Tail, listed: listed{place: h.Place, recency: h.Recency},
 	}
 }
+
+func savedAt(recency uint64) time.Time { return time.Unix(0, int64(recency)).UTC() }
 
 // checkHead checks a head's checksum, which is the same in every version. It comes before the
 // version is looked at, so a damaged head is reported as damage, and is derived from the
@@ -285,6 +291,7 @@ func (r *Run) setLast(h *Header, rec *driver.Record) {
 	r.stand(h.Seq, rec.Hash, rec.Bytes, rec.Stored)
 	r.Tip, r.line = rec.Tip, lineOf(rec)
 	r.recency = max(r.recency, rec.Recency)
+	r.SavedAt = savedAt(r.recency)
 	r.GraphID, r.NodeID, r.NextNode, r.Size = h.Metadata.GraphID, h.NodeID, h.NextNode, h.Size
 	r.UpdatedAt = h.CreatedAt
 }

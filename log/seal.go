@@ -277,7 +277,7 @@ func (l *Log) alongWith(ctx context.Context, now *Run, b *block, c *driver.Chang
 		if err := r.dropFront(ctx, b.front, c); err != nil {
 			return err
 		}
-		note, err = now.cut(l.word, b.front)
+		note, err = now.cut(l, b.front)
 	} else {
 		if c.Remove, c.Put, err = r.reindex(ctx, b.dropped); err != nil {
 			return err

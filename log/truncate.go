@@ -175,13 +175,13 @@ type front struct {
 }
 
 // cut takes the front off the run's summary, and returns the note that says so.
-func (r *Run) cut(writer string, f *front) (driver.Entry, error) {
+func (r *Run) cut(l *Log, f *front) (driver.Entry, error) {
 	data, err := json.Marshal(f.Anchor)
 	if err != nil {
 		return driver.Entry{}, err
 	}
 	n := Note{Kind: noteKindAnchor, Events: []Range{{r.first(), f.Seq}}, Data: data}
-	e, err := r.note(writer, &n)
+	e, err := r.note(l, &n)
 	f.last.Note = n.Number
 	r.anchorAt(f.last)
 	r.row.Pruned -= f.pruned

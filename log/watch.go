@@ -83,7 +83,7 @@ type watcher struct {
 	known  map[string]followed // by run
 	begun  bool                // known has the runs of the beginning
 	swept  time.Time           // when all runs were looked at
-	newest uint64              // the recency of the newest run of the last look
+	newest uint64              // the recency of the newest run of the last look that was not saved ahead of time
 	slow   time.Duration       // how long that took
 }
 
@@ -185,10 +185,12 @@ func (w *watcher) sweep() error {
 // recent looks at the runs that had events last.
 func (w *watcher) recent() error {
 	var news []Run
-	quiet, before := 0, w.newest
+	quiet, before, now := 0, w.newest, uint64(max(0, w.l.Now().UnixNano()))
 	for run, err := range w.l.Runs(w.ctx, RunsOptions{page: leastPage}) {
 		f := w.known[run.ID]
-		w.newest = max(w.newest, run.recency)
+		if run.recency <= now { // else a clock was wrong, and what is saved now comes behind the run
+			w.newest = max(w.newest, run.recency)
+		}
 		switch {
 		case err != nil:
 			if err := w.met(run, err); err != nil {

@@ -46,9 +46,9 @@ as a whole, see below):
 Whatever they say, the newest event of each branch keeps its state, so that the run
 can go on, and so does what is pinned.
 
---drop-idle 90d drops whole runs, headers and all, whose newest event is older than
-that, whatever else is said; only those stay that are pinned or labelled with
---keep-label, themselves or an event of theirs. With --graph all this is about the runs of one graph; with RUN
+--drop-idle 90d drops whole runs, headers and all, that were not saved to for so long,
+whatever times their events have and whatever else is said; only those stay that are
+pinned or labelled with --keep-label, themselves or an event of theirs. With --graph all this is about the runs of one graph; with RUN
 about that one: its id, the beginning of it if no other begins so, or @last.
 
 In the end the disk space is given back, as compact does; the list tells about how

@@ -25,11 +25,10 @@ import (
 func TestPruneNamesFewOfManySkipped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store, err := openStore("sqlite", filepath.Join(dir, "store.db"))
+	store, err := openStore("sqlite", filepath.Join(dir, "store.db"), checkpoint.WithClock(func() time.Time { return time.Now().AddDate(-1, 0, 0) }))
 	require.NoError(t, err)
 	for i := range 7 {
-		old := &checkpoint.Checkpoint{RunID: fmt.Sprint("run-", i), NodeID: "node", State: []byte(`{}`), CreatedAt: time.Now().AddDate(-1, 0, 0)}
-		require.NoError(t, store.Save(t.Context(), old))
+		require.NoError(t, store.Save(t.Context(), &checkpoint.Checkpoint{RunID: fmt.Sprint("run-", i), NodeID: "node", State: []byte(`{}`)}))
 	}
 	require.NoError(t, store.Close())
 	shown, code := whileItAsks(t, dir, func() string {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -136,13 +137,15 @@ func create(ts *testscript.TestScript, _ bool, args []string) {
 // save STORE RUN NODE [field=value]...: appends an event. The fields are state (or
 // bytes, in Go's notation; or trusted, which is not checked to be JSON), parent, next,
 // graph, label, role, which has no state unless one is given, error, stack, final and at:
-// now, or a time. Without it times go up by a second an event.
+// now, or a time, which the clock then shows; or dated, a time that it does not show.
+// Without them times go up by a second an event.
 // Words in double quotes are in Go's notation.
 func save(ts *testscript.TestScript, _ bool, args []string) {
-	store := open(ts, args[0])
+	c := &checkpoint.Checkpoint{RunID: word(ts, args[1]), NodeID: word(ts, args[2]), State: []byte(`{}`)}
+	var clock time.Time
+	store := open(ts, args[0], checkpoint.WithClock(func() time.Time { return cmp.Or(clock, time.Now()) }))
 	defer store.Close()
 	ctx := context.Background()
-	c := &checkpoint.Checkpoint{RunID: word(ts, args[1]), NodeID: word(ts, args[2]), State: []byte(`{}`)}
 	var opts []checkpoint.AppendOption
 	for _, field := range args[3:] {
 		name, value, _ := strings.Cut(field, "=")
@@ -150,6 +153,9 @@ func save(ts *testscript.TestScript, _ bool, args []string) {
 			name, opts = "state", append(opts, checkpoint.TrustState())
 		}
 		ts.Check(set(c, name, word(ts, value)))
+		if name == "at" {
+			clock = c.CreatedAt
+		}
 	}
 	run, err := store.Run(ctx, c.RunID)
 	if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
@@ -178,6 +184,8 @@ func set(c *checkpoint.Checkpoint, name, value string) (err error) {
 		if c.CreatedAt = time.Now(); value != "now" {
 			c.CreatedAt, err = time.Parse(time.RFC3339, value)
 		}
+	case "dated":
+		c.CreatedAt, err = time.Parse(time.RFC3339, value)
 	case "role":
 		c.Role, c.State, c.Kind = checkpoint.Role(value), nil, checkpoint.KindNone
 	case "error":

@@ -150,42 +150,70 @@ func (t *tailer) watch() error {
 	return nil
 }
 
-// newest returns the events to begin with, oldest first.
+// newest returns the events to begin with, oldest first. Of several runs they are in the
+// order in which they were appended, as far as the store knows it: it knows when each run's
+// newest was. Others go by their own times, and none comes before one that it follows.
 func (t *tailer) newest() ([]*checkpoint.Event, error) {
-	var list []*checkpoint.Event
-	runs := []checkpoint.Run{}
-	if t.run != nil {
-		runs = append(runs, *t.run)
-	} else {
-		t.seen = map[string]checkpoint.Position{}
-		for run, err := range t.l.store.Runs(t.l.ctx, checkpoint.RunsOptions{}) {
-			if err != nil && run.ID == "" {
-				return nil, err
-			}
-			t.seen[run.ID] = run.Position()
-			if err == nil && len(runs) < t.events { // so many events are of that many runs at most
-				runs = append(runs, run)
-			} else if !t.follow && len(runs) == t.events {
-				break
-			}
-		}
+	runs, err := t.newestRuns()
+	if err != nil || t.events == 0 {
+		return nil, err
 	}
-	if t.events == 0 {
-		return nil, nil
+	type placed struct {
+		*checkpoint.Event
+		at time.Time
 	}
+	var list []placed
 	for _, run := range runs {
+		at := run.SavedAt
 		for ev, err := range t.l.headers(run, listing{backward: true, limit: t.events}) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, ev)
+			if ev.Seq != run.Last && ev.CreatedAt.Before(at) {
+				at = ev.CreatedAt
+			}
+			list = append(list, placed{ev, at})
 		}
 	}
 	slices.Reverse(list)
-	if t.run == nil {
-		slices.SortStableFunc(list, func(a, b *checkpoint.Event) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	slices.SortStableFunc(list, func(a, b placed) int { return a.at.Compare(b.at) })
+	var events []*checkpoint.Event
+	for _, p := range list[max(len(list)-t.events, 0):] {
+		events = append(events, p.Event)
 	}
-	return list[max(len(list)-t.events, 0):], nil
+	return events, nil
+}
+
+// newestRuns returns the runs that were saved to last: so many events are of that many
+// runs at most. To follow all runs it lists them by id, since one that is saved to
+// meanwhile changes its place in the order of time.
+func (t *tailer) newestRuns() ([]checkpoint.Run, error) {
+	if t.run != nil {
+		return []checkpoint.Run{*t.run}, nil
+	}
+	t.seen = map[string]checkpoint.Position{}
+	var runs []checkpoint.Run
+	keep := func() {
+		slices.SortStableFunc(runs, func(a, b checkpoint.Run) int { return b.SavedAt.Compare(a.SavedAt) })
+		runs = runs[:min(len(runs), t.events)]
+	}
+	for run, err := range t.l.store.Runs(t.l.ctx, checkpoint.RunsOptions{ByID: t.follow}) {
+		if err != nil && run.ID == "" {
+			return nil, err
+		}
+		t.seen[run.ID] = run.Position()
+		if err == nil {
+			runs = append(runs, run)
+		}
+		if !t.follow && len(runs) >= t.events {
+			break
+		}
+		if len(runs) >= 2*t.events+1000 {
+			keep()
+		}
+	}
+	keep()
+	return runs, nil
 }
 
 // add shows an event, of which only the header is known.
