@@ -104,9 +104,18 @@ func WithRetentionReport(report func(RetentionPass)) Option {
 // must be safe for concurrent use.
 func WithClock(now func() time.Time) Option { return func(c *config) { c.log.Clock = now } }
 
-// WithLogger sets who is told what goes wrong in the background, and what retention did.
-// The default is slog.Default(). Nothing is lost by what goes wrong there.
+// WithLogger sets the logger for what goes wrong in the background, for what retention did,
+// and for a store that may have lost something when it is opened ([EventStore.Warning]).
+// The default is slog.Default(). Nothing is lost by what goes wrong in the background.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logger = l } }
+
+// logger is who is told.
+func (c *config) logger() *slog.Logger {
+	if c.compact.Logger != nil {
+		return c.compact.Logger
+	}
+	return slog.Default()
+}
 
 // WithReadOnly opens a store for looking only, also while another process writes
 // it. Nothing is made; every write fails with ErrReadOnly.

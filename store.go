@@ -64,11 +64,19 @@ func open(backend driver.Backend, c config) (*EventStore, error) {
 		backend.Close()
 		return nil, err
 	}
+	if err := s.Warning(); err != nil {
+		c.logger().Warn("flowlog: a store was opened of which something may be missing", "error", err)
+	}
 	if s.compactor != nil {
 		s.compactor.Start(s.log)
 	}
 	return s, nil
 }
+
+// Warning says what may be missing of the store: nil, or an error that satisfies ErrCorrupt
+// for damage that was found when the store was opened, and that opening it does not refuse.
+// It is logged as well, at level Warn: see [WithLogger].
+func (s *EventStore) Warning() error { return s.log.Warning() }
 
 // MemoryStore is a store in memory: for tests and for runs that need not survive
 // the process.

@@ -117,6 +117,6 @@ func unknown(h *handle, txid uint64, err error) bool { return !full(err) || comm
 // transaction's pages, then the meta page with its number. Without that meta page in
 // the file, nothing leads to the other pages.
 func committed(h *handle, txid uint64) bool {
-	m, err := readMeta(h.file)
+	m, _, err := readMeta(h.file)
 	return err != nil || txid == 0 || m.txid >= txid
 }

@@ -72,6 +72,7 @@ type Backend struct {
 	current atomic.Pointer[handle]
 
 	version atomic.Int64 // counts the calls of Apply
+	warning error        // that something may be missing; see Warning
 
 	// writing is a lock: a channel with room for one value, which a writer puts in. It
 	// is a channel so that a context can end the wait.

@@ -12,7 +12,12 @@ import (
 var (
 	_ driver.Checker = (*Backend)(nil)
 	_ driver.Eraser  = (*Backend)(nil)
+	_ driver.Warner  = (*Backend)(nil)
 )
+
+// Warning implements [driver.Warner]: it says whether a meta page was damaged when the file
+// was opened. The next commit but one overwrites that page.
+func (b *Backend) Warning() error { return b.warning }
 
 // Check implements [driver.Checker]: it walks over all buckets and checks that their keys
 // are in order. Pages have no checksum, so there is nothing else to check.

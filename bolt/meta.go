@@ -59,8 +59,9 @@ func parseMeta(page []byte) (meta, error) {
 	return m, nil
 }
 
-// readMeta returns the meta page of a file that is in force.
-func readMeta(f io.ReaderAt) (meta, error) {
+// readMeta returns the meta page of a file that is in force, and in spoiled what is wrong
+// with the other one.
+func readMeta(f io.ReaderAt) (m meta, spoiled, err error) {
 	page := make([]byte, metaSize)
 	at := func(off int64) (meta, error) {
 		if _, err := f.ReadAt(page, off); err != nil {
@@ -69,6 +70,7 @@ func readMeta(f io.ReaderAt) (meta, error) {
 		return parseMeta(page)
 	}
 	first, err := at(0)
+	spoiled = err
 	sizes := []int64{int64(first.pageSize)}
 	if err != nil { // then the place of the second is unknown
 		sizes = sizes[:0]
@@ -80,12 +82,25 @@ func readMeta(f io.ReaderAt) (meta, error) {
 		second, err2 := at(size)
 		switch {
 		case err2 == nil && (err != nil || second.txid > first.txid):
-			return second, nil
-		case err != nil && !errors.Is(err2, errNotBolt):
+			return second, spoiled, nil
+		case err == nil:
+			spoiled = err2
+		case !errors.Is(err2, errNotBolt):
 			err = err2
 		}
 	}
-	return first, err
+	return first, spoiled, err
+}
+
+// lost says what may be missing of a file of which a meta page is damaged. bbolt uses the
+// other, which may be that of the commit before. Power that fails while a meta page is
+// written leaves it as it was: it is within one sector.
+func lost(f *os.File, path string) error {
+	_, spoiled, err := readMeta(f)
+	if err != nil || spoiled == nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w: one of its two meta pages is damaged (%v), so what was saved last, the whole last commit, may be missing; compare the newest events with what you know of them, before anything else is saved", path, driver.ErrCorrupt, spoiled)
 }
 
 // peek refuses a file that bbolt would refuse, and a file that is not ours but that bbolt
@@ -98,7 +113,7 @@ func peek(f *os.File, path string) error {
 	if info.Size() == 0 {
 		return nil
 	}
-	m, err := readMeta(f)
+	m, _, err := readMeta(f)
 	if errors.Is(err, errNotBolt) {
 		return fmt.Errorf("%w file %s: it is not a bbolt database but %s; it was not changed; give flowlog a path of its own", driver.ErrInvalid, path, sniff(f))
 	}

@@ -39,6 +39,7 @@ func Open(path string, opts Options) (*Backend, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	b.current.Store(h)
+	b.warning = h.lost
 	if !b.opts.ReadOnly {
 		if err := b.removeCopy(); err != nil {
 			return nil, errors.Join(b.refuse(causeOf(err)), h.close())
@@ -116,6 +117,7 @@ func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handl
 	if h.info, err = h.file.Stat(); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	h.lost = lost(h.file, path) // no other process writes it now
 	return h, nil
 }
 

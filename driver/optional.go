@@ -39,6 +39,14 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// Warner is a Backend that can be opened although something may be missing from it.
+type Warner interface {
+	// Warning returns what was found when the storage was opened, nil for nothing. The
+	// error satisfies [ErrCorrupt], names the storage, and says what may be missing. It
+	// never changes.
+	Warning() error
+}
+
 // Sizer is a Backend that knows its size on disk.
 type Sizer interface {
 	// Space returns the size of the storage's files, and how much of it is free for

@@ -30,6 +30,14 @@ func (l *Log) Reclaim(ctx context.Context, progress func(driver.Reclaimed)) (int
 	return 0, nil
 }
 
+// Warning returns what the backend found when it was opened, if it is a [driver.Warner].
+func (l *Log) Warning() error {
+	if w, ok := l.backend.(driver.Warner); ok {
+		return w.Warning()
+	}
+	return nil
+}
+
 // Check checks the structure of the storage; see [driver.Checker].
 func (l *Log) Check(ctx context.Context) error {
 	if err := l.readable(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/flowlog/checkpoint"
@@ -38,12 +39,25 @@ func (c *cli) openToWrite() (*checkpoint.EventStore, error) {
 // openAt opens a store of any kind, and waits for other processes as --wait says.
 func (c *cli) openAt(at place, opts ...checkpoint.Option) (*checkpoint.EventStore, error) {
 	wait := max(c.wait, time.Millisecond) // 0 would be the store's own default
-	opts = append(opts, checkpoint.WithBusyTimeout(wait))
+	opts = append(opts, checkpoint.WithBusyTimeout(wait), checkpoint.WithLogger(slog.New(slog.DiscardHandler)))
+	store, err := openKind(at, opts)
+	if at.kind == boltKind && errors.Is(err, checkpoint.ErrLocked) {
+		return nil, inUse(at.path, c.wait)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if warning := store.Warning(); warning != nil && !c.warned {
+		c.warned = true
+		c.say("warning: %v", warning)
+	}
+	return store, nil
+}
+
+// openKind opens a store of a kind.
+func openKind(at place, opts []checkpoint.Option) (*checkpoint.EventStore, error) {
 	if at.kind == boltKind {
 		store, err := checkpoint.NewBoltStore(at.path, opts...)
-		if errors.Is(err, checkpoint.ErrLocked) {
-			return nil, inUse(at.path, c.wait)
-		}
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ type cli struct {
 	times   timeFormat
 	noPager bool
 	redact  []string
+	warned  bool // of what may be missing of the store
 
 	verbs []string // of those, what takes a store
 }

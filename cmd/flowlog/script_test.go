@@ -3,6 +3,7 @@ package main_test
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -60,7 +61,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"create": create,
 		"save":   save,
 		"fill":   fill,
-		"damage": damage, "spoil": spoil,
+		"damage": damage, "spoil": spoil, "losecommit": loseCommit,
 		"prune":     prune,
 		"erase":     erase,
 		"truncate":  truncate,
@@ -126,6 +127,20 @@ func openStore(backend, path string, opts ...checkpoint.Option) (*checkpoint.Eve
 		return nil, err
 	}
 	return store.EventStore, nil
+}
+
+// losecommit FILE: damages the newer meta page of a bbolt file.
+func loseCommit(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	file, err := os.ReadFile(path)
+	ts.Check(err)
+	page, txid := os.Getpagesize(), func(page []byte) uint64 { return binary.NativeEndian.Uint64(page[64:]) }
+	if newer := file[page:]; txid(newer) > txid(file) {
+		newer[64] ^= 0xff
+	} else {
+		file[64] ^= 0xff
+	}
+	ts.Check(os.WriteFile(path, file, 0o600))
 }
 
 // create STORE: makes a store without runs.

@@ -34,7 +34,8 @@ that event is still there, whatever came after it.
 Of a run whose oldest events were dropped with their headers it says from which
 anchor, the last of these, it is intact.
 
-The exit code is 1 if a run is damaged. What is wrong is said on stderr.`,
+The exit code is 1 if a run is damaged, or if the file shows that its last commit may
+be missing. What is wrong is said on stderr.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -112,7 +113,7 @@ func (v *verifier) one(text string) error {
 	if v.broken > 0 {
 		return damaged("run %s is damaged", id)
 	}
-	return nil
+	return v.warned()
 }
 
 // all verifies all runs.
@@ -145,6 +146,14 @@ func (v *verifier) all() error {
 		return damaged("%d of %s damaged", v.broken, count(len(v.facts), "run"))
 	case len(v.facts) == 0:
 		v.c.say("the store has no runs yet")
+	}
+	return v.warned()
+}
+
+// warned is the outcome if nothing is damaged of what is there.
+func (v *verifier) warned() error {
+	if v.store.Warning() != nil { // it was said when the store was opened
+		return damaged("what is there is intact, and the last commit may be missing")
 	}
 	return nil
 }
