@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -57,7 +55,7 @@ func (b *Backend) Apply(ctx context.Context, req driver.ApplyRequest) ([]driver.
 // [driver.NotAppliedError] if certainly nothing was written.
 func (b *Backend) transaction(ctx context.Context, changes []driver.Change) ([]driver.Result, error) {
 	results := make([]driver.Result, len(changes))
-	err := b.commit(ctx, func(tx *bbolt.Tx) error {
+	err := b.commit(ctx, func(tx *transaction) error {
 		conflicts := 0
 		for i := range changes {
 			if err := guard(func() error { return change(tx, &changes[i], &results[i]) }); err != nil {
@@ -85,10 +83,10 @@ func (b *Backend) transaction(ctx context.Context, changes []driver.Change) ([]d
 // begins. It wants writing held. Its error is a [driver.NotAppliedError] if certainly
 // nothing was written. After any other error the contents of the disk are unknown, and
 // the next write might depend on pages that did not reach it: so all writing ends.
-func (b *Backend) commit(ctx context.Context, f func(*bbolt.Tx) error) error {
+func (b *Backend) commit(ctx context.Context, f func(*transaction) error) error {
 	h := b.current.Load()
 	committing := false
-	txid, err := h.update(func(tx *bbolt.Tx) error {
+	txid, err := h.update(func(tx *transaction) error {
 		if err := f(tx); err != nil {
 			return err
 		}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -18,7 +16,7 @@ type runState struct {
 }
 
 // change makes one change. A conflict is found before anything is written.
-func change(tx *bbolt.Tx, c *driver.Change, res *driver.Result) error {
+func change(tx *transaction, c *driver.Change, res *driver.Result) error {
 	r, err := find(tx, c.Run)
 	if err != nil {
 		return err
@@ -87,7 +85,7 @@ func (r *run) conflicts(c *driver.Change, was runState) bool {
 }
 
 // create makes a run without a row.
-func create(tx *bbolt.Tx, c *driver.Change) (*run, error) {
+func create(tx *transaction, c *driver.Change) (*run, error) {
 	if c.Head == nil {
 		return nil, fmt.Errorf("%w change of run %q: a new run needs a head", driver.ErrInvalid, c.Run)
 	}
@@ -114,8 +112,8 @@ func create(tx *bbolt.Tx, c *driver.Change) (*run, error) {
 }
 
 // write writes all of a change except the end of the run's bucket and the run's place.
-func (r *run) write(tx *bbolt.Tx, c *driver.Change, res *driver.Result) (err error) {
-	r.bucket.FillPercent = 1
+func (r *run) write(tx *transaction, c *driver.Change, res *driver.Result) (err error) {
+	r.bucket.fill(1)
 	tail := r.head.Tail
 	if c.Head != nil {
 		if err := r.putRow(tx, c.Head); err != nil {
@@ -150,7 +148,7 @@ func (r *run) write(tx *bbolt.Tx, c *driver.Change, res *driver.Result) (err err
 }
 
 // putRow replaces the run's row.
-func (r *run) putRow(tx *bbolt.Tx, h *driver.Head) error {
+func (r *run) putRow(tx *transaction, h *driver.Head) error {
 	revision := r.head.Revision + 1
 	r.head = *h
 	r.head.Revision = revision
@@ -163,7 +161,7 @@ func (r *run) putRow(tx *bbolt.Tx, h *driver.Head) error {
 
 // settle writes the end of the run's bucket and moves the run to its place, if a change
 // has changed them.
-func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) error {
+func (r *run) settle(tx *transaction, c *driver.Change, was runState, isNew bool) error {
 	is, recency := was.end, r.head.Recency
 	if n := len(c.Append); n > 0 {
 		is.seq, recency = c.Append[n-1].Seq, max(recency, c.Append[n-1].Recency)
@@ -192,7 +190,7 @@ func (r *run) settle(tx *bbolt.Tx, c *driver.Change, was runState, isNew bool) e
 }
 
 // drop removes a run from all lists. All its data is dead then.
-func (r *run) drop(tx *bbolt.Tx) error {
+func (r *run) drop(tx *transaction) error {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return err

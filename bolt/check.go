@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -22,11 +20,11 @@ func (b *Backend) Warning() error { return b.warning }
 // Check implements [driver.Checker]: it walks over all buckets and checks that their keys
 // are in order. Pages have no checksum, so there is nothing else to check.
 func (b *Backend) Check(ctx context.Context) error {
-	return b.view(ctx, func(tx *bbolt.Tx) error { return inOrder(ctx, tx.Cursor(), tx.Bucket) })
+	return b.view(ctx, func(tx *transaction) error { return inOrder(ctx, tx.Cursor(), tx.Bucket) })
 }
 
 // inOrder checks a bucket and those in it.
-func inOrder(ctx context.Context, c *bbolt.Cursor, nested func(name []byte) *bbolt.Bucket) error {
+func inOrder(ctx context.Context, c *cursor, nested func(name []byte) *tree) error {
 	var before []byte
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if before != nil && bytes.Compare(before, k) >= 0 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -29,7 +28,7 @@ type copier struct {
 }
 
 // copy copies all that a transaction sees.
-func (c *copier) copy(from *bbolt.Tx) error {
+func (c *copier) copy(from *transaction) error {
 	for more := true; more; {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -38,7 +37,7 @@ func (c *copier) copy(from *bbolt.Tx) error {
 			return driver.ErrClosed
 		}
 		c.size = 0
-		_, err := c.to.update(func(to *bbolt.Tx) (err error) {
+		_, err := c.to.update(func(to *transaction) (err error) {
 			more, err = c.bucket(level{from.Cursor(), from.Bucket, to.Bucket, to.CreateBucket, nil}, 0)
 			return err
 		})
@@ -65,10 +64,10 @@ func neverWritten(err error) bool {
 
 // level is a bucket that is copied, or the one of all buckets.
 type level struct {
-	cursor *bbolt.Cursor
-	from   func(name []byte) *bbolt.Bucket
-	to     func(name []byte) *bbolt.Bucket
-	create func(name []byte) (*bbolt.Bucket, error)
+	cursor *cursor
+	from   func(name []byte) *tree
+	to     func(name []byte) *tree
+	create func(name []byte) (*tree, error)
 	put    func(k, v []byte) error
 }
 
@@ -123,6 +122,6 @@ func (c *copier) nested(l level, k []byte, depth int) (more bool, err error) {
 			return false, err
 		}
 	}
-	to.FillPercent = 1 // they come in order
+	to.fill(1) // they come in order
 	return c.bucket(level{from.Cursor(), from.Bucket, to.Bucket, to.CreateBucket, to.Put}, depth+1)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -32,7 +31,7 @@ func entrySum(rk uint64, key, value []byte) uint32 {
 
 // Entries implements [driver.Backend]. A page that meets damage is an error.
 func (b *Backend) Entries(ctx context.Context, req driver.EntriesRequest) (out []driver.Entry, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		out = nil
 		r, err := find(tx, req.Run)
 		if r == nil || err != nil {
@@ -63,7 +62,7 @@ func (b *Backend) Entries(ctx context.Context, req driver.EntriesRequest) (out [
 }
 
 // eachEntry calls f with the stored keys and values of a range until it returns false.
-func eachEntry(entries *bbolt.Bucket, rk uint64, in driver.EntryRange, reverse bool, f func(k, v []byte) (bool, error)) error {
+func eachEntry(entries *tree, rk uint64, in driver.EntryRange, reverse bool, f func(k, v []byte) (bool, error)) error {
 	from, to := entryKey(rk, in.From), entryKey(rk, in.To)
 	if in.To == nil {
 		to = runKey(rk + 1)
@@ -84,7 +83,7 @@ func eachEntry(entries *bbolt.Bucket, rk uint64, in driver.EntryRange, reverse b
 }
 
 // getEntry returns a copy of an entry.
-func getEntry(entries *bbolt.Bucket, r *run, k, v []byte) (driver.Entry, error) {
+func getEntry(entries *tree, r *run, k, v []byte) (driver.Entry, error) {
 	if v == nil {
 		if own := entries.Bucket(k); own != nil {
 			v = own.Get(firstKey)
@@ -101,7 +100,7 @@ func getEntry(entries *bbolt.Bucket, r *run, k, v []byte) (driver.Entry, error) 
 }
 
 // changeEntries removes entries, and then puts others.
-func (r *run) changeEntries(tx *bbolt.Tx, remove []driver.EntryRange, put []driver.Entry) error {
+func (r *run) changeEntries(tx *transaction, remove []driver.EntryRange, put []driver.Entry) error {
 	if len(remove) == 0 && len(put) == 0 {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (r *run) changeEntries(tx *bbolt.Tx, remove []driver.EntryRange, put []driv
 	if err != nil {
 		return err
 	}
-	entries.FillPercent = entryFill
+	entries.fill(entryFill)
 	for _, in := range remove {
 		if err := removeEntries(entries, r.rk, in); err != nil {
 			return err
@@ -123,7 +122,7 @@ func (r *run) changeEntries(tx *bbolt.Tx, remove []driver.EntryRange, put []driv
 	return nil
 }
 
-func removeEntries(entries *bbolt.Bucket, rk uint64, in driver.EntryRange) error {
+func removeEntries(entries *tree, rk uint64, in driver.EntryRange) error {
 	var keys [][]byte // a cursor does not survive a deletion
 	if err := eachEntry(entries, rk, in, false, func(k, _ []byte) (bool, error) {
 		keys = append(keys, bytes.Clone(k))
@@ -139,7 +138,7 @@ func removeEntries(entries *bbolt.Bucket, rk uint64, in driver.EntryRange) error
 	return nil
 }
 
-func putEntry(entries *bbolt.Bucket, rk uint64, e *driver.Entry) error {
+func putEntry(entries *tree, rk uint64, e *driver.Entry) error {
 	k := entryKey(rk, e.Key)
 	v := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(e.Value)), entrySum(rk, e.Key, e.Value))
 	v = append(v, e.Value...)
@@ -164,7 +163,7 @@ func putEntry(entries *bbolt.Bucket, rk uint64, e *driver.Entry) error {
 }
 
 // removeKey deletes a key, whether it has a value or is a bucket.
-func removeKey(b *bbolt.Bucket, k []byte) error {
+func removeKey(b *tree, k []byte) error {
 	err := b.Delete(k)
 	if errors.Is(err, bolterrors.ErrIncompatibleValue) {
 		err = b.DeleteBucket(k)

@@ -49,7 +49,7 @@ func guard(f func() error) (err error) {
 }
 
 // view reads in a transaction. Bytes must be copied to outlive it.
-func (h *handle) view(f func(*bbolt.Tx) error) error {
+func (h *handle) view(f func(*transaction) error) error {
 	if h.stuck.Load() {
 		return &damage{"found before"}
 	}
@@ -57,7 +57,7 @@ func (h *handle) view(f func(*bbolt.Tx) error) error {
 	err := guard(func() error {
 		return h.db.View(func(tx *bbolt.Tx) error {
 			begun = true
-			return f(tx)
+			return f(&transaction{tx})
 		})
 	})
 	if _, ok := errors.AsType[*damage](err); ok && !begun {
@@ -68,7 +68,7 @@ func (h *handle) view(f func(*bbolt.Tx) error) error {
 
 // update writes in a transaction, which is rolled back if f returns an error. It returns
 // the transaction's number, 0 if none began.
-func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
+func (h *handle) update(f func(*transaction) error) (txid uint64, err error) {
 	if h.stuck.Load() || h.halted.Load() {
 		return 0, &damage{"found before"}
 	}
@@ -77,7 +77,7 @@ func (h *handle) update(f func(*bbolt.Tx) error) (txid uint64, err error) {
 		return h.db.Update(func(tx *bbolt.Tx) error {
 			txid = uint64(tx.ID())
 			h.db.AllocSize = growth(tx.Size())
-			err := guard(func() error { return f(tx) })
+			err := guard(func() error { return f(&transaction{tx}) })
 			ended = err != nil
 			return err
 		})
@@ -93,7 +93,7 @@ func growth(size int64) int { return int(min(max(size/8, 32<<10), 16<<20)) }
 
 // space returns the file's size, and how much of it is unused.
 func (h *handle) space() (size, free int64, err error) {
-	err = h.view(func(tx *bbolt.Tx) error { // keeps the file open, too
+	err = h.view(func(tx *transaction) error { // keeps the file open, too
 		info, err := h.file.Stat()
 		if err != nil {
 			return err

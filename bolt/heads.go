@@ -6,14 +6,12 @@ import (
 	"encoding/binary"
 	"strings"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
 // Heads implements [driver.Backend].
 func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) (out []driver.Head, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) (err error) {
+	err = b.view(ctx, func(tx *transaction) (err error) {
 		heads, err := bucket(tx, headsBucket)
 		if err != nil {
 			return err
@@ -31,7 +29,7 @@ func (b *Backend) Heads(ctx context.Context, req driver.HeadsRequest) (out []dri
 	return out, nil
 }
 
-func byID(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) []driver.Head {
+func byID(tx *transaction, heads *tree, req driver.HeadsRequest) []driver.Head {
 	var out []driver.Head
 	c := heads.Cursor()
 	k, v := c.Seek([]byte(max(req.Prefix, req.After.Run)))
@@ -45,7 +43,7 @@ func byID(tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) []driver.H
 
 // listed returns the head of a run that has a row. If it can't be read at all, its Sum is
 // wrong, so that the engine sees the damage.
-func listed(tx *bbolt.Tx, id string, row []byte) driver.Head {
+func listed(tx *transaction, id string, row []byte) driver.Head {
 	r, err := load(tx, id, row)
 	if err != nil {
 		return driver.Head{Run: id, Sum: 1}
@@ -55,7 +53,7 @@ func listed(tx *bbolt.Tx, id string, row []byte) driver.Head {
 
 // walk is a cursor over the runs of one class, newest first.
 type walk struct {
-	c    *bbolt.Cursor
+	c    *cursor
 	k, v []byte // nil at the end
 	place
 	id string
@@ -64,7 +62,7 @@ type walk struct {
 var errPlaces = corrupt("", 0, "the order of runs is damaged")
 
 // newest merges the classes, each of which is in order.
-func newest(ctx context.Context, tx *bbolt.Tx, heads *bbolt.Bucket, req driver.HeadsRequest) ([]driver.Head, error) {
+func newest(ctx context.Context, tx *transaction, heads *tree, req driver.HeadsRequest) ([]driver.Head, error) {
 	places, err := bucket(tx, placesBucket)
 	if err != nil {
 		return nil, err
@@ -97,7 +95,7 @@ func newest(ctx context.Context, tx *bbolt.Tx, heads *bbolt.Bucket, req driver.H
 
 // classes returns a walk for each requested class that has runs, at the first run of the
 // page.
-func classes(places *bbolt.Bucket, req driver.HeadsRequest) ([]*walk, error) {
+func classes(places *tree, req driver.HeadsRequest) ([]*walk, error) {
 	if req.Class != nil {
 		w, err := walkFrom(places, *req.Class, req.After)
 		return []*walk{w}, err
@@ -115,7 +113,7 @@ func classes(places *bbolt.Bucket, req driver.HeadsRequest) ([]*walk, error) {
 }
 
 // walkFrom begins below a head, or with the newest run of the class for the zero Head.
-func walkFrom(places *bbolt.Bucket, class uint8, after driver.Head) (*walk, error) {
+func walkFrom(places *tree, class uint8, after driver.Head) (*walk, error) {
 	w := &walk{c: places.Cursor(), place: place{class: class}}
 	switch {
 	case after.Run != "":
@@ -153,7 +151,7 @@ func latest(walks []*walk) *walk {
 
 // head returns the head of the run that the walk is at. For a run whose row is lost, it
 // returns one that the engine recognises as damaged.
-func (w *walk) head(tx *bbolt.Tx, heads *bbolt.Bucket) (driver.Head, error) {
+func (w *walk) head(tx *transaction, heads *tree) (driver.Head, error) {
 	h := driver.Head{Run: w.id, Sum: 1}
 	if row := heads.Get([]byte(w.id)); row != nil {
 		h = listed(tx, w.id, row)

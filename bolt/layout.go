@@ -3,8 +3,6 @@ package bolt
 import (
 	"encoding/binary"
 	"hash/crc32"
-
-	"go.etcd.io/bbolt"
 )
 
 // The layout, format 2. Each run has a number, rk, that is never reused, so the remains
@@ -138,7 +136,7 @@ func isRecord(key []byte) (seq uint64, ok bool) {
 func isState(key []byte) bool { return len(key) == 6 && key[0] == 'r' && key[5] == 's' }
 
 // before moves a cursor to the last key below a key, and returns it, or nil.
-func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
+func before(c *cursor, key []byte) (k, v []byte) {
 	if k, _ := c.Seek(key); k == nil {
 		return c.Last()
 	}
@@ -150,7 +148,7 @@ type counters struct{ run, segment, slot uint64 }
 
 const countersSize = 28
 
-func (n counters) put(tx *bbolt.Tx) error {
+func (n counters) put(tx *transaction) error {
 	v := make([]byte, 4, countersSize)
 	v = binary.LittleEndian.AppendUint64(v, n.run)
 	v = binary.LittleEndian.AppendUint64(v, n.segment)
@@ -163,7 +161,7 @@ func (n counters) put(tx *bbolt.Tx) error {
 	return ours.Put(countersKey, v)
 }
 
-func getCounters(tx *bbolt.Tx) (counters, error) {
+func getCounters(tx *transaction) (counters, error) {
 	ours, err := bucket(tx, oursBucket)
 	if err != nil {
 		return counters{}, err
@@ -178,7 +176,7 @@ func getCounters(tx *bbolt.Tx) (counters, error) {
 }
 
 // bucket returns one of the buckets that every file has.
-func bucket(tx *bbolt.Tx, name []byte) (*bbolt.Bucket, error) {
+func bucket(tx *transaction, name []byte) (*tree, error) {
 	if b := tx.Bucket(name); b != nil {
 		return b, nil
 	}

@@ -169,7 +169,7 @@ func makeFolder(path string) error {
 // adopt makes a new file ours, or checks that an old one is.
 func (b *Backend) adopt(h *handle) error {
 	made := false
-	err := h.view(func(tx *bbolt.Tx) (err error) {
+	err := h.view(func(tx *transaction) (err error) {
 		made, err = b.identify(tx)
 		return err
 	})
@@ -200,7 +200,7 @@ func (b *Backend) adopt(h *handle) error {
 }
 
 // initialize makes what every file has.
-func initialize(tx *bbolt.Tx) error {
+func initialize(tx *transaction) error {
 	for _, name := range everyBucket {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
@@ -224,19 +224,17 @@ func format(version uint32) []byte {
 
 // identify reports whether the file is ours (true) or new (false); anything else
 // is an error.
-func (b *Backend) identify(tx *bbolt.Tx) (bool, error) {
+func (b *Backend) identify(tx *transaction) (bool, error) {
 	theirs, first := 0, ""
 	var format []byte
-	if err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+	c := tx.Cursor()
+	for name, v := c.First(); name != nil; name, v = c.Next() {
 		if theirs++; theirs == 1 {
 			first = string(name)
 		}
-		if string(name) == string(oursBucket) && bucket != nil {
-			format = bucket.Get(formatKey)
+		if string(name) == string(oursBucket) && v == nil {
+			format = tx.Bucket(name).Get(formatKey)
 		}
-		return nil
-	}); err != nil {
-		return false, err
 	}
 	switch {
 	case theirs == 0:

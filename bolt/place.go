@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -62,7 +60,7 @@ func decodeEnd(id string, rk uint64, v []byte) (end, bool) {
 }
 
 // end returns the value at the end of the run's bucket, and a cursor at it.
-func (r *run) end() (end, *bbolt.Cursor, error) {
+func (r *run) end() (end, *cursor, error) {
 	c := r.bucket.Cursor()
 	k, v := lastKey(c)
 	e, ok := decodeEnd(r.id, r.rk, v)
@@ -73,7 +71,7 @@ func (r *run) end() (end, *bbolt.Cursor, error) {
 }
 
 // lastKey moves a cursor to the last key of a run's bucket with a value.
-func lastKey(c *bbolt.Cursor) (k, v []byte) {
+func lastKey(c *cursor) (k, v []byte) {
 	k, v = c.Last()
 	if bytes.Equal(k, padKey) {
 		return c.Prev()
@@ -120,18 +118,18 @@ func placeOf(k []byte) (p place, id string, ok bool) {
 const placeFill = 0.9
 
 // put adds a run to the order.
-func (p place) put(tx *bbolt.Tx, id string) error {
+func (p place) put(tx *transaction, id string) error {
 	places, err := bucket(tx, placesBucket)
 	if err != nil {
 		return err
 	}
-	places.FillPercent = placeFill
+	places.fill(placeFill)
 	k := p.key(id)
 	return places.Put(k, binary.LittleEndian.AppendUint32(nil, checksum(kindPlace, 0, 0, k)))
 }
 
 // remove removes a run from the order.
-func (p place) remove(tx *bbolt.Tx, id string) error {
+func (p place) remove(tx *transaction, id string) error {
 	places, err := bucket(tx, placesBucket)
 	if err != nil {
 		return err

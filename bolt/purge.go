@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -26,7 +24,7 @@ func deadSegment(rk, first, id uint64) []byte {
 }
 
 // bury names something that is dead.
-func bury(tx *bbolt.Tx, key []byte, n uint64) error {
+func bury(tx *transaction, key []byte, n uint64) error {
 	dead, err := bucket(tx, deadBucket)
 	if err != nil {
 		return err
@@ -56,7 +54,7 @@ func (b *Backend) Purge(ctx context.Context, _ driver.PurgeRequest) (driver.Purg
 
 // purgeSlice wants writing held.
 func (b *Backend) purgeSlice(ctx context.Context) (more bool, err error) {
-	err = b.commit(ctx, func(tx *bbolt.Tx) error {
+	err = b.commit(ctx, func(tx *transaction) error {
 		dead, err := bucket(tx, deadBucket)
 		if err != nil {
 			return err
@@ -82,7 +80,7 @@ func (b *Backend) purgeSlice(ctx context.Context) (more bool, err error) {
 }
 
 // purgeOne erases a slice of one thing that is dead, and its name with the last.
-func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
+func purgeOne(tx *transaction, dead *tree, k, v []byte) error {
 	if len(k) <= rkSize || len(v) != 12 || binary.LittleEndian.Uint32(v) != checksum(kindDead, 0, 0, k, v[4:]) {
 		return corrupt("", 0, "the list of what is to be erased doesn't match its checksum")
 	}
@@ -94,7 +92,7 @@ func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
 	if own == nil {
 		return dead.Delete(k)
 	}
-	own.FillPercent = 1
+	own.fill(1)
 	more, rk := false, uint64(binary.BigEndian.Uint32(k))
 	switch k[rkSize] {
 	case 'a':
@@ -116,7 +114,7 @@ func purgeOne(tx *bbolt.Tx, dead *bbolt.Bucket, k, v []byte) error {
 }
 
 // purgeRun erases a slice of a run, and its bucket with the last.
-func purgeRun(tx *bbolt.Tx, runs, own *bbolt.Bucket, rk uint64) (more bool, err error) {
+func purgeRun(tx *transaction, runs, own *tree, rk uint64) (more bool, err error) {
 	if more, err := erase(own, nil, nil); err != nil || more {
 		return more, err
 	}
@@ -133,7 +131,7 @@ func purgeRun(tx *bbolt.Tx, runs, own *bbolt.Bucket, rk uint64) (more bool, err 
 }
 
 // purgeSegment erases the contents of a retired segment, or a slice of them.
-func purgeSegment(tx *bbolt.Tx, own *bbolt.Bucket, rk, first, id uint64) (more bool, err error) {
+func purgeSegment(tx *transaction, own *tree, rk, first, id uint64) (more bool, err error) {
 	blocks, err := bucket(tx, blocksBucket)
 	if err != nil {
 		return false, err
@@ -149,7 +147,7 @@ func purgeSegment(tx *bbolt.Tx, own *bbolt.Bucket, rk, first, id uint64) (more b
 
 // erase deletes a slice of the keys of a bucket from from up to, but not including,
 // below, and reports whether more are left. A nil below sets no bound.
-func erase(b *bbolt.Bucket, from, below []byte) (more bool, err error) {
+func erase(b *tree, from, below []byte) (more bool, err error) {
 	var keys [][]byte
 	size := 0
 	c := b.Cursor()
@@ -173,7 +171,7 @@ func erase(b *bbolt.Bucket, from, below []byte) (more bool, err error) {
 }
 
 // held returns how many bytes the values of a bucket have.
-func held(b *bbolt.Bucket) int {
+func held(b *tree) int {
 	size := 0
 	c := b.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
 // view reads in a transaction on the file in use.
-func (b *Backend) view(ctx context.Context, f func(*bbolt.Tx) error) error {
+func (b *Backend) view(ctx context.Context, f func(*transaction) error) error {
 	leave, err := b.enter(ctx)
 	if err != nil {
 		return err
@@ -30,12 +28,12 @@ type run struct {
 	id     string
 	rk     uint64
 	head   driver.Head // without place, class, last and tip
-	bucket *bbolt.Bucket
+	bucket *tree
 	damage error // not nil if the row is damaged and head was salvaged
 }
 
 // find returns a run, nil if there is none. Its row may be damaged: see load.
-func find(tx *bbolt.Tx, id string) (*run, error) {
+func find(tx *transaction, id string) (*run, error) {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return nil, err
@@ -48,7 +46,7 @@ func find(tx *bbolt.Tx, id string) (*run, error) {
 }
 
 // load returns the run that has a row. What a damaged row said is found elsewhere.
-func load(tx *bbolt.Tx, id string, row []byte) (*run, error) {
+func load(tx *transaction, id string, row []byte) (*run, error) {
 	runs, err := bucket(tx, runsBucket)
 	if err != nil {
 		return nil, err
@@ -129,7 +127,7 @@ func (r *run) tip(last *stored) *driver.Record {
 
 // Head implements [driver.Backend].
 func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (h driver.Head, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		r, err := find(tx, req.Run)
 		if err != nil {
 			return err
@@ -148,7 +146,7 @@ func (b *Backend) Head(ctx context.Context, req driver.HeadRequest) (h driver.He
 
 // Records implements [driver.Backend].
 func (b *Backend) Records(ctx context.Context, req driver.RecordsRequest) (out []driver.Record, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		out = nil
 		r, err := find(tx, req.Run)
 		if r == nil || err != nil {

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 	"github.com/flowlog/checkpoint/internal/fileid"
 )
@@ -118,13 +116,13 @@ func (b *Backend) compact(ctx context.Context, old *handle, total int64, progres
 	b.did("make")
 	// One sync at the end is enough, and the file need not grow ahead.
 	next.db.NoSync, next.db.NoGrowSync = true, true
-	err = old.view(func(tx *bbolt.Tx) error {
+	err = old.view(func(tx *transaction) error {
 		c := &copier{ctx: ctx, closing: &b.closing, to: next, total: total, progress: progress}
 		return c.copy(tx)
 	})
 	b.did("copy")
 	if err == nil {
-		_, err = next.update(func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
+		_, err = next.update(func(tx *transaction) error { return tx.Bucket(oursBucket).Delete(copyKey) })
 	}
 	if err == nil {
 		err = keepOwner(next.file, old.file)
@@ -149,7 +147,7 @@ func (b *Backend) nameCopy() (string, error) {
 		return "", err
 	}
 	name := b.copyPrefix() + strings.ToLower(rand.Text()[:8])
-	err := b.commit(context.Background(), func(tx *bbolt.Tx) error {
+	err := b.commit(context.Background(), func(tx *transaction) error {
 		ours := tx.Bucket(oursBucket)
 		if ours == nil {
 			return corrupt("", 0, "the bucket that marks the file is missing")
@@ -205,7 +203,7 @@ func (b *Backend) copyPrefix() string {
 // wants writing held.
 func (b *Backend) removeCopy() error {
 	var name string
-	if err := b.current.Load().view(func(tx *bbolt.Tx) error {
+	if err := b.current.Load().view(func(tx *transaction) error {
 		if ours := tx.Bucket(oursBucket); ours != nil {
 			name = string(ours.Get(copyKey))
 		}
@@ -221,5 +219,5 @@ func (b *Backend) removeCopy() error {
 			return fmt.Errorf("remove what an unfinished Reclaim left: %w", err)
 		}
 	}
-	return b.commit(context.Background(), func(tx *bbolt.Tx) error { return tx.Bucket(oursBucket).Delete(copyKey) })
+	return b.commit(context.Background(), func(tx *transaction) error { return tx.Bucket(oursBucket).Delete(copyKey) })
 }

@@ -3,8 +3,6 @@ package bolt
 import (
 	"encoding/binary"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -123,7 +121,7 @@ func (s *stored) record() driver.Record {
 }
 
 // copy returns a copy, with the state if wanted.
-func (s *stored) copy(run *bbolt.Bucket, state bool) (driver.Record, error) {
+func (s *stored) copy(run *tree, state bool) (driver.Record, error) {
 	if state {
 		return s.whole(run)
 	}
@@ -131,7 +129,7 @@ func (s *stored) copy(run *bbolt.Bucket, state bool) (driver.Record, error) {
 }
 
 // whole returns a copy with the state.
-func (s *stored) whole(run *bbolt.Bucket) (driver.Record, error) {
+func (s *stored) whole(run *tree) (driver.Record, error) {
 	state := s.inline
 	if s.apart {
 		if own := run.Bucket(stateKey(s.rec.Seq)); own != nil {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -16,7 +14,7 @@ import (
 
 // salvageHead returns the readable part of a damaged row. It changes the sum, so that the
 // engine sees the damage.
-func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (driver.Head, error) {
+func salvageHead(tx *transaction, runs *tree, id string, row []byte) (driver.Head, error) {
 	h := driver.Head{Run: id}
 	if len(row) >= rowSize {
 		h = readRow(id, row)
@@ -36,7 +34,7 @@ func salvageHead(tx *bbolt.Tx, runs *bbolt.Bucket, id string, row []byte) (drive
 }
 
 // belongs reports whether a number belongs to an existing run with that id.
-func belongs(tx *bbolt.Tx, runs *bbolt.Bucket, id string, rk uint64) (bool, error) {
+func belongs(tx *transaction, runs *tree, id string, rk uint64) (bool, error) {
 	dead, err := bucket(tx, deadBucket)
 	if err != nil {
 		return false, err
@@ -51,7 +49,7 @@ func belongs(tx *bbolt.Tx, runs *bbolt.Bucket, id string, rk uint64) (bool, erro
 
 // search returns the number of a run whose row does not have it: among the numbers that
 // no sound row has, the one whose end belongs to the id.
-func search(tx *bbolt.Tx, runs *bbolt.Bucket, id string) (uint64, error) {
+func search(tx *transaction, runs *tree, id string) (uint64, error) {
 	heads, err := bucket(tx, headsBucket)
 	if err != nil {
 		return 0, err
@@ -109,7 +107,7 @@ func (r *run) salvageEnd() uint64 {
 
 // placed returns a run's place in the order of runs. If the end of its bucket is
 // unreadable, it searches the order.
-func (r *run) placed(tx *bbolt.Tx) (at place, ok bool, err error) {
+func (r *run) placed(tx *transaction) (at place, ok bool, err error) {
 	if e, _, err := r.end(); err == nil {
 		return e.place, true, nil
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -77,7 +75,7 @@ func corruptSegment(run string, id uint64, reason string) error {
 
 // Segments implements [driver.Backend].
 func (b *Backend) Segments(ctx context.Context, req driver.SegmentsRequest) (out []driver.Segment, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		out = nil
 		r, err := find(tx, req.Run)
 		if r == nil || err != nil || req.From > driver.MaxSeq {
@@ -119,7 +117,7 @@ func afterSegments(seq uint64) []byte {
 
 // Segment implements [driver.Backend].
 func (b *Backend) Segment(ctx context.Context, req driver.SegmentRequest) (s driver.Segment, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		r, err := find(tx, req.Run)
 		if err != nil {
 			return err
@@ -159,7 +157,7 @@ func (r *run) segmentOf(seq uint64) (driver.Segment, []byte, error) {
 }
 
 // contents reads the contents of a segment.
-func (r *run) contents(tx *bbolt.Tx, s *driver.Segment, row []byte, indexOnly bool) (err error) {
+func (r *run) contents(tx *transaction, s *driver.Segment, row []byte, indexOnly bool) (err error) {
 	var get func(part []byte) []byte
 	if own := r.bucket.Bucket(contentKey(s.First, s.ID)); own != nil {
 		get = own.Get
@@ -194,7 +192,7 @@ func (r *run) part(id uint64, kind byte, part, sum, length []byte) ([]byte, erro
 }
 
 // add puts segments in force.
-func (r *run) add(tx *bbolt.Tx, segments []driver.Segment) (ids []uint64, err error) {
+func (r *run) add(tx *transaction, segments []driver.Segment) (ids []uint64, err error) {
 	if len(segments) == 0 {
 		return nil, nil
 	}
@@ -216,13 +214,13 @@ func (r *run) add(tx *bbolt.Tx, segments []driver.Segment) (ids []uint64, err er
 	return ids, n.put(tx)
 }
 
-func (r *run) addContents(tx *bbolt.Tx, id uint64, s *driver.Segment) error {
+func (r *run) addContents(tx *transaction, id uint64, s *driver.Segment) error {
 	if len(s.Index)+len(s.Data) <= smallBlock {
 		blocks, err := bucket(tx, blocksBucket)
 		if err != nil {
 			return err
 		}
-		blocks.FillPercent = 1 // they mostly come in order
+		blocks.fill(1) // they mostly come in order
 		key := blockKey(r.rk, id)
 		if err := putPieces(blocks, append(key, firstKey...), s.Index); err != nil {
 			return err
@@ -233,7 +231,7 @@ func (r *run) addContents(tx *bbolt.Tx, id uint64, s *driver.Segment) error {
 	if err != nil {
 		return err
 	}
-	own.FillPercent = 1
+	own.fill(1)
 	if err := own.Put(firstKey, s.Index); err != nil {
 		return err
 	}
@@ -241,7 +239,7 @@ func (r *run) addContents(tx *bbolt.Tx, id uint64, s *driver.Segment) error {
 }
 
 // retire takes a segment out of force, if it belongs to the run.
-func (r *run) retire(tx *bbolt.Tx, s *driver.Segment) error {
+func (r *run) retire(tx *transaction, s *driver.Segment) error {
 	key := segmentKey(s.First, s.ID)
 	if r.bucket.Get(key) == nil {
 		return nil
@@ -267,7 +265,7 @@ const blockKeySize = rkSize + 8
 func blockKey(rk, id uint64) []byte { return binary.BigEndian.AppendUint64(runKey(rk), id) }
 
 // putPieces stores a part of a segment in blocks.
-func putPieces(blocks *bbolt.Bucket, key, part []byte) error {
+func putPieces(blocks *tree, key, part []byte) error {
 	n := byte(0)
 	for piece := range slices.Chunk(part, pieceSize) {
 		if err := blocks.Put(append(key[:len(key):len(key)], n), piece); err != nil {
@@ -279,7 +277,7 @@ func putPieces(blocks *bbolt.Bucket, key, part []byte) error {
 }
 
 // getPieces returns a part that putPieces stored, or nil.
-func getPieces(blocks *bbolt.Bucket, key []byte) []byte {
+func getPieces(blocks *tree, key []byte) []byte {
 	var part []byte
 	c := blocks.Cursor()
 	for k, v := c.Seek(key); bytes.HasPrefix(k, key); k, v = c.Next() {

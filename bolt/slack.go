@@ -1,7 +1,5 @@
 package bolt
 
-import "go.etcd.io/bbolt"
-
 // What bbolt puts on a leaf page before its keys, and for each of them and for a bucket
 // besides the key, in bytes; and the fewest keys of a page.
 const (
@@ -15,7 +13,7 @@ const (
 // When the values on a page get shorter, like those of pruned events, or fewer, bbolt
 // leaves the page as it is until it is nearly empty. slack reads keys and no values.
 func (h *handle) slack() (n int64, err error) {
-	err = h.view(func(tx *bbolt.Tx) error {
+	err = h.view(func(tx *transaction) error {
 		runs, err := bucket(tx, runsBucket)
 		if err != nil {
 			return err
@@ -35,7 +33,7 @@ func (h *handle) slack() (n int64, err error) {
 }
 
 // slackOf is the slack of one bucket, without that of the buckets in it.
-func slackOf(b *bbolt.Bucket, page int) int64 {
+func slackOf(b *tree, page int) int64 {
 	taken := b.Stats().LeafAlloc
 	if taken <= page {
 		return 0

@@ -8,8 +8,6 @@ import (
 	"math"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/flowlog/checkpoint/driver"
 )
 
@@ -70,7 +68,7 @@ func steady(opened time.Time) func() int64 {
 
 // slotsOf returns the bucket of slots, and the number of a run or of the storage. Nothing
 // is written to a run whose row is damaged.
-func slotsOf(tx *bbolt.Tx, id string) (slots *bbolt.Bucket, rk uint64, err error) {
+func slotsOf(tx *transaction, id string) (slots *tree, rk uint64, err error) {
 	if slots, err = bucket(tx, slotsBucket); err != nil || id == "" {
 		return slots, 0, err
 	}
@@ -89,7 +87,7 @@ func slotsOf(tx *bbolt.Tx, id string) (slots *bbolt.Bucket, rk uint64, err error
 
 // Slot implements [driver.Backend].
 func (b *Backend) Slot(ctx context.Context, req driver.SlotRequest) (s driver.Slot, err error) {
-	err = b.view(ctx, func(tx *bbolt.Tx) error {
+	err = b.view(ctx, func(tx *transaction) error {
 		slots, rk, err := slotsOf(tx, req.Run)
 		if err != nil {
 			return err
@@ -119,7 +117,7 @@ func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (s driver.Sl
 		return driver.Slot{}, &driver.NotAppliedError{Err: err}
 	}
 	defer leave()
-	err = b.commit(ctx, func(tx *bbolt.Tx) (err error) {
+	err = b.commit(ctx, func(tx *transaction) (err error) {
 		s, err = setSlot(tx, c, b.clock())
 		return err
 	})
@@ -132,7 +130,7 @@ func (b *Backend) SetSlot(ctx context.Context, c driver.SlotChange) (s driver.Sl
 	return s, nil
 }
 
-func setSlot(tx *bbolt.Tx, c driver.SlotChange, now int64) (driver.Slot, error) {
+func setSlot(tx *transaction, c driver.SlotChange, now int64) (driver.Slot, error) {
 	slots, rk, err := slotsOf(tx, c.Run)
 	if err != nil {
 		return driver.Slot{}, err
