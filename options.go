@@ -99,9 +99,9 @@ func WithRetentionReport(report func(RetentionPass)) Option {
 	return func(c *config) { c.compact.Retention.Report = report }
 }
 
-// WithClock sets the clock that gives new events and notes their time, and says how long
-// ago a run was saved to. The default is [time.Now]. It is for tests and simulations, and
-// must be safe for concurrent use.
+// WithClock sets the clock for the times of new events and notes, and for the age of runs.
+// Leases and timeouts use the real clock. The default is [time.Now]. It is for tests and
+// simulations, and must be safe for concurrent use.
 func WithClock(now func() time.Time) Option { return func(c *config) { c.log.Clock = now } }
 
 // WithLogger sets the logger for what goes wrong in the background, for what retention did,

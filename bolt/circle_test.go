@@ -42,7 +42,7 @@ func branches(file []byte, page int) (count map[int]int, parents map[int][]int) 
 }
 
 // TestPagesInCircles has branch pages lead to themselves, to those above them, and to other
-// pages (F14 of the reports that flowlog was tried on).
+// pages.
 func TestPagesInCircles(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")

@@ -12,8 +12,7 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// TestDamagedMetaPage damages each byte of either meta page (F13 of the reports that flowlog
-// was tried on). bbolt goes by the other page, which may be that of the commit before.
+// TestDamagedMetaPage damages each byte of either meta page. bbolt goes by the other page, which may be that of the commit before.
 func TestDamagedMetaPage(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")

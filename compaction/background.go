@@ -128,7 +128,10 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 			passes = time.After(next)
 		case now := <-idle.C:
 			work()
-			until := now.Add(-c.opts.Idle)
+			until := l.Now().Add(-c.opts.Idle)
+			if until.Before(seen) { // the clock was set back
+				seen = time.Time{}
+			}
 			err = c.sealGrown(ctx, w) // what another process kept from being sealed
 			if err == nil {
 				err = c.sealIdle(ctx, w, seen, until)

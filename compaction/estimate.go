@@ -1,5 +1,7 @@
 package compaction
 
+import "github.com/flowlog/checkpoint/log/segment"
+
 // By how much less a run takes once states of it are gone is estimated from headers
 // alone, by these rules:
 //
@@ -12,6 +14,7 @@ package compaction
 //     and the others little: as long as any stays, so does that much. It is taken to
 //     compress to a third when it is alone, and to be no more than half of all.
 //   - What lies with others on a page of the file takes a third more: pages are not full.
+//   - A small state in a segment has no stored hash, and leaves one behind.
 //   - The note that says what dropped the states has to be stored.
 //
 // What else goes comes back. On growing transcripts, edited documents, small states that
@@ -21,6 +24,7 @@ const (
 	alone    = 3 // to what part of its size a state compresses that is alone
 	pageSize = 4 << 10
 	noteSize = 768 // in bytes, with what it takes to find it
+	hashSize = 32
 )
 
 // freed estimates by how many bytes a run gets smaller when the states go of those
@@ -36,6 +40,9 @@ func freed(events []Event, why []string) int64 {
 			together.add(e)
 			if goes {
 				gone.add(e)
+			}
+			if goes && e.Size <= segment.MaxSmall {
+				sum -= hashSize
 			}
 		case goes:
 			sum += onPages(e, e.Stored)

@@ -164,7 +164,7 @@ func (k keeper) labelled(p Policy, marks log.Marks) {
 func Drop(run log.Run, events []Event, marks log.Marks, policies []Policy, now time.Time) (why, whyNot string) {
 	policies = of(run.GraphID, policies)
 	for _, p := range policies {
-		if p.Rule == dropRunsIdle && run.SavedAt.Before(now.Add(-p.Age)) {
+		if p.Rule == dropRunsIdle && !run.SavedAt.IsZero() && run.SavedAt.Before(now.Add(-p.Age)) && run.UpdatedAt.Before(now.Add(-p.Age)) {
 			why = "idle for " + span(p.Age)
 			break
 		}

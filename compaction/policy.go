@@ -65,9 +65,10 @@ func KeepLabelled(key, value string) Policy {
 }
 
 // DropRunsIdle drops runs that had no event for d: not only their states, all of them, as
-// if by Delete. Runs that are pinned, or have a pinned event, stay. It goes by when the
-// newest event was appended ([log.Run.SavedAt]), not by its CreatedAt, which a caller may
-// set: so a run that is being copied from elsewhere stays.
+// if by Delete. Runs that are pinned, or have a pinned event, stay. Both are older than d:
+// when the newest event was appended ([log.Run.SavedAt]), and its CreatedAt, which a caller
+// may set. So a run that is being copied with Save stays; one that was imported with its
+// hashes keeps its age, and is to be pinned.
 func DropRunsIdle(d time.Duration) Policy { return Policy{Rule: dropRunsIdle, Age: d} }
 
 // ForGraph returns the policy restricted to runs of one graph.

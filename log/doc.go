@@ -82,8 +82,8 @@
 // commit are independent of each other.
 //
 // Integrity: every state read is checked against the SHA-256 in its record, and every
-// record against a checksum. So damage is reported and never returned as data.
-// [Log.Verify] also checks the hash chains of events and notes, which can't be rewritten
+// record against a checksum, or in a segment against the hash chain at both ends of its 128
+// events. So damage is reported and never returned as data. [Log.Verify] also checks the hash chains of events and notes, which can't be rewritten
 // without changing the head's hashes. It also recomputes all derived data: lines, visits,
 // marks.
 //

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -252,7 +253,7 @@ func (p *pending) record(rec *driver.Record, run *Run, from parent, buf []byte, 
 	standOn(rec, run, from, h.Role)
 	// The order of runs by age must not depend on clocks alone: within one run, recency
 	// grows whatever the clocks do.
-	rec.Recency = max(run.recency+1, uint64(max(0, now.UnixNano())))
+	rec.Recency = min(max(run.recency+1, uint64(max(0, now.UnixNano()))), math.MaxInt64)
 	rec.Bytes = run.Bytes + run.row.PrunedBytes + h.Size
 	rec.Stored = run.Stored + run.row.Freed + int64(len(rec.Header)+len(rec.State))
 	rec.Hash = chainAfter(run.Last, run.Hash, run.row.Common.frames(), header, h.SHA256)

@@ -162,7 +162,7 @@ func (r *Run) parse(rec *driver.Record) (Header, error) {
 }
 
 // check checks a record but for its header and state. One in a segment has no checksum of its
-// own: its segment was checked when it was opened.
+// own: its group was proved when the record was made.
 func (r *record) check(run *Run) error {
 	if r.sealed > 0 {
 		return checkFlags(run.ID, &r.Record)

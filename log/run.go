@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/flowlog/checkpoint/driver"
@@ -55,9 +56,9 @@ type Run struct {
 	// CreatedAt and UpdatedAt are the times of the first and the newest event.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	// SavedAt is when the newest event was appended, by the clock of the process that did
-	// it, and not before the event before it. An import keeps it. UpdatedAt is what the
-	// caller says.
+	// SavedAt is when the newest event was appended, by the clock of the process that
+	// appended it. It never goes back within a run. An import keeps it. UpdatedAt is the
+	// newest event's CreatedAt, which the caller may set.
 	SavedAt time.Time `json:"saved_at"`
 	// Pruned counts the events whose state was dropped. Notes counts the run's notes.
 	Pruned uint64 `json:"pruned,omitempty"`
@@ -245,7 +246,9 @@ func summary(h *driver.Head) Run {
 	}
 }
 
-func savedAt(recency uint64) time.Time { return time.Unix(0, int64(recency)).UTC() }
+func savedAt(recency uint64) time.Time {
+	return time.Unix(0, int64(min(recency, math.MaxInt64))).UTC()
+}
 
 // checkHead checks a head's checksum, which is the same in every version. It comes before the
 // version is looked at, so a damaged head is reported as damage, and is derived from the

@@ -73,7 +73,9 @@ func (r *reader) deriveSealed(ctx context.Context, h driver.Head, first, last dr
 		var end record
 		var hdr Header
 		if err == nil {
-			end, err = newest.record(last.Last)
+			if end, err = newest.record(last.Last); err != nil {
+				err = r.damagedSegment(newest.Segment, err)
+			}
 		}
 		if err == nil {
 			hdr, err = r.run.parse(&end.Record)

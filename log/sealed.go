@@ -24,7 +24,7 @@ type sealed struct {
 	payloads *segment.Reader // nil when only the index was read
 	sums     []runningSum    // by event
 	common   []byte          // what the hash chain has of the run's Common
-	proved   []bool          // by group: the hashes in sums
+	proved   []bool          // by group: whether its hashes in sums are computed and proved
 	revision uint64          // the run's revision when the segment was last known to be in force
 	reads    int             // number of states that needed more than the one read before
 	unfolded *unfolded
@@ -54,17 +54,25 @@ func (s *sealed) prove(seq uint64) error {
 		e, sum := &entries[i], &s.sums[i]
 		state, err := s.index.Digest(e.Seq)
 		if err != nil {
-			return err
+			return &groupError{entries[from].Seq, err}
 		}
 		hash = chainAfter(e.Seq-1, hash, s.common, e.Header, state)
 		sum.hash, sum.state = hash, state
 	}
 	if want := Digest(entries[to-1].Hash); hash != want {
-		return fmt.Errorf("%w: the hash chain does not lead through its events %d to %d (want %s, have %s)", ErrCorrupt, entries[from].Seq, entries[to-1].Seq, want, hash)
+		return &groupError{entries[from].Seq, fmt.Errorf("%w: the hash chain does not lead through its events %d to %d (want %s, have %s)", ErrCorrupt, entries[from].Seq, entries[to-1].Seq, want, hash)}
 	}
 	s.proved[g] = true
 	return nil
 }
+
+// groupError is damage of a group of a segment's events.
+type groupError struct {
+	first uint64 // of the events
+	error
+}
+
+func (e *groupError) Unwrap() error { return e.error }
 
 // groupEnd returns the last event of the group that an event is in.
 func (s *sealed) groupEnd(seq uint64) uint64 {
@@ -207,10 +215,10 @@ func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, d
 
 // close releases the open segment for the next reader.
 func (r *reader) close() {
-	if r.open != nil {
+	if r.open != nil && r.run.headErr == nil { // else it was opened with what was made up
 		r.l.opened.put(r.run.ID, r.open)
-		r.open = nil
 	}
+	r.open = nil
 }
 
 // segmentsFrom lists a page of the run's segments that begin from seq on.
@@ -237,16 +245,19 @@ func (r *reader) listSegments(ctx context.Context, req driver.SegmentsRequest) (
 }
 
 func (r *reader) damagedSegment(s driver.Segment, err error) error {
-	what := fmt.Sprintf("segment %d, of the events %d to %d: %v", s.ID, s.First, s.Last, err)
+	what, first := fmt.Sprintf("segment %d, of the events %d to %d: %v", s.ID, s.First, s.Last, err), s.First
+	if g, ok := errors.AsType[*groupError](err); ok {
+		first = g.first
+	}
 	switch {
 	case errors.Is(err, segment.ErrUnsupportedVersion):
-		return &Error{Run: r.run.ID, Seq: s.First, Reason: what, Err: ErrUnsupportedVersion}
+		return &Error{Run: r.run.ID, Seq: first, Reason: what, Err: ErrUnsupportedVersion}
 	case errors.Is(err, segment.ErrTooLarge):
-		return &Error{Run: r.run.ID, Seq: s.First, Reason: what + "; raise the limit for states to read it", Err: ErrTooLarge}
+		return &Error{Run: r.run.ID, Seq: first, Reason: what + "; raise the limit for states to read it", Err: ErrTooLarge}
 	case errors.Is(err, segment.ErrCorrupt), errors.Is(err, ErrCorrupt):
-		return &Error{Run: r.run.ID, Seq: s.First, Reason: what, Err: ErrCorrupt}
+		return &Error{Run: r.run.ID, Seq: first, Reason: what, Err: ErrCorrupt}
 	}
-	return fmt.Errorf("%sread segment %d: %w", place(r.run.ID, s.First), s.ID, err)
+	return fmt.Errorf("%sread segment %d: %w", place(r.run.ID, first), s.ID, err)
 }
 
 // unseal opens a segment and checks that it belongs there: its events must be those of

@@ -3,15 +3,13 @@ package log
 import (
 	"container/list"
 	"sync"
-
-	"github.com/flowlog/checkpoint/log/segment"
 )
 
 // openBytes bounds the memory of open segments, in bytes. Options.CacheBytes is a further
 // bound.
 const openBytes = 32 << 20
 
-// openSegments keeps the segments read last, opened and checked. Reading changes a
+// openSegments keeps the segments read last, opened. Reading changes a
 // segment, so a segment in use is taken out: another reader opens it again meanwhile.
 type openSegments struct {
 	mu    sync.Mutex
@@ -67,22 +65,12 @@ func (c *openSegments) remove(el *list.Element) {
 
 // memory is the approximate size of an open segment, in bytes.
 func (s *sealed) memory() int64 {
-	n := s.Size + blockMemory
-	for _, e := range s.index.Entries() {
-		n += int64(len(e.Header)) + 256
-		if e.Len <= segment.MaxSmall {
-			n += e.Len
-		}
-	}
-	if s.payloads == nil {
-		n -= s.Size + blockMemory
+	n := s.index.Memory() + int64(len(s.sums))*96
+	if s.payloads != nil {
+		n += s.payloads.Memory()
 	}
 	if u := s.unfolded; u != nil {
 		n += int64(u.ops)*40 + int64(len(u.state))
 	}
 	return n
 }
-
-// blockMemory is the most that a segment's reader keeps of decompressed blocks, in
-// bytes.
-const blockMemory = 8 << 20

@@ -26,8 +26,9 @@ import (
 // where node is the beginning of the SHA-256 of the event's role, a NUL and the node's
 // id. The space is 'v' if recovery can take one of the visits, else 'd', so that the
 // newest recoverable visit is found after any number of failures and dropped states.
-// After the last full block the events themselves are read, 63 at most. A number in a key
-// has one byte below 240, else a byte of 239 more than how many big-endian bytes follow.
+// After the last full block the events themselves are read, 63 at most. In a key a number
+// below 240 is one byte; a larger one is the byte 239 + n and then its n big-endian bytes, n
+// as small as possible.
 const (
 	visitBlock   = 64
 	spaceTaken   = 'v'

@@ -37,6 +37,10 @@ const (
 	watchEvery = 50 * time.Millisecond
 	// quietRuns is how many runs without news, newest first, end a look at all runs.
 	quietRuns = 32
+	// mostQuiet is how many runs without news end it in any case, such as runs that were
+	// saved under a clock that was ahead: what comes behind them is left to the next look
+	// at all runs.
+	mostQuiet = 4096
 	// sweepEvery is how often all runs are looked at if anything was written: a clock
 	// that was set back makes what is new look old, and runs that were deleted need
 	// not be remembered.
@@ -54,7 +58,7 @@ const (
 //
 // Cost: each WatchOptions.Every, a call of [driver.Versioner], if the backend has it.
 // If anything was written, a look at the run, or at the runs that had the newest
-// events. Of all runs some 200 bytes each are remembered, and they are listed when the
+// events, and at up to 4,096 more that were saved under a clock that was ahead. Of all runs some 200 bytes each are remembered, and they are listed when the
 // iteration begins, and again after 5 seconds or more in which anything was written.
 // There is no goroutine, and nothing is held while the caller works.
 //
@@ -83,7 +87,8 @@ type watcher struct {
 	known  map[string]followed // by run
 	begun  bool                // known has the runs of the beginning
 	swept  time.Time           // when all runs were looked at
-	newest uint64              // the recency of the newest run of the last look that was not saved ahead of time
+	looked uint64              // when the last look began
+	newest uint64              // the recency of the newest run of the last look
 	slow   time.Duration       // how long that took
 }
 
@@ -185,12 +190,13 @@ func (w *watcher) sweep() error {
 // recent looks at the runs that had events last.
 func (w *watcher) recent() error {
 	var news []Run
-	quiet, before, now := 0, w.newest, uint64(max(0, w.l.Now().UnixNano()))
+	// What was saved since is not older than the last look, unless a clock was wrong.
+	now := uint64(max(0, w.l.Now().UnixNano()))
+	quiet, before := 0, min(w.newest, w.looked, now)
+	w.looked = now
 	for run, err := range w.l.Runs(w.ctx, RunsOptions{page: leastPage}) {
 		f := w.known[run.ID]
-		if run.recency <= now { // else a clock was wrong, and what is saved now comes behind the run
-			w.newest = max(w.newest, run.recency)
-		}
+		w.newest = max(w.newest, run.recency)
 		switch {
 		case err != nil:
 			if err := w.met(run, err); err != nil {
@@ -201,7 +207,7 @@ func (w *watcher) recent() error {
 			continue
 		}
 		// Runs are in order except for the lag of their places.
-		if quiet++; quiet >= quietRuns && run.listed.place+driver.Lag < before {
+		if quiet++; quiet >= quietRuns && run.listed.place+driver.Lag < before || quiet == mostQuiet {
 			break
 		}
 	}

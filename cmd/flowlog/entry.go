@@ -164,7 +164,8 @@ type runJSON struct {
 	NextNode  string            `json:"next_node,omitempty"`
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"`
-	Size      int64             `json:"size"` // of the newest state
+	SavedAt   time.Time         `json:"saved_at"` // when its newest event was appended
+	Size      int64             `json:"size"`     // of the newest state
 	Bytes     int64             `json:"bytes"`
 	Stored    int64             `json:"stored"`
 	Hash      checkpoint.Digest `json:"hash"`
@@ -190,7 +191,7 @@ func markedRun(r checkpoint.Run, m checkpoint.Marks) runJSON {
 func runFacts(r checkpoint.Run) runJSON {
 	return runJSON{
 		RunID: r.ID, GraphID: r.GraphID, Events: r.Events(), Pruned: r.Pruned, NodeID: r.NodeID, NextNode: r.NextNode,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Size: r.Size, Bytes: r.Bytes, Stored: r.Stored, Hash: r.Hash,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), SavedAt: r.SavedAt.UTC(), Size: r.Size, Bytes: r.Bytes, Stored: r.Stored, Hash: r.Hash,
 	}
 }
 

@@ -44,11 +44,13 @@ as a whole, see below):
   --keep-newest-per-node   keeps the newest event of each node of a run
   --keep-label NAME=VALUE  keeps what has this label, in a labelled run everything
 Whatever they say, the newest event of each branch keeps its state, so that the run
-can go on, and so does what is pinned.
+can go on, and so does what is pinned. A sealed state of up to 512 bytes leaves its hash
+of 32 bytes behind, so dropping very small ones can make the store larger.
 
---drop-idle 90d drops whole runs, headers and all, that were not saved to for so long,
-whatever times their events have and whatever else is said; only those stay that are
-pinned or labelled with --keep-label, themselves or an event of theirs. With --graph all this is about the runs of one graph; with RUN
+--drop-idle 90d drops whole runs, headers and all, to which nothing was saved for 90
+days, and whose newest event is dated before that, whatever else is said; only those
+stay that are pinned or labelled with --keep-label, themselves or an event of theirs.
+An imported run keeps its age. With --graph all this is about the runs of one graph; with RUN
 about that one: its id, the beginning of it if no other begins so, or @last.
 
 In the end the disk space is given back, as compact does; the list tells about how
@@ -145,7 +147,7 @@ func (p *pruner) check(given func(flag string) bool) error {
 	if given("drop-idle") {
 		switch {
 		case p.dropIdle <= 0:
-			return usage("--drop-idle %s: it must be more than 0: it is how long ago a run's newest event was", lasting(p.dropIdle.duration()))
+			return usage("--drop-idle %s: it must be more than 0: it is for how long nothing was saved to a run", lasting(p.dropIdle.duration()))
 		case p.olderThan > p.dropIdle:
 			return usage("--drop-idle %s would drop whole runs with states that --older-than %s keeps: make it %[2]s or more", &p.dropIdle, &p.olderThan)
 		}

@@ -31,7 +31,8 @@ func (c *cli) tail() *cobra.Command {
 		Long: `Tail shows the newest events of a run, or of all runs, as history does: the time, how
 long after the event that it continues from each came, the size of the state, and
 what changed in it. With -f it goes on with each event that any program appends,
-until Ctrl-C; then the exit code is 130.
+until Ctrl-C; then the exit code is 130. Of several runs, the one that was saved to last
+comes last.
 
 A bbolt store can't be followed: while it is open here, no program can write to it.
 
@@ -150,9 +151,9 @@ func (t *tailer) watch() error {
 	return nil
 }
 
-// newest returns the events to begin with, oldest first. Of several runs they are in the
-// order in which they were appended, as far as the store knows it: it knows when each run's
-// newest was. Others go by their own times, and none comes before one that it follows.
+// newest returns the events to begin with, oldest first. The store knows when each run's
+// newest event was appended. Earlier events are placed by CreatedAt, never after the event
+// that follows them.
 func (t *tailer) newest() ([]*checkpoint.Event, error) {
 	runs, err := t.newestRuns()
 	if err != nil || t.events == 0 {
@@ -208,7 +209,7 @@ func (t *tailer) newestRuns() ([]checkpoint.Run, error) {
 		if !t.follow && len(runs) >= t.events {
 			break
 		}
-		if len(runs) >= 2*t.events+1000 {
+		if len(runs) >= 2*min(t.events, 1<<20)+1000 {
 			keep()
 		}
 	}

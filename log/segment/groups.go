@@ -6,6 +6,7 @@ import (
 
 // group is what GroupEntries entries have of small payloads.
 type group struct {
+	at       int64 // in the index
 	size     int64 // as stored
 	raw      int64
 	count    int
@@ -97,7 +98,7 @@ func (x *Index) small(i int) ([]byte, error) {
 			raw, err := x.c.inflate(nil, g.stored, g.raw, 0)
 			if err != nil {
 				g.payloads = nil
-				return nil, &Error{Err: ErrCorrupt, What: "index: small payloads", Offset: s.off, Cause: err}
+				return nil, &Error{Err: ErrCorrupt, What: "index: small payloads", Offset: g.at, Cause: err}
 			}
 			g.payloads = raw
 		}
@@ -119,5 +120,8 @@ func (x *Index) Digest(seq uint64) ([digestLen]byte, error) {
 		return x.entries[i].Digest, nil
 	}
 	payload, err := x.small(i)
-	return sha256.Sum256(payload), err
+	if err != nil {
+		return [digestLen]byte{}, err
+	}
+	return sha256.Sum256(payload), nil
 }

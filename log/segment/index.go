@@ -8,20 +8,23 @@ import (
 // Index is all of a segment but the larger payloads, checked. It is safe for concurrent
 // use.
 type Index struct {
+	c       *Codec
 	info    Info
 	entries []Entry
 	spans   []span
 	depth   []uint8
 	blocks  []block
-	c       *Codec
+	size    int64  // of the data
+	sum     uint32 // of the index, which the data repeats
+	memory  int64
 
-	mu           sync.Mutex // of what groups keep
-	groups       []group
-	inline       []byte // the payloads that lie in the index
-	inlineStored int64  // what they take there
-	size         int64  // of the data
-	sum          uint32 // of the index, which the data repeats
+	mu     sync.Mutex // of what groups keep
+	groups []group
 }
+
+// Memory returns about how many bytes of memory the index takes once all of its small
+// payloads were needed.
+func (x *Index) Memory() int64 { return x.memory }
 
 // Info returns what the segment is a part of.
 func (x *Index) Info() Info { return x.info }
@@ -42,16 +45,22 @@ func (x *Index) Depth(seq uint64) int {
 	return int(x.depth[seq-x.info.First])
 }
 
+// entryMemory is what an entry takes besides its header and meta, in bytes.
+const entryMemory = 224
+
 // share divides what is stored among the entries: the index by the lengths of header,
 // meta and digest, each block and group by the payloads'.
 func (x *Index) share(index int64) {
 	length := func(e *Entry) int64 { return int64(len(e.Header) + len(e.Meta) + digestLen) }
+	x.memory = index
 	for k := range x.groups {
 		index -= x.groups[k].size
+		x.memory += x.groups[k].raw
 	}
 	var all, sum int64
 	for i := range x.entries {
 		all += length(&x.entries[i])
+		x.memory += int64(len(x.entries[i].Header)+len(x.entries[i].Meta)) + entryMemory
 	}
 	for i := range x.entries {
 		e := &x.entries[i]

@@ -130,6 +130,7 @@ func (x *Index) parse(c *Codec, t, tail *reader) error {
 	for k := range x.groups {
 		g := &x.groups[k]
 		var err error
+		g.at = int64(tail.pos)
 		if g.stored, err = tail.bytes("small payloads", int(g.size)); err != nil {
 			return err
 		}

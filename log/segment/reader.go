@@ -47,6 +47,16 @@ func (c *Codec) NewReader(x *Index, data []byte) (*Reader, error) {
 	return &Reader{c: c, x: x, data: data, cached: make([][]byte, len(x.blocks))}, nil
 }
 
+// Memory returns about how many bytes of memory the reader takes besides the index, at most.
+func (r *Reader) Memory() int64 {
+	raw, largest := int64(0), int64(0)
+	for k := range r.x.blocks {
+		raw += r.x.blocks[k].raw
+		largest = max(largest, r.x.blocks[k].raw)
+	}
+	return r.x.size + min(raw, largest+cacheBytes)
+}
+
 // Payload returns an entry's payload, after it has checked the block that it is
 // in. The caller must not change it; it stays valid, and keeps its block in
 // memory for as long as it is referred to.

@@ -8,7 +8,7 @@ const Version = 2
 // The limits of the format.
 const (
 	// MaxEntries is how many entries a segment can have.
-	MaxEntries = 1 << 16
+	MaxEntries = 1 << 12
 	// MaxDepth is how many bases there can be between an entry and one without.
 	MaxDepth = 255
 	// MaxMeta is how long an entry's Meta can be, in bytes.
@@ -49,7 +49,7 @@ type Info struct {
 	// least 1.
 	First, Last uint64
 	// Prev is the run's hash chain before First, zero if First is 1; Hash is the
-	// chain at Last, and wins over the last entry's.
+	// chain at Last. The last entry's Hash is ignored.
 	Prev, Hash [32]byte
 	// Recency is that of the last event.
 	Recency uint64
@@ -66,10 +66,9 @@ type Entry struct {
 	// be read, 0 for none. It may be smaller or larger than Seq.
 	Base   uint64
 	Header []byte
-	// Digest is the SHA-256 of the payload's meaning, such as a state. The package
-	// stores it and doesn't check it, unless the payload is small and has this digest:
-	// such a payload lies in the index, and here the digest is then zero. See
-	// Index.Digest.
+	// Digest is the SHA-256 of the payload's meaning, such as a state. It isn't checked.
+	// If the payload has at most MaxSmall bytes and this is its SHA-256, the payload lies
+	// in the index. Digest is then zero when an index is read: use Index.Digest.
 	Digest [32]byte
 	// Hash is the run's hash chain at the event. It is stored for the last entry of
 	// each group, and else zero when an index is read.

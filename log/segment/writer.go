@@ -34,7 +34,8 @@ func (c *Codec) NewWriter() *Writer {
 
 // Add adds an entry with its payload and keeps neither: both are copied. Entries
 // may come in any order of seq; payloads that are alike compress better if they
-// come together. e.Len, e.Stored and what follows it are not looked at.
+// come together. e.Len, e.Stored and what follows it are not looked at. An entry that was
+// read from an index needs its Digest first: see Index.Digest.
 //
 // Errors are ErrTooLarge, when the payload is longer than the codec's options allow,
 // the meta is longer than MaxMeta, or there are too many entries or headers; and
