@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,6 +19,8 @@ type line struct {
 	// that it was redacted.
 	Pruned   bool `json:"pruned,omitempty"`
 	Redacted bool `json:"redacted,omitempty"`
+	// Damaged says that the state can't be read. Such a line is Pruned as well.
+	Damaged bool `json:"damaged,omitempty"`
 	// Around is the white space before and after the state, which would be lost in the line;
 	// nil for none.
 	Around *[2]string `json:"around,omitempty"`
@@ -41,7 +44,8 @@ func trimmed(state []byte) ([]byte, *[2]string) {
 // but for line breaks between its values, which become spaces, and for white space around it,
 // which stands in "around"; one that is not JSON, whatever its Kind says, is base64. A
 // beginning has "parent":0. An event whose state was pruned has "pruned":true and null for its
-// state, and "redacted":true if it was redacted.
+// state, and "redacted":true if it was redacted. A state that can't be read has "pruned":true
+// and "damaged":true; all others follow.
 //
 // Hashes and notes are left out, so [EventStore.ImportLines] makes a new run of it:
 // [EventStore.Export] keeps all.
@@ -50,14 +54,41 @@ func trimmed(state []byte) ([]byte, *[2]string) {
 // which must be JSON: so that secrets stay where they are. A state that is not JSON is
 // given to it as well, and written as ever if it comes back as it was.
 //
-// Errors: ErrNotFound, also if the run is deleted on the way; ErrCorrupt; those of mask
-// and w. Memory is that of [EventStore.History], and a few times the state at hand.
+// Errors: ErrNotFound, also if the run is deleted on the way; a [LostStates] once the last
+// line is written, if states could not be read; ErrCorrupt if a header could not be read,
+// after which nothing is written; those of mask and w. Memory is that of
+// [EventStore.History], and a few times the state at hand.
 func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer, mask func(state []byte) ([]byte, error)) error {
-	for ev, err := range s.History(ctx, runID, HistoryOptions{}) {
+	lost := LostStates{}
+	for from := uint64(0); ; {
+		err := s.exportLines(ctx, runID, HistoryOptions{From: from}, w, mask)
+		at, ok := errors.AsType[*Error](err)
+		switch {
+		case err == nil && lost.Events > 0:
+			return &lost
+		case !ok || !errors.Is(err, ErrCorrupt) || at.Seq < max(from, 1):
+			return err
+		}
+		if e := s.exportLines(ctx, runID, HistoryOptions{From: at.Seq, To: at.Seq, HeadersOnly: true}, w, nil); e != nil {
+			return err // its header is damaged
+		}
+		if lost.Events++; lost.Events == 1 {
+			lost.First = err
+		}
+		if from = at.Seq + 1; from > log.MaxSeq {
+			return &lost
+		}
+	}
+}
+
+// exportLines writes some events. With HeadersOnly their states are those that can't be
+// read.
+func (s *EventStore) exportLines(ctx context.Context, runID string, which HistoryOptions, w io.Writer, mask func([]byte) ([]byte, error)) error {
+	for ev, err := range s.History(ctx, runID, which) {
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		b, err := ev.line(mask)
+		b, err := ev.line(mask, which.HeadersOnly)
 		if err == nil {
 			_, err = w.Write(b)
 		}
@@ -68,10 +99,24 @@ func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer,
 	return nil
 }
 
+// LostStates is the error of ExportLines for states that could not be read.
+type LostStates struct {
+	Events uint64 // how many have no state in what was written
+	First  error  // what is wrong with the first of them
+}
+
+func (e *LostStates) Error() string {
+	return fmt.Sprintf("exported without %d of the states, which can't be read; the first: %v", e.Events, e.First)
+}
+
+// Unwrap returns First.
+func (e *LostStates) Unwrap() error { return e.First }
+
 // line returns the event as a line.
-func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
+func (e *Event) line(mask func([]byte) ([]byte, error), damaged bool) ([]byte, error) {
 	c := e.Checkpoint
-	if !e.Pruned && c.Kind == KindJSON && !jsonscan.ValidState(c.State) { // it may have been saved with TrustState
+	gone := e.Pruned || damaged
+	if !gone && c.Kind == KindJSON && !jsonscan.ValidState(c.State) { // it may have been saved with TrustState
 		c.Kind = KindBytes
 	}
 	w, err := c.wire()
@@ -80,13 +125,13 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	}
 	w.Hash = Digest{} // an import makes new ones
 	state, around := []byte(e.State), (*[2]string)(nil)
-	if mask != nil && !e.Pruned && c.Kind != KindNone {
+	if mask != nil && !gone && c.Kind != KindNone {
 		if state, err = mask(state); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case e.Pruned:
+	case gone:
 		state, w.Encoding = []byte("null"), ""
 	case c.Kind != KindJSON && bytes.Equal(state, e.State):
 		state = w.State // in base64, or null
@@ -100,7 +145,7 @@ func (e *Event) line(mask func([]byte) ([]byte, error)) ([]byte, error) {
 	// The state goes in as it is: encoding/json would compact it.
 	const place = `"state":null`
 	w.State = json.RawMessage("null")
-	text, err := json.Marshal(line{w, e.Pruned, e.Pruned && e.PrunedBy.Redacted, around})
+	text, err := json.Marshal(line{w, gone, e.Pruned && e.PrunedBy.Redacted, damaged, around})
 	if err != nil {
 		return nil, err
 	}

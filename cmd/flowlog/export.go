@@ -92,7 +92,10 @@ all of it is.`,
 			if path == "" {
 				return e.toStdout()
 			}
-			return e.toFile(path, *output)
+			if err := e.toFile(path, *output); err != nil || e.lost == nil {
+				return err
+			}
+			return e.lost
 		})
 	}
 	return cmd
@@ -105,6 +108,7 @@ type exporter struct {
 	run     checkpoint.Run
 	as      fileFormat
 	secrets redactor
+	lost    *checkpoint.LostStates // of JSON Lines
 }
 
 // write writes the run, and returns how many bytes that took.
@@ -137,10 +141,11 @@ func (e *exporter) write(w io.Writer) (int64, error) {
 
 func (e *exporter) lines(n *counted, mask func([]byte) ([]byte, error)) error {
 	b := bufio.NewWriterSize(n, 64<<10)
-	if err := e.store.ExportLines(e.ctx, e.run.ID, b, mask); err != nil {
-		return err
+	err := e.store.ExportLines(e.ctx, e.run.ID, b, mask)
+	if lost, ok := errors.AsType[*checkpoint.LostStates](err); ok {
+		e.lost, err = lost, nil
 	}
-	return b.Flush()
+	return errors.Join(err, b.Flush())
 }
 
 // counted counts what is written.
@@ -166,6 +171,9 @@ func (e *exporter) toStdout() error {
 		return err
 	}
 	e.c.say("%s", e.text(n))
+	if e.lost != nil {
+		return e.lost
+	}
 	return nil
 }
 
@@ -175,10 +183,18 @@ func (e *exporter) text(bytes int64) string {
 	if e.as == sealedFormat {
 		return text + ", head " + e.run.Hash.String()
 	}
-	if e.run.Pruned > 0 {
-		text += fmt.Sprintf(", %d of them without a state", e.run.Pruned)
+	if without := e.without(); without > 0 {
+		text += fmt.Sprintf(", %d of them without a state", without)
 	}
 	return text
+}
+
+// without returns how many events were written without a state.
+func (e *exporter) without() uint64 {
+	if e.lost == nil {
+		return e.run.Pruned
+	}
+	return e.run.Pruned + e.lost.Events
 }
 
 // toFile writes a file of another name first, so that what is there under its own is
