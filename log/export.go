@@ -67,10 +67,7 @@ type Part struct {
 // Errors: ErrNotFound if there is no such run, also if it is deleted on the way;
 // ErrCorrupt if an event can't be read; an error of the stream ends it.
 func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, error], error) {
-	run, err := l.look(ctx, id)
-	if err == nil { // all that a head says can be had from the events
-		err = run.lastErr
-	}
+	run, a, err := l.anchored(ctx, id)
 	if err != nil {
 		return Manifest{}, nil, err
 	}
@@ -79,10 +76,6 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 		m.Notes = &ManifestNotes{n.Count, n.Hash}
 	}
 	if run.Anchor > 0 {
-		a, err := l.anchor(ctx, run)
-		if err != nil {
-			return Manifest{}, nil, err
-		}
 		m.Anchor = &ManifestAnchor{Seq: a.Seq, Hash: a.Hash, Bytes: a.Bytes, Began: a.Began, Common: a.Common, Note: run.row.Anchor.Note, Class: run.Class}
 	}
 	return m, func(yield func(Part, error) bool) {
@@ -96,6 +89,23 @@ func (l *Log) Export(ctx context.Context, id string) (Manifest, iter.Seq2[Part, 
 			yield(Part{}, err)
 		}
 	}, nil
+}
+
+// anchored returns a run with its anchor.
+func (l *Log) anchored(ctx context.Context, id string) (Run, Anchor, error) {
+	for {
+		run, err := l.look(ctx, id)
+		if err == nil { // all that a head says can be had from the events
+			err = run.lastErr
+		}
+		if err != nil {
+			return Run{}, Anchor{}, err
+		}
+		a, err := l.anchor(ctx, run)
+		if err != nil || a.Seq == run.Anchor {
+			return run, a, err
+		}
+	}
 }
 
 // notesPart is the least number of bytes of notes in a part, unless it is the last.

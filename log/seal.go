@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flowlog/checkpoint/driver"
+	"github.com/flowlog/checkpoint/log/segment"
 )
 
 // How much a segment holds. All that a segment holds may be lost with it, so it has
@@ -129,7 +130,7 @@ func (l *Log) sealNext(ctx context.Context, id string, opts SealOptions) (SealSt
 // unlessMoved returns err, or ErrConflict if the run has changed since it was looked
 // at: what looked damaged then may have been sealed, pruned, dropped or deleted meanwhile.
 func (l *Log) unlessMoved(ctx context.Context, run Run, err error) error {
-	if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrDropped) {
+	if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrDropped) && !errors.Is(err, segment.ErrInvalid) {
 		return err
 	}
 	now, headErr := l.run(ctx, run.ID)

@@ -118,26 +118,33 @@ func (l *Log) anchor(ctx context.Context, run Run) (Anchor, error) {
 	return r.anchor(ctx)
 }
 
-// anchor reads the note of the run's anchor, and checks it against the head.
+// anchor reads the note of the run's anchor, and checks it against the head. If the run was
+// changed since the reader looked at it, the anchor may be a later one.
 func (r *reader) anchor(ctx context.Context) (Anchor, error) {
 	run := &r.run
-	if run.Anchor == 0 {
-		return Anchor{}, nil
-	}
-	at := run.row.Anchor
-	if at == nil { // the head is damaged
-		return Anchor{}, run.headErr
-	}
-	n, err := r.noteAt(ctx, at.Note)
-	if err != nil {
-		return Anchor{}, err
-	}
-	if n != nil && n.Kind == noteKindAnchor {
-		if a := n.anchor(); a.Seq == at.Seq && a.Hash == at.Hash && a.Bytes == at.Bytes && a.Began.Equal(run.CreatedAt) && a.Common == run.row.Common {
-			return a, nil
+	for run.Anchor > 0 {
+		at := run.row.Anchor
+		if at == nil { // the head is damaged
+			return Anchor{}, run.headErr
+		}
+		n, err := r.noteAt(ctx, at.Note)
+		if err != nil {
+			return Anchor{}, err
+		}
+		if n != nil && n.Kind == noteKindAnchor {
+			if a := n.anchor(); a.Seq == at.Seq && a.Hash == at.Hash && a.Bytes == at.Bytes && a.Began.Equal(run.CreatedAt) && a.Common == run.row.Common {
+				return a, nil
+			}
+		}
+		moved, err := r.refresh(ctx)
+		if err != nil {
+			return Anchor{}, err
+		}
+		if !moved {
+			return Anchor{}, corrupt(run.ID, run.first(), fmt.Sprintf("the run begins after seq %d, with the hash %s, and no note says that the events up to it were dropped", at.Seq, at.Hash))
 		}
 	}
-	return Anchor{}, corrupt(run.ID, run.first(), fmt.Sprintf("the run begins after seq %d, with the hash %s, and no note says that the events up to it were dropped", at.Seq, at.Hash))
+	return Anchor{}, nil
 }
 
 // anchor returns what a note of that kind says.
