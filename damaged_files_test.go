@@ -18,7 +18,10 @@ import (
 	"github.com/flowlog/checkpoint"
 )
 
-var damagedFiles = flag.Int("damaged", 40, "how many damaged files of each driver TestDamagedFiles reads")
+var (
+	damagedFiles = flag.Int("damaged", 40, "how many damaged files of each driver TestDamagedFiles reads")
+	damagedFrom  = flag.Int("damaged-from", 0, "the seed of the first")
+)
 
 // wholeStore is what a store has.
 type wholeStore struct {
@@ -60,7 +63,7 @@ func TestDamagedFiles(t *testing.T) {
 			w.page = os.Getpagesize()
 			w.fill(t)
 			refused, hurt := 0, 0
-			for seed := range *damagedFiles {
+			for seed := *damagedFrom; seed < *damagedFrom+*damagedFiles; seed++ {
 				r := rand.New(rand.NewPCG(uint64(seed), 17))
 				file := bytes.Clone(w.file)
 				how := w.damage(r, file)

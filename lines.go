@@ -54,47 +54,51 @@ func trimmed(state []byte) ([]byte, *[2]string) {
 // which must be JSON: so that secrets stay where they are. A state that is not JSON is
 // given to it as well, and written as ever if it comes back as it was.
 //
-// Errors: ErrNotFound, also if the run is deleted on the way; a [LostStates] once the last
-// line is written, if states could not be read; ErrCorrupt if a header could not be read,
-// after which nothing is written; those of mask and w. Memory is that of
+// Errors: ErrNotFound, also if the run is deleted on the way; a [LostStates], which is also
+// an ErrCorrupt, once the last line is written, if states could not be read; another
+// ErrCorrupt if a header could not be read, which ends the lines; those of mask and w. Memory is that of
 // [EventStore.History], and a few times the state at hand.
 func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer, mask func(state []byte) ([]byte, error)) error {
 	lost := LostStates{}
-	for from := uint64(0); ; {
-		err := s.exportLines(ctx, runID, HistoryOptions{From: from}, w, mask)
-		at, ok := errors.AsType[*Error](err)
-		switch {
+	for last := uint64(0); ; {
+		err := s.exportLines(ctx, runID, HistoryOptions{From: last + 1}, w, mask, &last)
+		switch at, ok := errors.AsType[*Error](err); {
 		case err == nil && lost.Events > 0:
 			return &lost
-		case !ok || !errors.Is(err, ErrCorrupt) || at.Seq < max(from, 1):
-			return err
+		case err == nil:
+			return nil
+		case !ok || !errors.Is(err, ErrCorrupt):
+			return fmt.Errorf("export: %w", err)
+		case last == 0: // of a truncated run, another than 1 is the first
+			last = max(at.Seq, 1) - 1
 		}
-		if e := s.exportLines(ctx, runID, HistoryOptions{From: at.Seq, To: at.Seq, HeadersOnly: true}, w, nil); e != nil {
-			return err // its header is damaged
+		// The next one's state can't be read.
+		before := last
+		e := s.exportLines(ctx, runID, HistoryOptions{From: last + 1, To: last + 1, HeadersOnly: true}, w, nil, &last)
+		if e != nil || last == before {
+			return fmt.Errorf("export: %w", err) // nor its header
 		}
 		if lost.Events++; lost.Events == 1 {
 			lost.First = err
 		}
-		if from = at.Seq + 1; from > log.MaxSeq {
-			return &lost
-		}
 	}
 }
 
-// exportLines writes some events. With HeadersOnly their states are those that can't be
-// read.
-func (s *EventStore) exportLines(ctx context.Context, runID string, which HistoryOptions, w io.Writer, mask func([]byte) ([]byte, error)) error {
+// exportLines writes some events, and notes in last which it wrote. With HeadersOnly their
+// states are those that can't be read.
+func (s *EventStore) exportLines(ctx context.Context, runID string, which HistoryOptions, w io.Writer, mask func([]byte) ([]byte, error), last *uint64) error {
 	for ev, err := range s.History(ctx, runID, which) {
 		if err != nil {
-			return fmt.Errorf("export: %w", err)
+			return err
 		}
 		b, err := ev.line(mask, which.HeadersOnly)
 		if err == nil {
 			_, err = w.Write(b)
 		}
 		if err != nil {
-			return fmt.Errorf("export run %q seq %d: %w", runID, ev.Seq, err)
+			return fmt.Errorf("run %q seq %d: %w", runID, ev.Seq, err)
 		}
+		*last = ev.Seq
 	}
 	return nil
 }
@@ -106,7 +110,7 @@ type LostStates struct {
 }
 
 func (e *LostStates) Error() string {
-	return fmt.Sprintf("exported without %d of the states, which can't be read; the first: %v", e.Events, e.First)
+	return fmt.Sprintf("%d of the states can't be read and were left out; the first: %v", e.Events, e.First)
 }
 
 // Unwrap returns First.

@@ -109,7 +109,7 @@ func WithClock(now func() time.Time) Option { return func(c *config) { c.log.Clo
 // The default is slog.Default(). Nothing is lost by what goes wrong in the background.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.compact.Logger = l } }
 
-// logger is who is told.
+// logger returns the logger to use.
 func (c *config) logger() *slog.Logger {
 	if c.compact.Logger != nil {
 		return c.compact.Logger

@@ -65,7 +65,7 @@ func open(backend driver.Backend, c config) (*EventStore, error) {
 		return nil, err
 	}
 	if err := s.Warning(); err != nil {
-		c.logger().Warn("flowlog: a store was opened of which something may be missing", "error", err)
+		c.logger().Warn("flowlog: the store may have lost its last commit", "error", err)
 	}
 	if s.compactor != nil {
 		s.compactor.Start(s.log)
@@ -73,9 +73,10 @@ func open(backend driver.Backend, c config) (*EventStore, error) {
 	return s, nil
 }
 
-// Warning says what may be missing of the store: nil, or an error that satisfies ErrCorrupt
-// for damage that was found when the store was opened, and that opening it does not refuse.
-// It is logged as well, at level Warn: see [WithLogger].
+// Warning returns damage that was found when the store was opened, and that opening it does
+// not refuse: nil, or an error that satisfies ErrCorrupt. It is logged as well, at level Warn:
+// see [WithLogger]. A bbolt file has one if its last commit may be missing; the next write
+// removes what shows that.
 func (s *EventStore) Warning() error { return s.log.Warning() }
 
 // MemoryStore is a store in memory: for tests and for runs that need not survive

@@ -14,7 +14,7 @@ var (
 )
 
 // Warning implements [driver.Warner]: it says whether a meta page was damaged when the file
-// was opened. The next commit but one overwrites that page.
+// was opened. The next commit overwrites that page, and then nothing shows the loss any more.
 func (b *Backend) Warning() error { return b.warning }
 
 // Check implements [driver.Checker]: it walks over all buckets and checks that their keys

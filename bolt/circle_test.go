@@ -79,7 +79,12 @@ func TestPagesInCircles(t *testing.T) {
 					continue
 				}
 				damaged := bytes.Clone(file)
-				binary.NativeEndian.PutUint64(damaged[id*page+16+child*16+8:], uint64(target))
+				order, elem := binary.NativeEndian, damaged[id*page+16+child*16:]
+				order.PutUint64(elem[8:], uint64(target))
+				if child+1 < n && tries%16 == 0 { // with the same first key as the next
+					order.PutUint32(elem, order.Uint32(elem[16:])+16)
+					order.PutUint32(elem[4:], order.Uint32(elem[20:]))
+				}
 				at := filepath.Join(t.TempDir(), "damaged.db")
 				require.NoError(t, os.WriteFile(at, damaged, 0o600))
 				what := fmt.Sprintf("child %d of page %d is %d", child, id, target)
@@ -100,9 +105,44 @@ func TestPagesInCircles(t *testing.T) {
 			}
 		}
 	}
+	require.Positive(t, inlineBranches(t, file, page, func(damaged []byte, what string) {
+		at := filepath.Join(t.TempDir(), "damaged.db")
+		require.NoError(t, os.WriteFile(at, damaged, 0o600))
+		late := time.AfterFunc(30*time.Second, func() { panic(what + ": it does not end") })
+		readDamaged(t, at, all, false, what)
+		maintainDamaged(t, at, what)
+		late.Stop()
+	}))
 	require.True(t, deep, "a tree of three levels")
 	require.Less(t, whole, tries/16)
 	t.Logf("%d of %d tries left all whole", whole, tries/8)
+}
+
+// inlineBranches makes branch pages of pages of small buckets that are within a leaf, and
+// returns how many.
+func inlineBranches(t *testing.T, file []byte, page int, try func(damaged []byte, what string)) (n int) {
+	order := binary.NativeEndian
+	for id := 2; id < len(file)/page && n < 5; id++ {
+		p := file[id*page : (id+1)*page]
+		if order.Uint64(p) != uint64(id) || order.Uint16(p[8:]) != 2 {
+			continue
+		}
+		for i := range min(int(order.Uint16(p[10:])), (page-16)/16) {
+			at := 16 + i*16
+			value := at + int(order.Uint32(p[at+4:])+order.Uint32(p[at+8:]))
+			if order.Uint32(p[at:]) != 1 || value+48 > page || order.Uint64(p[value:]) != 0 {
+				continue
+			}
+			damaged := bytes.Clone(file)
+			inline := damaged[id*page+value+16:]
+			order.PutUint16(inline[8:], 1)
+			clear(inline[16:32])
+			try(damaged, fmt.Sprintf("bucket %d in page %d", i, id))
+			n++
+			break
+		}
+	}
+	return n
 }
 
 // maintainDamaged does what goes through whole files.

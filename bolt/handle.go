@@ -21,7 +21,7 @@ type handle struct {
 	db   *bbolt.DB
 	file *os.File // bbolt's own
 	info os.FileInfo
-	lost error // that something was, as the meta pages showed when it was opened
+	lost error // what the meta pages showed to be lost when the file was opened
 
 	// A lock that bbolt held when it panicked stays held. stuck says that the handle
 	// can't be used any more, halted that it can't be written.

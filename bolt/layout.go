@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -137,10 +138,15 @@ func isState(key []byte) bool { return len(key) == 6 && key[0] == 'r' && key[5] 
 
 // before moves a cursor to the last key below a key, and returns it, or nil.
 func before(c *cursor, key []byte) (k, v []byte) {
-	if k, _ := c.Seek(key); k == nil {
-		return c.Last()
+	if k, _ = c.Seek(key); k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = c.Prev()
 	}
-	return c.Prev()
+	if k != nil && bytes.Compare(k, key) >= 0 {
+		panic(outOfOrder)
+	}
+	return k, v
 }
 
 // counters are the last numbers that were given.

@@ -97,10 +97,17 @@ func readMeta(f io.ReaderAt) (m meta, spoiled, err error) {
 // written leaves it as it was: it is within one sector.
 func lost(f *os.File, path string) error {
 	_, spoiled, err := readMeta(f)
-	if err != nil || spoiled == nil {
-		return err
+	if err != nil {
+		spoiled = err
 	}
-	return fmt.Errorf("%s: %w: one of its two meta pages is damaged (%v), so what was saved last, the whole last commit, may be missing; compare the newest events with what you know of them, before anything else is saved", path, driver.ErrCorrupt, spoiled)
+	if spoiled == nil {
+		return nil
+	}
+	what := spoiled.Error()
+	if errors.Is(spoiled, errNotBolt) {
+		what = "its magic number is wrong, or it can't be read"
+	}
+	return fmt.Errorf("%s: %w: one of its two meta pages is damaged (%s), so the last commit may be missing; before you save anything, check that the newest events are the ones that you expect", path, driver.ErrCorrupt, what)
 }
 
 // peek refuses a file that bbolt would refuse, and a file that is not ours but that bbolt

@@ -40,7 +40,7 @@ func Open(path string, opts Options) (*Backend, error) {
 	}
 	b.current.Store(h)
 	b.warning = h.lost
-	if !b.opts.ReadOnly {
+	if !b.opts.ReadOnly && h.lost == nil { // a commit would overwrite what shows the loss
 		if err := b.removeCopy(); err != nil {
 			return nil, errors.Join(b.refuse(causeOf(err)), h.close())
 		}
@@ -117,7 +117,7 @@ func (b *Backend) openHandle(path string, flags int, wait time.Duration) (*handl
 	if h.info, err = h.file.Stat(); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
-	h.lost = lost(h.file, path) // no other process writes it now
+	h.lost = lost(h.file, path) // no other process writes it now: that takes the lock
 	return h, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"sort"
 	"unsafe"
 
 	"go.etcd.io/bbolt"
@@ -11,10 +12,10 @@ import (
 
 // bbolt follows the numbers in its branch pages wherever they lead. If damage makes one lead
 // back to a page above it, bbolt never returns, and takes memory until the process is killed
-// (go.etcd.io/bbolt issues 701, 877 and 1257). So before bbolt goes down to a key, the types
-// here go the same way, and give up where it is too long. They also look at the leaf beside
-// it, since a cursor may step over to that. A page is looked at as it was when the transaction
-// began: what bbolt itself has changed since then is in memory, and sound.
+// (go.etcd.io/bbolt issues 701, 877 and 1257). So before bbolt takes a step, the types here
+// take the same one, and panic where it leads too deep, or to what is no page of a tree. They
+// look at pages as they were when the transaction began: what bbolt itself has changed since
+// then is in memory, and sound.
 
 // transaction is a bbolt transaction that is safe to use on a damaged file.
 type transaction struct{ *bbolt.Tx }
@@ -40,15 +41,34 @@ type tree struct {
 // mostDepth is more than layout.go has: a value in a bucket of its own, of a run, in "runs".
 const mostDepth = 4
 
-// nested is a bucket in t. One page can make it one that t is in.
-func (t *tree) nested(b *bbolt.Bucket) *tree {
+// nested is a bucket in t, whose name is where w leads. A damaged page can make a bucket
+// contain itself, and a bucket within the page have children.
+func (t *tree) nested(b *bbolt.Bucket, w path, name []byte) *tree {
 	if b == nil {
 		return nil
 	}
 	if t.depth == mostDepth {
 		panic("no end of buckets in buckets")
 	}
+	if b.Root() == 0 && len(w) > 0 {
+		w.top().checkInline(w.top().at, name)
+	}
 	return &tree{b, t.depth + 1}
+}
+
+// checkInline panics if the bucket of a name, whose page is the value of the ith key of a
+// leaf, has a page that is no leaf.
+func (p *page) checkInline(i int, name []byte) {
+	if i >= p.count || !bytes.Equal(p.key(i), name) {
+		return // made in this transaction
+	}
+	const flags = perBucket + 8 // of the page behind the bucket's header
+	at := pageHeader + i*perKey
+	order := binary.NativeEndian
+	value := uint64(at) + uint64(order.Uint32(p.bytes[at+4:])) + uint64(order.Uint32(p.bytes[at+8:]))
+	if root := order.Uint64(p.bytes[value:]); root == 0 && order.Uint16(p.bytes[value+flags:]) != leafFlag {
+		panic(fmt.Sprintf("the page of bucket %q has flags %#x", name, order.Uint16(p.bytes[value+flags:])))
+	}
 }
 
 func (t *tree) Get(key []byte) []byte {
@@ -67,14 +87,14 @@ func (t *tree) Delete(key []byte) error {
 }
 
 func (t *tree) Bucket(name []byte) *tree {
-	t.descend(name)
-	return t.nested(t.in.Bucket(name))
+	w := t.descend(name)
+	return t.nested(t.in.Bucket(name), w, name)
 }
 
 func (t *tree) CreateBucket(name []byte) (*tree, error) {
 	t.descend(name)
 	b, err := t.in.CreateBucket(name)
-	return t.nested(b), err
+	return t.nested(b, nil, name), err
 }
 
 // DeleteBucket deletes a bucket and those in it, none of which bbolt may free without end.
@@ -109,204 +129,267 @@ func (t *tree) fill(percent float64) { t.in.FillPercent = percent }
 
 func (t *tree) Cursor() *cursor { return &cursor{t: t, c: t.in.Cursor()} }
 
-// walk visits all branch pages of a bucket and of those in it, and panics if one is there
-// twice.
-func (t *tree) walk() {
-	seen := map[uint64]bool{}
-	var visit func(id uint64)
-	visit = func(id uint64) {
-		p := t.page(id)
-		if p == nil {
-			return
-		}
-		if seen[id] {
-			panic(fmt.Sprintf("page %d is in a tree twice", id))
-		}
-		seen[id] = true
-		for i := range p.count {
-			visit(p.child(i))
-		}
-	}
-	visit(uint64(t.in.Root()))
-	_ = t.ForEachBucket(func(name []byte) error { t.Bucket(name).walk(); return nil })
-}
-
-// leaf is a leaf page as the branch pages above it describe it: the first keys that it and
-// the next leaf may have. They are nil for the first and the last leaf of a tree.
-type leaf struct{ from, next []byte }
-
 // mostLevels is more than a tree of bbolt can have: each branch page has two children or
 // more.
 const mostLevels = 64
 
-// descend goes down to the leaf that has a key, if it is there.
-func (t *tree) descend(key []byte) leaf {
-	return t.down(func(p *branch) int {
-		return p.search(func(first []byte) bool { return bytes.Compare(first, key) <= 0 })
-	})
-}
+// mostEmpty is more leaves without keys than there can be in a row. bbolt writes none.
+const mostEmpty = 1000
 
-// descendBefore goes down to the leaf before the one whose first key is given.
-func (t *tree) descendBefore(key []byte) leaf {
-	return t.down(func(p *branch) int { return p.search(func(first []byte) bool { return bytes.Compare(first, key) < 0 }) })
-}
-
-// down goes down where choose says, and panics if there is no end to it.
-func (t *tree) down(choose func(p *branch) int) leaf {
-	var l leaf
-	for id, level := uint64(t.in.Root()), 0; ; level++ {
-		p := t.page(id)
-		if p == nil {
-			return l
-		}
-		if level == mostLevels {
-			panic(fmt.Sprintf("no end of branch pages under page %d", t.in.Root()))
-		}
-		i := choose(p)
-		if i > 0 {
-			l.from = p.first(i)
-		}
-		if i+1 < p.count {
-			l.next = p.first(i + 1)
-		}
-		id = p.child(i)
-	}
-}
-
-// branch is a branch page in the file's mapping.
+// page is a page of a tree in the file's mapping.
 //
 //	 0            8       10      12         16
-//	+------------+-------+-------+----------+------------------------------------------+
-//	| its number | flags | count | overflow | for each child: where its first key is,  |
-//	| 8 bytes    | 2     | 2     | 4        | from here, 4; its length, 4; its page, 8 |
-//	+------------+-------+-------+----------+------------------------------------------+
-type branch struct {
+//	+------------+-------+-------+----------+-----------------------------------------+
+//	| its number | flags | count | overflow | for each child: where its first key is, |
+//	| 8 bytes    | 2     | 2     | 4        | from here, 4; its length, 4; its page, 8|
+//	|            |       |       |          | for each key of a leaf: flags, 4; where |
+//	|            |       |       |          | it is, 4; its length, 4; its value's, 4 |
+//	+------------+-------+-------+----------+-----------------------------------------+
+type page struct {
 	bytes []byte
 	count int
+	leaf  bool
 }
 
-const branchFlag = 0x01
+const (
+	branchFlag = 1
+	leafFlag   = 2
+)
 
-// page returns a page of the tree if it is a branch page, else nil. It panics for a page that
-// is no part of the file.
-func (t *tree) page(id uint64) *branch {
-	if id == 0 {
-		return nil // the bucket is within its parent's page
-	}
-	db := t.in.Tx().DB()
-	info := db.Info()
+// page returns a page of the file, and panics if it can't be one of a tree.
+func (t *tree) page(id uint64) page {
+	info := t.in.Tx().DB().Info()
 	size := uint64(info.PageSize)
 	pages := uint64(t.in.Tx().Size()) / size
-	if id >= pages {
+	if id < 2 || id >= pages {
 		panic(fmt.Sprintf("page %d of %d", id, pages))
 	}
 	order := binary.NativeEndian
 	head := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(nil), info.Data+uintptr(id*size))), size)
-	if order.Uint64(head) != id {
-		panic(fmt.Sprintf("page %d says that it is page %d", id, order.Uint64(head)))
-	}
-	if order.Uint16(head[8:])&branchFlag == 0 {
-		return nil
-	}
-	p := &branch{count: int(order.Uint16(head[10:]))}
-	more := uint64(order.Uint32(head[12:]))
-	if id+more >= pages || p.count == 0 || pageHeader+uint64(p.count)*perKey > (more+1)*size {
-		panic(fmt.Sprintf("branch page %d with %d children", id, p.count))
+	p := page{count: int(order.Uint16(head[10:]))}
+	flags, more := order.Uint16(head[8:]), uint64(order.Uint32(head[12:]))
+	p.leaf = flags == leafFlag
+	if order.Uint64(head) != id || flags != branchFlag && flags != leafFlag || id+more >= pages ||
+		pageHeader+uint64(p.count)*perKey > (more+1)*size || p.count == 0 && !p.leaf {
+		panic(fmt.Sprintf("page %d with number %d, flags %#x, %d keys and %d pages more", id, order.Uint64(head), flags, p.count, more))
 	}
 	p.bytes = unsafe.Slice(&head[0], (more+1)*size)
 	return p
 }
 
-// first returns the first key of the ith child.
-func (p *branch) first(i int) []byte {
+// key returns the ith key.
+func (p *page) key(i int) []byte {
 	at := pageHeader + i*perKey
-	order := binary.NativeEndian
-	from := uint64(at) + uint64(order.Uint32(p.bytes[at:]))
-	to := from + uint64(order.Uint32(p.bytes[at+4:]))
+	place := at
+	if p.leaf {
+		place += 4
+	}
+	from := uint64(at) + uint64(binary.NativeEndian.Uint32(p.bytes[place:]))
+	to := from + uint64(binary.NativeEndian.Uint32(p.bytes[place+4:]))
 	return p.bytes[from:to:to] // out of bounds is a panic
 }
 
-// child returns the page of the ith child.
-func (p *branch) child(i int) uint64 {
+// child returns the number of the ith child's page.
+func (p *page) child(i int) uint64 {
 	return binary.NativeEndian.Uint64(p.bytes[pageHeader+i*perKey+8:])
 }
 
-// search returns the last child whose first key satisfies fits, 0 if none does. Of two
-// neighbours, the first satisfies it if the second does.
-func (p *branch) search(fits func(first []byte) bool) int {
-	low, high := 0, p.count
-	for low < high {
-		if mid := int(uint(low+high) >> 1); fits(p.first(mid)) {
-			low = mid + 1
-		} else {
-			high = mid
-		}
+// search looks for a key as bbolt does, also if the keys are not in order.
+func (p *page) search(key []byte) int {
+	exact := false
+	i := sort.Search(p.count, func(i int) bool {
+		c := bytes.Compare(p.key(i), key)
+		exact = exact || c == 0
+		return c >= 0
+	})
+	if !p.leaf && !exact && i > 0 {
+		i--
 	}
-	return max(low-1, 0)
+	return i
 }
 
-// cursor is a cursor of a tree. Its methods are those of bbolt's.
+// path is where a cursor of bbolt is: a page and a place in it on each level.
+type path []step
+
+type step struct {
+	page
+	at int
+}
+
+func (w *path) top() *step { return &(*w)[len(*w)-1] }
+
+// push goes down to a page.
+func (w *path) push(t *tree, id uint64) {
+	if len(*w) == mostLevels {
+		panic(fmt.Sprintf("no end of pages below page %d", t.in.Root()))
+	}
+	*w = append(*w, step{page: t.page(id)})
+}
+
+// descend goes down to the leaf that a key belongs to.
+func (t *tree) descend(key []byte) path {
+	if t.in.Root() == 0 { // the bucket is within its parent's page
+		return nil
+	}
+	w := make(path, 0, 4)
+	for w.push(t, uint64(t.in.Root())); ; w.push(t, w.top().child(w.top().at)) {
+		top := w.top()
+		if top.at = top.search(key); top.leaf {
+			return w
+		}
+	}
+}
+
+// first and last go down to the first and the last key below the page at the top.
+func (w *path) first(t *tree) {
+	for !w.top().leaf {
+		w.push(t, w.top().child(w.top().at))
+	}
+}
+
+func (w *path) last(t *tree) {
+	for !w.top().leaf {
+		w.push(t, w.top().child(w.top().at))
+		w.top().at = w.top().count - 1
+	}
+}
+
+// next goes to the next key, over leaves without keys. It stays at the last.
+func (w *path) next(t *tree) {
+	for range mostEmpty {
+		i := len(*w) - 1
+		for i >= 0 && (*w)[i].at >= (*w)[i].count-1 {
+			i--
+		}
+		if i < 0 {
+			return
+		}
+		(*w)[i].at++
+		*w = (*w)[:i+1]
+		if w.first(t); w.top().count > 0 {
+			return
+		}
+	}
+	panic("no end of pages without keys")
+}
+
+// prev goes to the key before, or to the first. It reports whether there was one before.
+func (w *path) prev(t *tree) bool {
+	for i := len(*w) - 1; i > 0 && (*w)[i].at <= 0; i-- {
+		*w = (*w)[:i]
+	}
+	if w.top().at <= 0 {
+		w.begin(t)
+		return false
+	}
+	w.top().at--
+	w.last(t)
+	return true
+}
+
+// begin goes to the first key of all.
+func (w *path) begin(t *tree) {
+	*w = (*w)[:0]
+	w.push(t, uint64(t.in.Root()))
+	if w.first(t); w.top().count == 0 {
+		w.next(t)
+	}
+}
+
+// walk visits all pages of a bucket and of those in it, and panics if one is there twice.
+func (t *tree) walk() {
+	seen := map[uint64]bool{}
+	var visit func(id uint64, level int)
+	visit = func(id uint64, level int) {
+		p := t.page(id)
+		if seen[id] || level == mostLevels {
+			panic(fmt.Sprintf("page %d is in a tree twice", id))
+		}
+		seen[id] = true
+		for i := 0; i < p.count && !p.leaf; i++ {
+			visit(p.child(i), level+1)
+		}
+	}
+	if root := t.in.Root(); root != 0 {
+		visit(uint64(root), 0)
+	}
+	c := t.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if v == nil {
+			if b := t.Bucket(k); b != nil {
+				b.walk()
+			}
+		}
+	}
+}
+
+// cursor is a cursor of a tree. Its methods are those of bbolt's. Keys come in order, or it
+// panics: whoever goes on and on comes to an end.
 type cursor struct {
-	t *tree
-	c *bbolt.Cursor
-	leaf
-	ahead, behind bool // the leaf after this one was gone down to, and the one before it
+	t    *tree
+	c    *bbolt.Cursor
+	path path // where c is; nil in a bucket within its parent's page
+	key  []byte
 }
 
 func (c *cursor) First() (key, value []byte) {
-	c.leaf = c.t.down(func(*branch) int { return 0 })
-	c.ahead, c.behind = false, true
-	c.look()
+	if c.t.in.Root() != 0 {
+		c.path.begin(c.t)
+	}
 	return c.at(c.c.First())
 }
 
 func (c *cursor) Last() (key, value []byte) {
-	c.leaf = c.t.down(func(p *branch) int { return p.count - 1 })
-	c.ahead, c.behind = true, false
-	c.lookBack() // bbolt steps back from a leaf without keys
+	if root := c.t.in.Root(); root != 0 {
+		c.path = c.path[:0]
+		c.path.push(c.t, uint64(root))
+		c.path.top().at = c.path.top().count - 1
+		c.path.last(c.t)
+		for n := 0; len(c.path) > 1 && c.path.top().count == 0; n++ {
+			if !c.path.prev(c.t) || n == mostEmpty {
+				panic("no end of pages without keys")
+			}
+		}
+	}
 	return c.at(c.c.Last())
 }
 
 func (c *cursor) Seek(key []byte) (k, v []byte) {
-	c.leaf = c.t.descend(key)
-	c.ahead, c.behind = false, false
-	c.look() // bbolt steps over to it if all keys of the leaf are smaller
+	if c.path = c.t.descend(key); len(c.path) > 0 && c.path.top().at >= c.path.top().count {
+		c.path.next(c.t)
+	}
 	return c.at(c.c.Seek(key))
 }
 
 func (c *cursor) Next() (key, value []byte) {
-	c.look()
-	return c.at(c.c.Next())
+	if len(c.path) > 0 {
+		c.path.next(c.t)
+	}
+	return c.after(-1)(c.c.Next())
 }
 
 func (c *cursor) Prev() (key, value []byte) {
-	c.lookBack()
-	return c.at(c.c.Prev())
+	if len(c.path) > 0 {
+		c.path.prev(c.t)
+	}
+	return c.after(1)(c.c.Prev())
 }
 
 func (c *cursor) Delete() error { return c.c.Delete() }
 
-// look goes down to the next leaf once.
-func (c *cursor) look() {
-	if !c.ahead && c.next != nil {
-		c.t.descend(c.next)
-	}
-	c.ahead = true
-}
-
-// lookBack goes down to the leaf before once.
-func (c *cursor) lookBack() {
-	if !c.behind && c.from != nil {
-		c.t.descendBefore(c.from)
-	}
-	c.behind = true
-}
-
-// at notes in which leaf a key is.
+// at notes the key that the cursor is at.
 func (c *cursor) at(key, value []byte) (k, v []byte) {
-	if key != nil && (c.next != nil && bytes.Compare(key, c.next) >= 0 || c.from != nil && bytes.Compare(key, c.from) < 0) {
-		c.leaf = c.t.descend(key)
-		c.ahead, c.behind = false, false
-	}
+	c.key = key
 	return key, value
+}
+
+// after notes it if it is on the right side of the one before: order is -1 if that must be
+// smaller, 1 if larger.
+func (c *cursor) after(order int) func(key, value []byte) (k, v []byte) {
+	return func(key, value []byte) (k, v []byte) {
+		if key != nil && c.key != nil && bytes.Compare(c.key, key) != order {
+			panic(outOfOrder)
+		}
+		return c.at(key, value)
+	}
 }

@@ -39,7 +39,7 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
-// Warner is a Backend that can be opened although something may be missing from it.
+// Warner is a Backend that opens a damaged storage and reports the damage.
 type Warner interface {
 	// Warning returns what was found when the storage was opened, nil for nothing. The
 	// error satisfies [ErrCorrupt], names the storage, and says what may be missing. It

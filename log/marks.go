@@ -146,7 +146,7 @@ func (l *Log) marks(ctx context.Context, run Run) (Marks, error) {
 	var m Marks
 	req := driver.EntriesRequest{Run: run.ID, EntryRange: driver.EntryRange{From: markKey(0), To: []byte{spaceMark + 1}}, Limit: pageHeaders}
 	for {
-		page, err := l.backend.Entries(ctx, req)
+		page, err := l.entries(ctx, req)
 		if err != nil {
 			return Marks{}, fmt.Errorf("%sread marks: %w", place(run.ID, 0), err)
 		}

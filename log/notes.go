@@ -192,7 +192,7 @@ func (l *Log) notes(ctx context.Context, run Run) iter.Seq2[uint64, storedNote] 
 			var page []driver.Entry
 			if err == nil {
 				req.From = noteKey(next)
-				page, err = l.backend.Entries(ctx, req)
+				page, err = l.entries(ctx, req)
 			}
 			if err != nil {
 				yield(next, storedNote{err: fmt.Errorf("%sread notes: %w", place(run.ID, 0), err)})

@@ -262,17 +262,6 @@ func (l *Log) restOfPage(ctx context.Context, req driver.HeadsRequest, after cur
 	return givePage(all, listed{from: after.from, to: after.to}, after.before, give), nil
 }
 
-func (l *Log) page(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {
-	if err := l.readable(ctx); err != nil {
-		return nil, err
-	}
-	heads, err := l.backend.Heads(ctx, req)
-	if err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
-	}
-	return heads, nil
-}
-
 // givePage gives the heads of a page in order, except those given before, and reports
 // whether more are wanted.
 func givePage(page []driver.Head, at listed, given func(*driver.Head) bool, give func(*driver.Head, listed) bool) bool {

@@ -113,7 +113,7 @@ func (r *reader) deriveBeginning(ctx context.Context) error {
 		Run: r.run.ID, EntryRange: driver.EntryRange{From: noteKey(1), To: noteKey(math.MaxUint64)}, Reverse: true, Limit: pageHeaders, MaxBytes: pageBytes,
 	}
 	for {
-		page, err := r.l.backend.Entries(ctx, req)
+		page, err := r.l.entries(ctx, req)
 		if err != nil && !unreadable(err) {
 			return err
 		}

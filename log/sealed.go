@@ -215,7 +215,7 @@ func (r *reader) otherSegment(ctx context.Context, seq uint64, indexOnly bool, d
 
 // close releases the open segment for the next reader.
 func (r *reader) close() {
-	if r.open != nil && r.run.headErr == nil { // else it was opened with what was made up
+	if r.open != nil && r.run.headErr == nil { // else it was opened with values guessed from a damaged head
 		r.l.opened.put(r.run.ID, r.open)
 	}
 	r.open = nil
@@ -235,17 +235,11 @@ func (r *reader) lastSegment(ctx context.Context) (*driver.Segment, error) {
 	return &segs[0], nil
 }
 
-func (r *reader) listSegments(ctx context.Context, req driver.SegmentsRequest) ([]driver.Segment, error) {
-	req.Run = r.run.ID
-	segs, err := r.l.backend.Segments(ctx, req)
-	if err != nil {
-		return nil, fmt.Errorf("%slist segments: %w", place(r.run.ID, 0), err)
-	}
-	return segs, nil
-}
-
 func (r *reader) damagedSegment(s driver.Segment, err error) error {
-	what, first := fmt.Sprintf("segment %d, of the events %d to %d: %v", s.ID, s.First, s.Last, err), s.First
+	what, first := err.Error(), s.First
+	if s.ID > 0 { // else its row can't be read
+		what = fmt.Sprintf("segment %d, of the events %d to %d: %s", s.ID, s.First, s.Last, what)
+	}
 	if g, ok := errors.AsType[*groupError](err); ok {
 		first = g.first
 	}

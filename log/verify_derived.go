@@ -156,7 +156,7 @@ func (v *indexVerifier) compare(ctx context.Context, r *reader, rep *Report) err
 	for _, space := range []byte{spaceDropped, spaceTaken, spaceAnchor} {
 		req := driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: []byte{space}, To: []byte{space + 1}}, Limit: pageHeaders}
 		for {
-			page, err := r.l.backend.Entries(ctx, req)
+			page, err := r.l.entries(ctx, req)
 			if err != nil {
 				return fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
 			}

@@ -216,7 +216,7 @@ func (r *reader) visitEntryBelow(ctx context.Context, space byte, key visitKey, 
 
 // lastVisitEntry returns the last entry of a range.
 func (r *reader) lastVisitEntry(ctx context.Context, in driver.EntryRange) (visitEntry, bool, error) {
-	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: in, Reverse: true, Limit: 1})
+	found, err := r.l.entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: in, Reverse: true, Limit: 1})
 	if err != nil {
 		return visitEntry{}, false, fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
 	}
@@ -230,7 +230,7 @@ func (r *reader) lastVisitEntry(ctx context.Context, in driver.EntryRange) (visi
 // entry returns the value of an entry, nil if there is none.
 func (r *reader) entry(ctx context.Context, key []byte) ([]byte, error) {
 	// Reverse, as for the other entries of the index, so that SQLite prepares one statement.
-	found, err := r.l.backend.Entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: oneEntry(key), Reverse: true, Limit: 1})
+	found, err := r.l.entries(ctx, driver.EntriesRequest{Run: r.run.ID, EntryRange: oneEntry(key), Reverse: true, Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("%sread an entry: %w", place(r.run.ID, 0), err)
 	}

@@ -58,7 +58,8 @@ ends in .jsonl, else flowlog.
 
 RUN is a run's id, the beginning of it if no other begins so, or @last. The store may
 be in use meanwhile, and is not changed. The file must not exist; it is there when
-all of it is.`,
+all of it is. A state that can't be read is left out of JSON Lines: its line says
+"damaged":true, and the exit code is 1. A sealed file is not written then.`,
 		Args: arguments("RUN"),
 	}
 	output := outputFlag(cmd)
@@ -92,10 +93,11 @@ all of it is.`,
 			if path == "" {
 				return e.toStdout()
 			}
-			if err := e.toFile(path, *output); err != nil || e.lost == nil {
-				return err
+			err = e.toFile(path, *output)
+			if err == nil && e.lost != nil {
+				return e.lost
 			}
-			return e.lost
+			return err
 		})
 	}
 	return cmd

@@ -34,8 +34,8 @@ that event is still there, whatever came after it.
 Of a run whose oldest events were dropped with their headers it says from which
 anchor, the last of these, it is intact.
 
-The exit code is 1 if a run is damaged, or if the file shows that its last commit may
-be missing. What is wrong is said on stderr.`,
+The exit code is 1 if a run is damaged, or if a bbolt file shows that its last commit may
+be missing, which it does until the next write. What is wrong is said on stderr.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -153,7 +153,7 @@ func (v *verifier) all() error {
 // warned is the outcome if nothing is damaged of what is there.
 func (v *verifier) warned() error {
 	if v.store.Warning() != nil { // it was said when the store was opened
-		return damaged("what is there is intact, and the last commit may be missing")
+		return damaged("all runs are intact, but the last commit may be missing")
 	}
 	return nil
 }
