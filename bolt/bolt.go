@@ -16,7 +16,9 @@
 // All reads are checked. bbolt has no checksums beyond those of its two meta pages, so
 // each value stored here carries a CRC-32C, which also covers its place. Damage is an
 // error that satisfies [driver.ErrCorrupt]. A damaged value loses its own contents, but
-// not the rest of its run or another run.
+// not the rest of its run or another run. If one of the meta pages is damaged, bbolt uses
+// the other, which may be that of the commit before: see [Backend.Warning]. Pages are looked
+// at before bbolt follows them, so damaged ones don't lead it in a circle.
 //
 // Slots expire by a clock that does not jump while the file is open.
 //
