@@ -157,6 +157,10 @@ func (v *indexVerifier) compare(ctx context.Context, r *reader, rep *Report) err
 		req := driver.EntriesRequest{Run: r.run.ID, EntryRange: driver.EntryRange{From: []byte{space}, To: []byte{space + 1}}, Limit: pageHeaders}
 		for {
 			page, err := r.l.entries(ctx, req)
+			if unreadable(err) {
+				rep.problem(r.run.first(), err)
+				return nil
+			}
 			if err != nil {
 				return fmt.Errorf("%sread the index of visits: %w", place(r.run.ID, 0), err)
 			}
