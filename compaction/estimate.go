@@ -1,6 +1,6 @@
 package compaction
 
-import "github.com/flowlog/checkpoint/log/segment"
+import "github.com/flowlog/checkpoint/log"
 
 // By how much less a run takes once states of it are gone is estimated from headers
 // alone, by these rules:
@@ -41,7 +41,7 @@ func freed(events []Event, why []string) int64 {
 			if goes {
 				gone.add(e)
 			}
-			if goes && e.Size <= segment.MaxSmall {
+			if goes && e.Size <= log.MaxUnhashed {
 				sum -= hashSize
 			}
 		case goes:

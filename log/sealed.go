@@ -30,6 +30,10 @@ type sealed struct {
 	unfolded *unfolded
 }
 
+// MaxUnhashed is the size in bytes up to which a sealed state that is stored whole has no
+// stored hash: its hash is computed. If the state is dropped, the hash is stored instead.
+const MaxUnhashed = segment.MaxSmall
+
 // runningSum is what a record has of the events up to and including its own, and its
 // state's hash.
 type runningSum struct {
