@@ -2,8 +2,10 @@ package checkpoint_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -113,29 +115,41 @@ func TestWatchUnderWrongClocks(t *testing.T) {
 	}
 }
 
-// TestBackgroundGoesByTheClock seals what is idle by the store's clock.
+// TestBackgroundGoesByTheClock seals what is idle by the store's clock, also once that is set
+// back.
 func TestBackgroundGoesByTheClock(t *testing.T) {
 	t.Parallel()
-	var at atomic.Int64
-	at.Store(noon.UnixNano())
-	s := checkpoint.NewMemoryStore(checkpoint.WithIdle(time.Second), checkpoint.WithClock(func() time.Time { return time.Unix(0, at.Load()) }))
-	defer s.Close()
-	unsealed := func() uint64 {
-		run, err := s.Run(t.Context(), "run")
-		require.NoError(t, err)
-		return run.Unsealed()
-	}
-	for _, by := range []time.Duration{0, -time.Hour} {
-		at.Add(int64(by))
-		for i := range 40 {
-			require.NoError(t, s.Save(t.Context(), small("run", i)))
+	synctest.Test(t, func(t *testing.T) {
+		at := noon
+		var mu sync.Mutex
+		clock := func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return at
 		}
-		time.Sleep(2 * time.Second)
-		require.Positive(t, unsealed(), "it is not idle")
-		at.Add(int64(2 * time.Second))
-		if by < 0 {
-			at.Add(int64(time.Hour)) // a run never goes back
+		set := func(to time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			at = to
 		}
-		require.Eventually(t, func() bool { return unsealed() == 0 }, time.Minute, 10*time.Millisecond)
-	}
+		s := checkpoint.NewMemoryStore(checkpoint.WithIdle(time.Minute), checkpoint.WithClock(clock))
+		defer s.Close()
+		for i, now := range []time.Time{noon, noon.AddDate(0, 0, -1)} {
+			set(now)
+			id := fmt.Sprint("run-", i)
+			for n := range 40 {
+				require.NoError(t, s.Save(t.Context(), small(id, n)))
+			}
+			unsealed := func() uint64 {
+				run, err := s.Run(t.Context(), id)
+				require.NoError(t, err)
+				return run.Unsealed()
+			}
+			time.Sleep(time.Hour) // by the real clock
+			require.Positive(t, unsealed(), "it is not idle")
+			set(now.Add(2 * time.Minute))
+			time.Sleep(time.Hour)
+			require.Zero(t, unsealed())
+		}
+	})
 }

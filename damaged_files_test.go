@@ -39,8 +39,8 @@ type wholeRun struct {
 
 // TestDamagedFiles reads files of which something was damaged: bits, pages in each other's
 // place, pages as they were before, empty pages, and numbers of pages. No state is wrong, and
-// what is missing is reported to whoever kept the hash of a run's head. With -damaged 3000 it
-// takes some minutes.
+// Verify reports what is missing if it gets the hash that the run's head had. With -damaged
+// 3000 it takes some minutes.
 func TestDamagedFiles(t *testing.T) {
 	for kind, w := range map[string]*wholeStore{
 		"sqlite": {number: 4, open: func(path string, opts ...checkpoint.Option) (*checkpoint.EventStore, error) {

@@ -24,10 +24,8 @@ func (h *handle) slack() (n int64, err error) {
 		}
 		page := h.db.Info().PageSize
 		n = slackOf(entries, page)
-		return runs.ForEachBucket(func(rk []byte) error {
-			n += slackOf(runs.Bucket(rk), page)
-			return nil
-		})
+		runs.eachBucket(func(_ []byte, run *tree) { n += slackOf(run, page) })
+		return nil
 	})
 	return n, err
 }

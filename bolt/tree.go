@@ -20,7 +20,7 @@ import (
 // transaction is a bbolt transaction that is safe to use on a damaged file.
 type transaction struct{ *bbolt.Tx }
 
-// Bucket returns a bucket of the file, nil if there is none.
+// Bucket returns a bucket of the file, or nil.
 func (tx *transaction) Bucket(name []byte) *tree { return tx.all().Bucket(name) }
 
 // Cursor returns a cursor over the buckets of the file.
@@ -105,18 +105,17 @@ func (t *tree) DeleteBucket(name []byte) error {
 	return t.in.DeleteBucket(name)
 }
 
-// ForEachBucket calls f with the name of each bucket in it.
-func (t *tree) ForEachBucket(f func(name []byte) error) error {
+// eachBucket calls f with each bucket in it.
+func (t *tree) eachBucket(f func(name []byte, b *tree)) {
 	c := t.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if v != nil {
 			continue
 		}
-		if err := f(k); err != nil {
-			return err
+		if b := t.Bucket(k); b != nil {
+			f(k, b)
 		}
 	}
-	return nil
 }
 
 func (t *tree) Stats() bbolt.BucketStats {
@@ -313,18 +312,11 @@ func (t *tree) walk() {
 	if root := t.in.Root(); root != 0 {
 		visit(uint64(root), 0)
 	}
-	c := t.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if v == nil {
-			if b := t.Bucket(k); b != nil {
-				b.walk()
-			}
-		}
-	}
+	t.eachBucket(func(_ []byte, b *tree) { b.walk() })
 }
 
-// cursor is a cursor of a tree. Its methods are those of bbolt's. Keys come in order, or it
-// panics: whoever goes on and on comes to an end.
+// cursor is a cursor of a tree. Its methods are those of bbolt's. It panics if keys don't come
+// in order, so every loop over them ends.
 type cursor struct {
 	t    *tree
 	c    *bbolt.Cursor
@@ -336,7 +328,7 @@ func (c *cursor) First() (key, value []byte) {
 	if c.t.in.Root() != 0 {
 		c.path.begin(c.t)
 	}
-	return c.at(c.c.First())
+	return c.from(c.c.First())
 }
 
 func (c *cursor) Last() (key, value []byte) {
@@ -351,45 +343,42 @@ func (c *cursor) Last() (key, value []byte) {
 			}
 		}
 	}
-	return c.at(c.c.Last())
+	return c.from(c.c.Last())
 }
 
 func (c *cursor) Seek(key []byte) (k, v []byte) {
 	if c.path = c.t.descend(key); len(c.path) > 0 && c.path.top().at >= c.path.top().count {
 		c.path.next(c.t)
 	}
-	return c.at(c.c.Seek(key))
+	return c.from(c.c.Seek(key))
 }
 
 func (c *cursor) Next() (key, value []byte) {
 	if len(c.path) > 0 {
 		c.path.next(c.t)
 	}
-	return c.after(-1)(c.c.Next())
+	before := c.key
+	if key, value = c.from(c.c.Next()); key != nil && before != nil && bytes.Compare(before, key) >= 0 {
+		panic(outOfOrder)
+	}
+	return key, value
 }
 
 func (c *cursor) Prev() (key, value []byte) {
 	if len(c.path) > 0 {
 		c.path.prev(c.t)
 	}
-	return c.after(1)(c.c.Prev())
+	before := c.key
+	if key, value = c.from(c.c.Prev()); key != nil && before != nil && bytes.Compare(before, key) <= 0 {
+		panic(outOfOrder)
+	}
+	return key, value
 }
 
 func (c *cursor) Delete() error { return c.c.Delete() }
 
-// at notes the key that the cursor is at.
-func (c *cursor) at(key, value []byte) (k, v []byte) {
+// from notes the key from which the cursor goes on.
+func (c *cursor) from(key, value []byte) (k, v []byte) {
 	c.key = key
 	return key, value
-}
-
-// after notes it if it is on the right side of the one before: order is -1 if that must be
-// smaller, 1 if larger.
-func (c *cursor) after(order int) func(key, value []byte) (k, v []byte) {
-	return func(key, value []byte) (k, v []byte) {
-		if key != nil && c.key != nil && bytes.Compare(c.key, key) != order {
-			panic(outOfOrder)
-		}
-		return c.at(key, value)
-	}
 }

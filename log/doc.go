@@ -83,9 +83,9 @@
 //
 // Integrity: every state read is checked against the SHA-256 in its record, and every
 // record against a checksum, or in a segment against the hash chain at both ends of its 128
-// events. So damage is reported and never returned as data. [Log.Verify] also checks the hash chains of events and notes, which can't be rewritten
-// without changing the head's hashes. It also recomputes all derived data: lines, visits,
-// marks.
+// events. So damage is reported and never returned as data. [Log.Verify] also checks the hash
+// chains of events and notes, which can't be rewritten without changing the head's hashes. It
+// also recomputes all derived data: lines, visits, marks.
 //
 // Concurrency: a Log is safe for concurrent use. Several Logs, in several processes, may share
 // a storage if its driver allows that; the driver refuses a change that was made on an

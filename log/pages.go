@@ -10,9 +10,8 @@ import (
 	"github.com/flowlog/checkpoint/driver"
 )
 
-// A storage whose trees are damaged may return the same page again and again. So a page is
-// held to the order and the range that it was asked for: whoever goes from page to page then
-// comes to an end.
+// A storage whose trees are damaged may return the same page again and again. So each page is
+// checked for the order and the range that were asked for, and reading page after page ends.
 
 // page reads a page of heads.
 func (l *Log) page(ctx context.Context, req driver.HeadsRequest) ([]driver.Head, error) {

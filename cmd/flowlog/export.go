@@ -91,9 +91,10 @@ all of it is. A state that can't be read is left out of JSON Lines: its line say
 			}
 			e := exporter{c: c, looker: l, run: run, as: as, secrets: secrets}
 			if path == "" {
-				return e.toStdout()
+				err = e.toStdout()
+			} else {
+				err = e.toFile(path, *output)
 			}
-			err = e.toFile(path, *output)
 			if err == nil && e.lost != nil {
 				return e.lost
 			}
@@ -173,9 +174,6 @@ func (e *exporter) toStdout() error {
 		return err
 	}
 	e.c.say("%s", e.text(n))
-	if e.lost != nil {
-		return e.lost
-	}
 	return nil
 }
 

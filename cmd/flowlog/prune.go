@@ -50,8 +50,8 @@ of 32 bytes behind, so dropping very small ones can make the store larger.
 --drop-idle 90d drops whole runs, headers and all, to which nothing was saved for 90
 days, and whose newest event is dated before that, whatever else is said; only those
 stay that are pinned or labelled with --keep-label, themselves or an event of theirs.
-An imported run keeps its age. With --graph all this is about the runs of one graph; with RUN
-about that one: its id, the beginning of it if no other begins so, or @last.
+An imported run keeps its age. With --graph all this is about the runs of one graph;
+with RUN about that one: its id, the beginning of it if no other begins so, or @last.
 
 In the end the disk space is given back, as compact does; the list tells about how
 much that is under "frees", beside what is free in the file already. Where each state holds nearly all of the one before, as a growing
