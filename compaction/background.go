@@ -129,9 +129,6 @@ func (c *Compactor) run(ctx context.Context, l *log.Log) {
 		case now := <-idle.C:
 			work()
 			until := l.Now().Add(-c.opts.Idle)
-			if until.Before(seen) { // the clock was set back
-				seen = time.Time{}
-			}
 			err = c.sealGrown(ctx, w) // what another process kept from being sealed
 			if err == nil {
 				err = c.sealIdle(ctx, w, seen, until)
