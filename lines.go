@@ -56,8 +56,8 @@ func trimmed(state []byte) ([]byte, *[2]string) {
 //
 // Errors: ErrNotFound, also if the run is deleted on the way; a [LostStates], which is also
 // an ErrCorrupt, once the last line is written, if states could not be read; another
-// ErrCorrupt if a header could not be read, which ends the lines; those of mask and w. Memory is that of
-// [EventStore.History], and a few times the state at hand.
+// ErrCorrupt if a header could not be read, which ends the lines; those of mask and w. Memory
+// is that of [EventStore.History], and a few times the state at hand.
 func (s *EventStore) ExportLines(ctx context.Context, runID string, w io.Writer, mask func(state []byte) ([]byte, error)) error {
 	lost := LostStates{}
 	for last := uint64(0); ; {

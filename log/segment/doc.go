@@ -3,8 +3,8 @@
 //
 // A segment is two byte strings, which drivers store apart: the index, which is all but
 // the larger payloads, so that a reader lists headers without reading a large state; and the
-// data, which is those payloads. The package doesn't know what headers, metas and payloads are. It
-// finds values in headers that look like JSON's and packs them well; it packs others as
+// data, which is those payloads. The package doesn't know what headers, metas and payloads are.
+// It finds values in headers that look like JSON's and packs them well; it packs others as
 // they are.
 //
 // A [Codec] makes a [Writer] for each segment to be written, parses an [Index] and makes a
@@ -87,7 +87,8 @@
 //	          in zigzag form: a varint of all bits but the low 16, and those in the tail
 //	4         a digest: 32 bytes in the tail
 //	5         a number: the nanoseconds from the time of the header before to that of this one, minus
-//	          a number of 24 bits: its high byte here, its low 16 bits in the tail. The time of a header is the first that an operation 3 made in it; the
+//	          a number of 24 bits: its high byte here, its low 16 bits in the tail. The time of a
+//	          header is the first that an operation 3 made in it; the
 //	          header before is the last of the entries before that has one, 1970 if none has
 //	6         the text of the first time that an operation 3 made in the same header
 //	7 to 126  a number that is larger by 1 to 120
@@ -141,6 +142,6 @@
 // [Options] allow. A table, and the headers together, are at most 4 MiB and 1,024 times as long as what
 // they are made of (the table as stored, the index): a writer that would get beyond stores them as they
 // are. So what ParseIndex allocates is bounded by that, by some 300 bytes for each entry, and by 10 for
-// each of the table's. An Index keeps the small payloads that were needed, at most 64 KiB for each group. A Reader allocates one block
-// at a time, once its checksum has held, and keeps 8 MiB besides.
+// each of the table's. An Index keeps the small payloads that were needed, at most 64 KiB for each
+// group. A Reader allocates one block at a time, once its checksum has held, and keeps 8 MiB besides.
 package segment

@@ -1,8 +1,6 @@
 package segment
 
-import (
-	"crypto/sha256"
-)
+import "crypto/sha256"
 
 // group is what GroupEntries entries have of small payloads.
 type group struct {
